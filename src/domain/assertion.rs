@@ -1,0 +1,135 @@
+//! What an assertion will say, before policies permit it. The issuer gets it back out of the permit.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AppId, RelayState, RoleName};
+use crate::clock::Timestamp;
+
+/// How the subject is named (SAML core §8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum NameIdFormat {
+    /// `urn:oasis:names:tc:SAML:2.0:nameid-format:persistent`
+    #[serde(rename = "persistent")]
+    Persistent,
+    /// `urn:oasis:names:tc:SAML:2.0:nameid-format:transient`
+    #[serde(rename = "transient")]
+    Transient,
+    /// `urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress`
+    #[serde(rename = "emailAddress")]
+    EmailAddress,
+    /// `urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified`
+    #[serde(rename = "unspecified")]
+    Unspecified,
+}
+
+impl NameIdFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Persistent, Self::Transient, Self::EmailAddress, Self::Unspecified];
+
+    /// The URI on the wire.
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::Persistent => "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
+            Self::Transient => "urn:oasis:names:tc:SAML:2.0:nameid-format:transient",
+            Self::EmailAddress => "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
+            Self::Unspecified => "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
+        }
+    }
+}
+
+/// The subject's name for one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameId {
+    /// How to read it.
+    pub format: NameIdFormat,
+    /// The name.
+    pub value: String,
+}
+
+/// One attribute and its values, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// The `Name`.
+    pub name: String,
+    /// At least one value.
+    pub values: Vec<String>,
+}
+
+/// A role the app offers, and the value that stands for it in the assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleCandidate {
+    /// The role that `assumeRole` is asked for.
+    pub name: RoleName,
+    /// What the role attribute says for it (AWS: `role-arn,provider-arn`).
+    pub value: String,
+}
+
+/// Which element carries the signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignMode {
+    /// The Assertion.
+    #[default]
+    Assertion,
+    /// The Response.
+    Response,
+    /// Both, the Assertion first.
+    Both,
+}
+
+/// How the person authenticated, as `AuthnContextClassRef` says it; derived from proofs shown, never from a trusted device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthnContextClass {
+    /// A password over TLS.
+    PasswordProtectedTransport,
+    /// A second factor besides.
+    TimeSyncToken,
+    /// None of the classes SAML names.
+    Unspecified,
+}
+
+impl AuthnContextClass {
+    /// The URI on the wire (SAML authn-context §3.4).
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::PasswordProtectedTransport => "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+            Self::TimeSyncToken => "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken",
+            Self::Unspecified => "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified",
+        }
+    }
+}
+
+/// Everything an assertion would say. `policy` turns it into an `IssuePermit` or refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssueRequest {
+    /// The app it is for.
+    pub app: AppId,
+    /// The `Audience`: the service provider's entity id.
+    pub audience: String,
+    /// Where the response is posted: `Destination` and `Recipient`.
+    pub acs: String,
+    /// The AuthnRequest it answers; `None` when nobody asked (IdP-initiated).
+    pub in_response_to: Option<String>,
+    /// What goes back beside the response.
+    pub relay_state: Option<RelayState>,
+    /// The subject.
+    pub name_id: NameId,
+    /// All attributes but the role attribute.
+    pub attributes: Vec<Attribute>,
+    /// The name of the role attribute, for apps with roles.
+    pub role_attribute: Option<String>,
+    /// The roles asked about; only permitted ones enter the assertion.
+    pub roles: Vec<RoleCandidate>,
+    /// `SessionIndex`.
+    pub session_index: String,
+    /// `AuthnInstant`.
+    pub authn_instant: Timestamp,
+    /// `SessionNotOnOrAfter`.
+    pub session_not_on_or_after: Option<Timestamp>,
+    /// `AuthnContextClassRef`.
+    pub authn_context: AuthnContextClass,
+    /// Which element is signed.
+    pub sign: SignMode,
+}

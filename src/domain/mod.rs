@@ -1,0 +1,33 @@
+//! Plain nouns that two modules or more share. No I/O, no clock, nothing of Cedar, SAML or HTTP.
+
+mod app;
+mod assertion;
+mod decision;
+mod ids;
+mod method;
+mod sign_in;
+mod signals;
+mod user;
+
+pub use app::{App, AppName};
+pub use assertion::{Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode};
+pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
+pub use ids::{
+    AppId, CountryListName, DeviceId, GroupName, IdError, NetworkName, PolicyId, ReferenceId, RoleName, SessionId,
+    SignInId, UserId, Username,
+};
+pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
+pub use sign_in::{Language, RelayState, RelayStateError};
+pub use signals::{Country, DeviceFacts, RiskFacts, SignalSet, UnknownSignal};
+pub use user::{EmailAddress, User, UserStatus};
+
+/// The group every user belongs to. It is never declared in config.toml.
+pub const EVERYONE: &str = "everyone";
+/// The group that holds [`CONSOLE_GROUPS`].
+pub const CONSOLE_USERS: &str = "console-users";
+/// The built-in groups of people who work in the console; each lies within [`CONSOLE_USERS`].
+pub const CONSOLE_GROUPS: [&str; 3] = ["owners", "administrators", "helpdesk"];
+/// The reserved app that stands for the page with the app icons.
+pub const PORTAL: &str = "portal";
+/// The reserved app that stands for the admin console.
+pub const CONSOLE: &str = "console";
