@@ -124,7 +124,9 @@ impl Username {
         }
         let folded = fold(input.trim());
         let good = (1..=64).contains(&folded.chars().count())
-            && folded.chars().all(|c| !c.is_control() && !c.is_whitespace() && !is_invisible(c) && c != '/' && c != '"');
+            && folded
+                .chars()
+                .all(|c| !c.is_control() && !c.is_whitespace() && !is_invisible(c) && c != '/' && c != '"');
         if good { Ok(Self(folded)) } else { Err(IdError::new(input, "username", RULE)) }
     }
 

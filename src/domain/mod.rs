@@ -5,8 +5,10 @@ mod assertion;
 mod decision;
 mod ids;
 mod method;
+mod proof;
 mod sign_in;
 mod signals;
+mod totp;
 mod user;
 
 pub use app::{App, AppName};
@@ -17,8 +19,10 @@ pub use ids::{
     SignInId, UserId, Username,
 };
 pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
+pub use proof::Proof;
 pub use sign_in::{Language, RelayState, RelayStateError};
 pub use signals::{Country, DeviceFacts, RiskFacts, SignalSet, UnknownSignal};
+pub use totp::{TotpSecret, TotpSecretError};
 pub use user::{EmailAddress, User, UserStatus};
 
 /// The group every user belongs to. It is never declared in config.toml.

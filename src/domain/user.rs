@@ -59,7 +59,9 @@ impl EmailAddress {
                     && !domain.starts_with('.')
                     && !domain.ends_with('.')
             })
-            && input.chars().all(|c| !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '<' | '>' | ',' | ';' | '\\'));
+            && input
+                .chars()
+                .all(|c| !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '<' | '>' | ',' | ';' | '\\'));
         if good {
             Ok(Self(input.to_owned()))
         } else {
