@@ -1,1 +1,22 @@
-//! See ARCHITECTURE.md.
+//! One attempt to sign in, from the first page to the assertion: its stages ([`flow`]), which follows which
+//! ([`transition`]), where it lives ([`handle`]) and the driver that asks the policies at each step ([`service`]). Knows
+//! neither HTTP nor Cedar.
+
+mod decide;
+mod enrol;
+mod error;
+mod finish;
+mod flow;
+mod handle;
+mod portal;
+mod reply;
+mod service;
+mod transition;
+
+pub use error::SignInError;
+pub use flow::{LIFETIME_SECONDS, LinkMail, Person, Registration, SignIn, Stage, Target};
+pub use handle::{BrowserToken, HandleError, SignIns};
+pub use portal::{Availability, PortalPage, Tile};
+pub use reply::{CookieChanges, InputError, Reply, View};
+pub use service::{Client, Parts, Service};
+pub use transition::{Event, InvalidTransition, transition};

@@ -1,0 +1,151 @@
+//! Read → validate → run the policy tests. Nothing comes into force that does not pass all three.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
+use crate::saml::ServiceProvider;
+
+/// The largest policy, schema or test file that is read.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// The most files a policy folder may have.
+const MAX_FILES: usize = 10_000;
+
+/// Config, apps and policies that fit each other.
+pub struct Checked {
+    /// The service providers, in the order of config.toml.
+    pub apps: Vec<Arc<ServiceProvider>>,
+    /// The policies.
+    pub bundle: Bundle,
+    /// How the policy tests went: all of them passed.
+    pub tests: testing::Report,
+}
+
+/// Why a set does not come into force.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// config.toml has problems.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The policies have problems.
+    #[error(transparent)]
+    Policies(#[from] BundleErrors),
+    /// The policies load, but do not do what their tests say.
+    #[error("{}", test_failures(.0))]
+    PolicyTests(testing::Report),
+    /// A file cannot be read.
+    #[error("can't read `{}`: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is too large, or there are too many.
+    #[error("`{}` is too large: {limit}", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// The limit in words.
+        limit: &'static str,
+    },
+}
+
+fn test_failures(report: &testing::Report) -> String {
+    let mut text = format!("{} of the policy tests fail, so the policies do not come into force", report.failures.len());
+    for failure in &report.failures {
+        text.push_str(&format!("\n{}:{}: {}: {}", failure.file, failure.line, failure.case, failure.message));
+    }
+    text
+}
+
+/// Checks that config, apps and policies fit each other, and runs the policy tests. `today` decides which exceptions have
+/// expired.
+///
+/// # Errors
+/// They do not, or a file cannot be read.
+pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadError> {
+    let config = &loaded.config;
+    let apps = build_apps(loaded)?;
+    let sources = read_sources(&config.policies.path)?;
+    let bundle = Bundle::parse(&sources, vocabulary(config, &apps), today)?;
+    let tests = testing::run(&bundle, &sources.tests);
+    if tests.is_ok() { Ok(Checked { apps, bundle, tests }) } else { Err(LoadError::PolicyTests(tests)) }
+}
+
+fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
+    let mut apps: Vec<Arc<ServiceProvider>> = Vec::new();
+    let mut problems = Vec::new();
+    for (index, app) in loaded.config.apps.iter().enumerate() {
+        match ServiceProvider::build(app) {
+            Ok(provider) => {
+                if let Some(other) = apps.iter().find(|other| other.entity_id() == provider.entity_id()) {
+                    problems.push(crate::config::Problem {
+                        key: format!("apps[{index}]"),
+                        message: format!(
+                            "app `{}` has the entity id of app `{}`: `{}`",
+                            provider.app().id,
+                            other.app().id,
+                            provider.entity_id()
+                        ),
+                        help: Some("a request names its app by entity id, so each app needs its own".to_owned()),
+                    });
+                }
+                apps.push(Arc::new(provider));
+            }
+            Err(found) => problems.extend(found.into_iter().map(|problem| crate::config::Problem {
+                key: format!("apps[{index}]{}", problem.key),
+                ..problem
+            })),
+        }
+    }
+    if problems.is_empty() { Ok(apps) } else { Err(loaded.report(problems).into()) }
+}
+
+fn vocabulary(config: &Config, apps: &[Arc<ServiceProvider>]) -> Vocabulary {
+    Vocabulary::new(
+        config.groups.keys().cloned(),
+        apps.iter().map(|provider| provider.app().clone()),
+        config.networks.keys().cloned(),
+        config.country_lists.clone(),
+    )
+}
+
+/// Reads a policy folder: `schema.cedarschema`, `*.cedar`, `tests/*.toml`, each kind in the order of names.
+///
+/// # Errors
+/// A file cannot be read or is too large.
+pub fn read_sources(folder: &Path) -> Result<PolicySources, LoadError> {
+    let tests = folder.join("tests");
+    Ok(PolicySources {
+        schema: read_file(&folder.join("schema.cedarschema"))?,
+        policies: read_files(folder, "cedar")?,
+        tests: if tests.is_dir() { read_files(&tests, "toml")? } else { Vec::new() },
+    })
+}
+
+fn read_files(folder: &Path, extension: &str) -> Result<Vec<SourceFile>, LoadError> {
+    let failed = |source| LoadError::Read { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|found| found == extension) && path.is_file() {
+            paths.push(path);
+        }
+        if paths.len() > MAX_FILES {
+            return Err(LoadError::TooLarge { path: folder.to_owned(), limit: "at most 10,000 files" });
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| read_file(path)).collect()
+}
+
+fn read_file(path: &Path) -> Result<SourceFile, LoadError> {
+    let failed = |source| LoadError::Read { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(failed)?.len() > MAX_FILE_BYTES {
+        return Err(LoadError::TooLarge { path: path.to_owned(), limit: "at most 4 MiB" });
+    }
+    Ok(SourceFile { path: path.display().to_string(), text: fs::read_to_string(path).map_err(failed)? })
+}

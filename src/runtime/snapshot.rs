@@ -1,0 +1,80 @@
+//! One set of config, policies, apps and keys.
+
+use std::sync::Arc;
+
+use crate::config::{Config, PublicUrl};
+use crate::domain::{App, AppId, CONSOLE, PORTAL};
+use crate::policy::Bundle;
+use crate::saml::{IdentityProvider, Registry, ServiceProvider};
+
+use super::load::Checked;
+
+/// Everything a step is decided and answered by.
+pub struct Snapshot {
+    /// The settings.
+    pub config: Config,
+    /// Where people reach this server (with the port that was bound, where config says 0).
+    pub public_url: PublicUrl,
+    /// The policies.
+    pub bundle: Bundle,
+    /// This identity provider, with its key.
+    pub idp: IdentityProvider,
+    apps: Vec<Arc<ServiceProvider>>,
+    portal: App,
+}
+
+/// The reserved app `portal` is missing from the vocabulary, which always holds it.
+#[derive(Debug, thiserror::Error)]
+#[error("the policies' vocabulary lacks the app `portal`")]
+pub struct NoPortal;
+
+impl Snapshot {
+    /// Puts checked parts together.
+    ///
+    /// # Errors
+    /// The vocabulary lacks the portal.
+    pub fn new(
+        config: Config,
+        public_url: PublicUrl,
+        checked: Checked,
+        idp: IdentityProvider,
+    ) -> Result<Self, NoPortal> {
+        let portal = checked.bundle.vocabulary().app(PORTAL).ok_or(NoPortal)?.clone();
+        Ok(Self { config, public_url, bundle: checked.bundle, idp, apps: checked.apps, portal })
+    }
+
+    /// The app of this id, the reserved ones included.
+    #[must_use]
+    pub fn app(&self, id: &AppId) -> Option<&App> {
+        self.bundle.vocabulary().app(id.as_str())
+    }
+
+    /// The reserved app that stands for the page with the icons.
+    #[must_use]
+    pub fn portal(&self) -> &App {
+        &self.portal
+    }
+
+    /// What SAML needs to know of an app; `None` for the reserved ones.
+    #[must_use]
+    pub fn service_provider(&self, id: &AppId) -> Option<&Arc<ServiceProvider>> {
+        self.apps.iter().find(|provider| provider.app().id == *id)
+    }
+
+    /// The apps that may be opened from the portal.
+    pub fn launchable_apps(&self) -> impl Iterator<Item = &App> {
+        self.apps.iter().filter(|provider| provider.idp_initiated()).map(|provider| provider.app())
+    }
+
+    /// What pages call the app; `None` for the reserved ones, which need no naming.
+    #[must_use]
+    pub fn display_name(&self, id: &AppId) -> Option<String> {
+        if matches!(id.as_str(), PORTAL | CONSOLE) { None } else { self.app(id).map(|app| app.name.clone()) }
+    }
+}
+
+impl Registry for Snapshot {
+    fn by_entity_id(&self, entity_id: &str) -> Option<Arc<ServiceProvider>> {
+        self.apps.iter().find(|provider| provider.entity_id() == entity_id).cloned()
+    }
+}

@@ -1,0 +1,322 @@
+//! One question to the policies: gathers the facts, plans, and records what was decided.
+
+use std::time::Instant;
+
+use crate::accounts::Authenticator;
+use crate::audit::DecisionRecord;
+use crate::clock::Timestamp;
+use crate::domain::{
+    App, AppId, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, Proof, ReferenceId, RoleName, SignalSet,
+    SignInId, Step, TotpSecret, User,
+};
+use crate::policy::{Goal, Plan, Question, Repertoire, plan};
+use crate::runtime::Snapshot;
+
+use super::error::SignInError;
+use super::flow::{Person, Registration, SignIn, Target};
+use super::reply::{Reply, View};
+use super::service::{Client, Service};
+use super::transition::Event;
+
+/// Everything a question about one person is asked with.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) user: User,
+    pub(super) proofs: MethodSet,
+    pub(super) fresh: MethodSet,
+    /// When the newest counting proof was shown.
+    pub(super) newest: Timestamp,
+    pub(super) signals: SignalSet,
+    pub(super) repertoire: Repertoire,
+    sp_initiated: bool,
+    force_authn: bool,
+}
+
+impl Facts {
+    pub(super) fn question<'a>(&'a self, app: &'a App) -> Question<'a> {
+        Question {
+            user: &self.user,
+            app,
+            proofs: self.proofs,
+            fresh: self.fresh,
+            signals: &self.signals,
+            sp_initiated: self.sp_initiated,
+            force_authn: self.force_authn,
+            profile: Profile::default(),
+        }
+    }
+}
+
+/// An answer, recorded.
+#[derive(Debug, Clone)]
+pub(super) struct Decided {
+    pub(super) facts: Facts,
+    pub(super) decision: Decision,
+    pub(super) reference: ReferenceId,
+}
+
+impl Decided {
+    /// Whether no page of ours follows.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.decision, Decision::Allow | Decision::Deny(_))
+    }
+}
+
+impl Service {
+    /// Reads the facts anew: nothing about a person is remembered between two questions.
+    pub(super) async fn gather(&self, client: &Client, person: &Person, target: &Target) -> Result<Facts, SignInError> {
+        let parts = &self.parts;
+        let user = self.person(person).await?;
+        let authenticators = parts.accounts.authenticators(user.id).await?;
+        let now = parts.clock.now();
+        let counting = |proofs: &[Proof]| -> Vec<Proof> {
+            proofs.iter().filter(|proof| still_enrolled(proof, &authenticators)).cloned().collect()
+        };
+        let (shown, earlier) = (counting(&person.shown), counting(&person.earlier));
+        let fresh = Proof::methods_within(&shown, Proof::FRESH_SECONDS, now);
+        let proofs = if target.force_authn() {
+            fresh
+        } else {
+            Proof::methods_within(&shown, Proof::MAX_AGE_SECONDS, now).union(Proof::methods_within(
+                &earlier,
+                Proof::MAX_AGE_SECONDS,
+                now,
+            ))
+        };
+        let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
+        let device = parts.devices.facts(user.id, &target.app, client.device.as_ref()).await?;
+        let failed = parts.throttle.failed_passwords(&person.typed, client.ip).await?;
+        let signals = parts.signals.observe(client.ip, device, failed);
+        let repertoire = repertoire(&authenticators, person.lost);
+        Ok(Facts {
+            user,
+            proofs,
+            fresh,
+            newest,
+            signals,
+            repertoire,
+            sp_initiated: target.request.is_some(),
+            force_authn: target.force_authn(),
+        })
+    }
+
+    /// Asks the policies whether `person` may go where the sign-in leads, or what is missing; and records the answer.
+    pub(super) async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        sign_in: &SignIn,
+        person: &Person,
+    ) -> Result<Decided, SignInError> {
+        let facts = self.gather(client, person, &sign_in.target).await?;
+        // Until registration is complete, the only thing to ask is whether a method may be added.
+        let (app, step) = match person.registration {
+            Registration::Underway => (snapshot.portal(), Step::Enroll),
+            Registration::Complete => (snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?, Step::SignIn),
+        };
+        let started = Instant::now();
+        let roles = roles_asked(&sign_in.target, app);
+        let goal = if step == Step::Enroll { Goal::Step(step) } else { Goal::App { roles: &roles } };
+        let mut planned = plan(&snapshot.bundle, goal, &facts.question(app), &facts.repertoire)?;
+        if step == Step::Enroll && planned.decision == Decision::Allow {
+            planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
+        }
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let subject = Subject { sign_in: Some(sign_in.id), step, app: &app.id };
+        let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
+        Ok(Decided { facts, decision: planned.decision, reference })
+    }
+
+    async fn record(
+        &self,
+        snapshot: &Snapshot,
+        subject: &Subject<'_>,
+        facts: &Facts,
+        planned: &Plan,
+        micros: u64,
+    ) -> Result<ReferenceId, SignInError> {
+        let reference = ReferenceId::new(&*self.parts.entropy)?;
+        let record = DecisionRecord {
+            reference: reference.clone(),
+            at: facts.signals.now,
+            sign_in: subject.sign_in,
+            user: Some(facts.user.username.clone()),
+            app: subject.app.clone(),
+            step: subject.step,
+            role: None,
+            groups: facts.user.groups.iter().cloned().collect(),
+            status: Some(facts.user.status),
+            home_country: Some(facts.user.home_country.clone()),
+            proofs: facts.proofs,
+            fresh: facts.fresh,
+            signals: facts.signals.clone(),
+            sp_initiated: facts.sp_initiated,
+            force_authn: facts.force_authn,
+            decision: planned.decision.clone(),
+            determining: planned.determining.clone(),
+            policy_digest: snapshot.bundle.digest().to_owned(),
+            evaluations: planned.evaluations,
+            micros,
+        };
+        self.parts.journal.append(&record).await?;
+        tracing::info!(
+            decision.reference = %reference,
+            user.name = %facts.user.username,
+            app.id = %subject.app,
+            decision.outcome = outcome_code(&planned.decision),
+            "decided"
+        );
+        Ok(reference)
+    }
+
+    /// The event that a decision is to the sign-in's stages.
+    pub(super) fn event_of(&self, decided: &Decided, person: &Person) -> Result<Event, SignInError> {
+        match &decided.decision {
+            Decision::Enrol { permitted: true, .. } => {
+                let secret = crate::methods::totp::new_secret(&*self.parts.entropy)?;
+                Ok(Event::EnrolmentStarted { sealed_secret: self.seal_secret(person, &secret)? })
+            }
+            decision => Ok(Event::Decided(decision.clone())),
+        }
+    }
+
+    /// The page for a refusal, with the refusal to hand back to the service provider that asked.
+    pub(super) async fn blocked(
+        &self,
+        snapshot: &Snapshot,
+        target: &Target,
+        reason: DenyReason,
+        decided: Decided,
+    ) -> Result<Reply, SignInError> {
+        let back = self.request_denied(snapshot, target).await?;
+        Ok(Reply {
+            view: View::Blocked {
+                reason,
+                reference: decided.reference,
+                at: decided.facts.signals.now,
+                time_zone: decided.facts.user.time_zone,
+                back: back.map(Box::new),
+            },
+            cookies: super::reply::CookieChanges::default(),
+            app_name: snapshot.display_name(&target.app),
+            language: decided.facts.user.language,
+        })
+    }
+
+    /// The page for a refusal before anybody is known. Strangers can cause these, so no more than a capped number is kept.
+    pub(super) async fn visit_denied(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        target: &Target,
+        verdict: crate::policy::Verdict,
+    ) -> Result<Reply, SignInError> {
+        let reference = ReferenceId::new(&*self.parts.entropy)?;
+        let signals = self.parts.signals.observe(client.ip, crate::domain::DeviceFacts::default(), 0);
+        let reason = visit_reason(&verdict);
+        let at = signals.now;
+        tracing::warn!(
+            decision.reference = %reference,
+            client.ip = %client.ip,
+            policy.ids = ?verdict.determining.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(),
+            "a visit was refused"
+        );
+        if self.parts.throttle.may_record_stranger().await? {
+            let record = DecisionRecord {
+                reference: reference.clone(),
+                at,
+                sign_in: None,
+                user: None,
+                app: target.app.clone(),
+                step: Step::Visit,
+                role: None,
+                groups: Vec::new(),
+                status: None,
+                home_country: None,
+                proofs: MethodSet::EMPTY,
+                fresh: MethodSet::EMPTY,
+                signals,
+                sp_initiated: target.request.is_some(),
+                force_authn: target.force_authn(),
+                decision: Decision::Deny(reason.clone()),
+                determining: verdict.determining,
+                policy_digest: snapshot.bundle.digest().to_owned(),
+                evaluations: 1,
+                micros: 0,
+            };
+            self.parts.journal.append(&record).await?;
+        }
+        let mut reply = Reply::of(View::Blocked { reason, reference, at, time_zone: None, back: None });
+        reply.app_name = snapshot.display_name(&target.app);
+        Ok(reply)
+    }
+
+    pub(super) fn seal_secret(&self, person: &Person, secret: &TotpSecret) -> Result<String, SignInError> {
+        let binding = secret_binding(&person.user.to_string(), |binding| {
+            self.parts.envelope.seal_text(binding, secret.bytes(), &*self.parts.entropy)
+        });
+        binding.map_err(|_| SignInError::StartAgain)
+    }
+
+    pub(super) fn open_secret(&self, person: &Person, sealed: &str) -> Result<TotpSecret, SignInError> {
+        let bytes = secret_binding(&person.user.to_string(), |binding| self.parts.envelope.open_text(binding, sealed))
+            .map_err(|_| SignInError::StartAgain)?;
+        TotpSecret::from_bytes(bytes.to_vec()).map_err(|_| SignInError::StartAgain)
+    }
+}
+
+struct Subject<'a> {
+    sign_in: Option<SignInId>,
+    step: Step,
+    app: &'a AppId,
+}
+
+fn secret_binding<T>(owner: &str, with: impl FnOnce(crate::accounts::Binding<'_>) -> T) -> T {
+    with(crate::accounts::Binding { column: "sign-in.new-totp-secret", owner })
+}
+
+/// The roles that would do: the one asked for, or any the app has.
+pub(super) fn roles_asked(target: &Target, app: &App) -> Vec<RoleName> {
+    match &target.role {
+        Some(role) => vec![role.clone()],
+        None => app.roles.clone(),
+    }
+}
+
+fn still_enrolled(proof: &Proof, authenticators: &[Authenticator]) -> bool {
+    match &proof.authenticator {
+        Some(id) => authenticators.iter().any(|authenticator| authenticator.id.to_string() == *id),
+        None => true,
+    }
+}
+
+fn repertoire(authenticators: &[Authenticator], lost: MethodSet) -> Repertoire {
+    let enrolled: MethodSet =
+        authenticators.iter().map(|authenticator| authenticator.method).chain([Method::Password]).collect();
+    let last_used = authenticators.iter().max_by_key(|authenticator| authenticator.last_used);
+    Repertoire {
+        enrolled: enrolled.difference(lost).iter().collect(),
+        // Who says to have lost a method does not get to add one on that word.
+        enrollable: if enrolled.contains(Method::Totp) { Vec::new() } else { vec![Method::Totp] },
+        last_used: last_used.filter(|last| last.last_used.is_some()).map(|last| last.method),
+    }
+}
+
+fn visit_reason(verdict: &crate::policy::Verdict) -> DenyReason {
+    if !verdict.errors.is_empty() {
+        DenyReason::EvaluationError { policies: verdict.errors.clone() }
+    } else if verdict.determining.is_empty() {
+        DenyReason::NoPermit
+    } else {
+        DenyReason::Forbidden { policies: verdict.determining.iter().map(EnforcedPolicy::clone).collect() }
+    }
+}
+
+fn outcome_code(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Allow => "allow",
+        Decision::Challenge { .. } => "challenge",
+        Decision::Enrol { .. } => "enrol",
+        Decision::Deny(_) => "deny",
+    }
+}

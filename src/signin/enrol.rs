@@ -1,0 +1,170 @@
+//! Adding a method within a sign-in: the link to the verified address, the authenticator app, and a first password.
+
+use crate::accounts::{Link, LinkToken};
+use crate::domain::{Method, MethodSet, Proof, SignInId, UserStatus};
+use crate::methods::totp;
+use crate::notify;
+use crate::runtime::Snapshot;
+use crate::workers::{Password, PasswordContext, check_password};
+
+use super::error::SignInError;
+use super::flow::{Person, Registration, SignIn, Stage, Target};
+use super::reply::{InputError, Reply, View};
+use super::service::{Client, Service};
+use super::transition::{Event, transition};
+
+/// How long a mailed link is good for: it was asked for just now.
+const LINK_SECONDS: i64 = 60 * 60;
+
+impl Service {
+    /// "Send me a link": to the verified address, into the outbox.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn link_wanted(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let Stage::AwaitingLink { person, .. } = &live.sign_in.stage else { return Err(SignInError::StartAgain) };
+        let user = self.person(person).await?;
+        let stage = transition(live.sign_in.stage.clone(), Event::LinkSent)?;
+        // The step is taken before the mail is written, so a form sent twice sends one mail.
+        let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
+        let snapshot = self.snapshot();
+        let token = self.parts.accounts.new_link(user.id, LINK_SECONDS).await?;
+        let url = snapshot.public_url.join(&format!("/link/{}", token.expose().as_str()));
+        let mail = notify::activation_link(&user, &snapshot.config.organisation.name, &url, LINK_SECONDS);
+        self.parts.accounts.enqueue(mail).await?;
+        self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
+    }
+
+    /// An opened link: a page with a button. A mail scanner that follows links changes nothing.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn link_opened(&self, token: &str) -> Result<Reply, SignInError> {
+        let link = self.peek(token).await?;
+        let user = self.parts.accounts.user(link.user).await?.ok_or(SignInError::BadLink)?;
+        let mut reply = Reply::of(View::Link {
+            token: token.to_owned(),
+            masked_email: user.email.masked(),
+            registration: registration(user.status),
+        });
+        reply.language = user.language;
+        Ok(reply)
+    }
+
+    /// The button on it: the link is used up, and a sign-in begins that carries it as a proof.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn link_used(&self, client: &Client, token: &str) -> Result<Reply, SignInError> {
+        let link = self.take(token).await?;
+        let user = self.parts.accounts.user(link.user).await?.ok_or(SignInError::BadLink)?;
+        let now = self.parts.clock.now();
+        let snapshot = self.snapshot();
+        let proof = Proof { method: Method::ActivationLink, at: now, authenticator: None };
+        let sign_in = SignIn {
+            id: SignInId::new(now, &*self.parts.entropy)?,
+            target: Target::app(snapshot.portal().id.clone()),
+            started: now,
+            stage: Stage::Identify,
+        };
+        let typed = user.username.to_string();
+        if user.status != UserStatus::Pending {
+            let stage = Stage::Password { typed, carried: vec![proof] };
+            return self.password_page(&snapshot, client, &SignIn { stage, ..sign_in }, None);
+        }
+        let person = Person {
+            user: user.id,
+            typed,
+            epoch: user.session_epoch,
+            shown: vec![proof],
+            earlier: Vec::new(),
+            lost: MethodSet::EMPTY,
+            registration: Registration::Underway,
+        };
+        let stage = transition(sign_in.stage.clone(), Event::Invited(person))?;
+        let live = self.parts.sign_ins.create(SignIn { stage, ..sign_in }, &client.browser).await?;
+        self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
+    }
+
+    /// The first password of somebody who registers.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn password_chosen(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let Stage::SettingPassword { person } = &live.sign_in.stage else { return Err(SignInError::StartAgain) };
+        let user = self.person(person).await?;
+        let snapshot = self.snapshot();
+        let password = Password::new(password.to_owned());
+        let context = PasswordContext::of(&user, &snapshot.config.organisation.name);
+        if let Err(rule) = check_password(&password, &context) {
+            return self.stage_page(&live, Some(InputError::NewPassword(rule))).await;
+        }
+        let hash = self.parts.hashing.hash(password).await?;
+        let epoch = self.parts.accounts.set_password(user.id, &hash).await?;
+        let proof = Proof { method: Method::Password, at: self.parts.clock.now(), authenticator: None };
+        let stage = transition(live.sign_in.stage.clone(), Event::PasswordSet { proof, epoch })?;
+        self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
+    }
+
+    /// The first code from a new authenticator app: stores it, when the policies permit.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn new_code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let Stage::Enrolling { person, sealed_secret } = &live.sign_in.stage else {
+            return Err(SignInError::StartAgain);
+        };
+        let secret = self.open_secret(person, sealed_secret)?;
+        let now = self.parts.clock.now();
+        let Some(step) = totp::verify(&secret, code, now) else {
+            let error = if code.trim().is_empty() { InputError::Empty } else { InputError::WrongCode };
+            return self.stage_page(&live, Some(error)).await;
+        };
+        let snapshot = self.snapshot();
+        let facts = self.gather(client, person, &live.sign_in.target).await?;
+        let permit = snapshot.bundle.permit_enroll(&facts.question(snapshot.portal()), now);
+        let Ok(permit) = permit else { return self.enrolment_refused(&snapshot, client, live).await };
+        let user = permit.redeem(now).map_err(|_| SignInError::Expired)?;
+        let (authenticator, mut epoch) = self.parts.accounts.add_totp(user, &secret, step, "").await?;
+        if person.registration == Registration::Underway {
+            epoch = self.parts.accounts.set_status(user, UserStatus::Active).await?;
+        }
+        tracing::info!(user.name = %facts.user.username, method = "totp", "a method was added");
+        let trial = Proof { method: Method::Totp, at: now, authenticator: Some(authenticator.to_string()) };
+        let stage = transition(live.sign_in.stage.clone(), Event::Enrolled { trial, epoch })?;
+        let sign_in = SignIn { stage: stage.clone(), ..live.sign_in.clone() };
+        if matches!(stage, Stage::Deciding { .. }) {
+            return self.settle(client, sign_in, Some(live)).await;
+        }
+        let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
+        self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
+    }
+
+    /// The policies changed their mind since the page was shown: they are asked again where this leads now.
+    async fn enrolment_refused(
+        &self,
+        _snapshot: &Snapshot,
+        client: &Client,
+        live: super::handle::Live,
+    ) -> Result<Reply, SignInError> {
+        let Stage::Enrolling { person, .. } = live.sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
+        self.settle(client, SignIn { stage: Stage::Deciding { person }, ..live.sign_in.clone() }, Some(live)).await
+    }
+
+    async fn peek(&self, token: &str) -> Result<Link, SignInError> {
+        let token = LinkToken::parse(token).ok_or(SignInError::BadLink)?;
+        self.parts.accounts.peek_link(&token).await?.ok_or(SignInError::BadLink)
+    }
+
+    async fn take(&self, token: &str) -> Result<Link, SignInError> {
+        let token = LinkToken::parse(token).ok_or(SignInError::BadLink)?;
+        self.parts.accounts.take_link(&token).await?.ok_or(SignInError::BadLink)
+    }
+}
+
+fn registration(status: UserStatus) -> Registration {
+    if status == UserStatus::Pending { Registration::Underway } else { Registration::Complete }
+}

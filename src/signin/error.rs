@@ -1,0 +1,111 @@
+//! Why a step of a sign-in has no next page.
+
+use crate::accounts::AccountsError;
+use crate::audit::AuditError;
+use crate::clock::EntropyError;
+use crate::policy::PlanError;
+use crate::saml::{IssueError, MappingError};
+use crate::state::StateError;
+use crate::workers::{HashError, PoolError};
+
+use super::handle::HandleError;
+use super::transition::InvalidTransition;
+
+/// Kinds that differ in what the person can do next; the cause inside is for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The form was sent before, is another browser's, or another tab went on.
+    #[error("the form does not belong to a sign-in that is underway in this browser")]
+    StartAgain,
+    /// Its time is over.
+    #[error("the sign-in has expired")]
+    Expired,
+    /// The service provider's request was answered before.
+    #[error("the request was answered before")]
+    AlreadyAnswered,
+    /// The link was used, has expired, or never existed.
+    #[error("the link is not valid any more")]
+    BadLink,
+    /// No such app here.
+    #[error("there is no such app")]
+    UnknownApp,
+    /// The app must be opened from its own pages.
+    #[error("the app is opened from its own pages")]
+    NotLaunchable,
+    /// A queue is full.
+    #[error("too much to do at once")]
+    Busy,
+    /// What this app's assertion has to say cannot be said of this user.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// Something this server depends on does not work.
+    #[error("{what}")]
+    Unavailable {
+        /// What failed.
+        what: &'static str,
+        /// How.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl SignInError {
+    fn unavailable(what: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable { what, source: Box::new(source) }
+    }
+}
+
+impl From<HandleError> for SignInError {
+    fn from(error: HandleError) -> Self {
+        match error {
+            HandleError::StartAgain => Self::StartAgain,
+            HandleError::Expired => Self::Expired,
+            HandleError::State(error) => error.into(),
+            HandleError::Seal => Self::unavailable("a form can't be sealed", error),
+        }
+    }
+}
+
+impl From<InvalidTransition> for SignInError {
+    fn from(error: InvalidTransition) -> Self {
+        tracing::info!(signin.stage = error.stage, signin.event = error.event, "a form did not fit its sign-in");
+        Self::StartAgain
+    }
+}
+
+impl From<HashError> for SignInError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Pool(pool) => pool.into(),
+            error => Self::unavailable("a password can't be checked", error),
+        }
+    }
+}
+
+impl From<PoolError> for SignInError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Full => Self::Busy,
+            error => Self::unavailable("a worker does not answer", error),
+        }
+    }
+}
+
+macro_rules! unavailable {
+    ($($error:ty => $what:literal),+ $(,)?) => {
+        $(impl From<$error> for SignInError {
+            fn from(error: $error) -> Self {
+                Self::unavailable($what, error)
+            }
+        })+
+    };
+}
+
+unavailable! {
+    AccountsError => "the accounts database does not answer",
+    StateError => "the state store does not answer",
+    AuditError => "the decision can't be recorded",
+    PlanError => "the policies can't be decided",
+    IssueError => "the response can't be signed",
+    EntropyError => "there are no random bytes",
+}

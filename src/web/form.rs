@@ -1,0 +1,59 @@
+//! Posted forms and query strings: small, each field at most once.
+
+use std::collections::BTreeMap;
+
+/// The largest form of our own pages.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// A form that is not one of ours: fields doubled or missing, or no form at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the form is not one of ours")]
+pub struct BadForm;
+
+/// The fields of a form or query.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Form(BTreeMap<String, String>);
+
+impl Form {
+    /// Reads `application/x-www-form-urlencoded`.
+    ///
+    /// # Errors
+    /// A field stands there twice, or the bytes are no form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadForm> {
+        let mut fields = BTreeMap::new();
+        for (name, value) in serde_urlencoded::from_bytes::<Vec<(String, String)>>(bytes).map_err(|_| BadForm)? {
+            if fields.insert(name, value).is_some() {
+                return Err(BadForm);
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    /// A field that has to be there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn required(&self, name: &str) -> Result<&str, BadForm> {
+        self.get(name).ok_or(BadForm)
+    }
+
+    /// A field that may be there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_may_stand_there_once() {
+        let form = Form::parse(b"username=ann%40example.com&password=a+b").unwrap();
+        assert_eq!(form.required("username"), Ok("ann@example.com"));
+        assert_eq!(form.get("password"), Some("a b"));
+        assert_eq!(form.required("code"), Err(BadForm));
+        assert_eq!(Form::parse(b"username=ann&username=bob"), Err(BadForm));
+    }
+}

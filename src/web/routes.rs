@@ -1,0 +1,93 @@
+//! The only route table.
+
+use actix_web::http::header;
+use actix_web::web::{Data, PayloadConfig, Path, Resource, ServiceConfig, get, post, resource, route};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::answer::{Failure, plain};
+use super::context::Web;
+use super::errors::pages::ProblemKind;
+use super::{assets, form, portal, saml, signin};
+
+/// The largest body `/saml/sso` takes: a request of 64 KiB, in base64 and percent-encoded, beside a RelayState.
+const MAX_SAML_BYTES: usize = 256 * 1024;
+
+/// All addresses (design: "Addresses and defaults"; clients and tests rely on them).
+pub fn configure(config: &mut ServiceConfig) {
+    use portal::handlers as apps;
+    use saml::handlers as sso;
+    use signin::handlers as steps;
+    config
+        .app_data(PayloadConfig::new(form::MAX_BYTES))
+        .service(at("/").route(get().to(apps::portal)))
+        .service(at("/signin").route(get().to(steps::begin)).route(post().to(steps::name)))
+        .service(at("/signin/step").route(get().to(steps::step)))
+        .service(at("/signin/password").route(post().to(steps::password)))
+        .service(at("/signin/totp").route(post().to(steps::totp)))
+        .service(at("/signin/methods").route(post().to(steps::methods)))
+        .service(at("/signin/method").route(post().to(steps::method)))
+        .service(at("/signin/lost").route(post().to(steps::lost)))
+        .service(at("/signin/enrol-link").route(post().to(steps::enrol_link)))
+        .service(at("/signin/enrol").route(post().to(steps::enrol)))
+        .service(at("/signin/set-password").route(post().to(steps::set_password)))
+        .service(at("/link/{token}").route(get().to(steps::link)).route(post().to(steps::use_link)))
+        .service(at("/signout").route(post().to(steps::sign_out)))
+        .service(at("/signed-out").route(get().to(steps::signed_out)))
+        .service(at("/launch/{app}").route(get().to(apps::launch)).route(post().to(apps::launch_confirmed)))
+        .service(
+            at("/saml/sso")
+                .app_data(PayloadConfig::new(MAX_SAML_BYTES))
+                .route(get().to(sso::redirect))
+                .route(post().to(sso::post)),
+        )
+        .service(at("/saml/metadata").route(get().to(sso::metadata)))
+        .service(at("/saml/metadata/{app}").route(get().to(sso::app_metadata)))
+        .service(at("/assets/{hash}/{file}").route(get().to(asset)))
+        .service(at("/healthz").route(get().to(healthy)))
+        .service(at("/readyz").route(get().to(ready)))
+        .default_service(route().to(not_found));
+}
+
+/// An address that answers other methods with 405.
+fn at(path: &str) -> Resource {
+    resource(path).default_service(route().to(method_not_allowed))
+}
+
+async fn not_found(web: Data<Web>, request: HttpRequest) -> HttpResponse {
+    web.serve_cross_site(&request, async |_| Err(Failure::Page(ProblemKind::NotFound))).await
+}
+
+async fn method_not_allowed(web: Data<Web>, request: HttpRequest) -> HttpResponse {
+    web.serve_cross_site(&request, async |_| Err(Failure::Page(ProblemKind::MethodNotAllowed))).await
+}
+
+/// A style, script or icon. The hash in its address changes with its content, so browsers may keep it for good.
+async fn asset(path: Path<(String, String)>) -> HttpResponse {
+    let (hash, file) = path.into_inner();
+    match assets::find(&hash, &file) {
+        Some(asset) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, asset.content_type))
+            .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+            .body(asset.content),
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
+/// The process answers.
+async fn healthy() -> HttpResponse {
+    plain(actix_web::http::StatusCode::OK).body("ok\n")
+}
+
+/// The stores answer too, so sign-ins can go on.
+async fn ready(web: Data<Web>) -> HttpResponse {
+    match web.service.ready().await {
+        Ok(()) => {
+            let snapshot = web.service.snapshot();
+            plain(actix_web::http::StatusCode::OK).body(format!("ready\npolicies {}\n", snapshot.bundle.digest()))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            plain(actix_web::http::StatusCode::SERVICE_UNAVAILABLE).body("not ready\n")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where service providers send requests, and where they fetch our metadata.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::domain::AppId;
+use crate::saml::request::{self, Parsed, Refusal, RequestError};
+use crate::signin::{SignInError, Target};
+use crate::web::answer::{Failure, see_other};
+use crate::web::context::{Context, Web};
+use crate::web::errors::pages::ProblemKind;
+use crate::web::signin::render::respond;
+
+/// `GET /saml/sso`: the Redirect binding.
+pub async fn redirect(web: Data<Web>, request: HttpRequest) -> HttpResponse {
+    web.serve_cross_site(&request, async |context| {
+        accept(&web, context, crate::saml::request::parse_redirect(request.query_string())).await
+    })
+    .await
+}
+
+/// `POST /saml/sso`: the POST binding. It comes from another site, so no cookie of ours comes with it; none is read.
+pub async fn post(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    web.serve_cross_site(&request, async |context| {
+        let fields: Vec<(String, String)> =
+            serde_urlencoded::from_bytes(&body).map_err(|_| Failure::Page(ProblemKind::BadSamlRequest))?;
+        let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        accept(&web, context, request::parse_post(fields)).await
+    })
+    .await
+}
+
+/// Checks a request and sends the browser on to the sign-in with what was read, sealed. The address is the same site's, so
+/// the cookies come along there.
+async fn accept(
+    web: &Web,
+    context: &Context,
+    parsed: Result<Parsed, RequestError>,
+) -> Result<HttpResponse, Failure> {
+    let snapshot = web.service.snapshot();
+    let verified = parsed
+        .map_err(Refusal::Local)
+        .and_then(|parsed| request::verify(&parsed, &*snapshot, snapshot.idp.sso_url(), web.service.now()));
+    match verified {
+        Ok(request) => {
+            let target = Target { request: Some(request.clone()), ..Target::app(request.app().clone()) };
+            Ok(see_other(&format!("/signin?request={}", web.service.seal_target(&target)?)))
+        }
+        Err(Refusal::Local(error)) => {
+            tracing::warn!(%error, client.ip = %context.client.ip, "a SAML request was refused");
+            Err(Failure::Page(ProblemKind::BadSamlRequest))
+        }
+        Err(Refusal::Status { app, reply }) => {
+            let response = web.service.sign_status(&snapshot, reply).await?;
+            Ok(respond(context.frame(), response, snapshot.display_name(&app).unwrap_or_default()))
+        }
+    }
+}
+
+/// `GET /saml/metadata`: what to upload to service providers.
+pub async fn metadata(web: Data<Web>) -> HttpResponse {
+    xml(web.service.snapshot().idp.metadata())
+}
+
+/// `GET /saml/metadata/{app}`: the same, under a name of the app's own, for who wants one file per app.
+pub async fn app_metadata(web: Data<Web>, request: HttpRequest, app: Path<String>) -> HttpResponse {
+    web.serve(&request, async |_| {
+        let snapshot = web.service.snapshot();
+        let app = AppId::parse(&app).map_err(|_| SignInError::UnknownApp)?;
+        snapshot.service_provider(&app).ok_or(SignInError::UnknownApp)?;
+        Ok(xml(snapshot.idp.metadata()))
+    })
+    .await
+}
+
+fn xml(document: String) -> HttpResponse {
+    HttpResponse::build(StatusCode::OK)
+        .insert_header((header::CONTENT_TYPE, "application/samlmetadata+xml"))
+        .body(document)
+}

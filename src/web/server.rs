@@ -1,0 +1,121 @@
+//! Puts the parts together and serves them. `serve` and `demo` start the same server; the demo decorates its facts and adds
+//! pages of its own.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::middleware::Compress;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpServer};
+
+use crate::accounts::{Accounts, Envelope};
+use crate::audit::Journal;
+use crate::clock::{Clock, Entropy};
+use crate::config::{AccountsUrl, Loaded, StateUrl};
+use crate::devices::Devices;
+use crate::methods::throttle::Throttle;
+use crate::runtime::{Runtime, Snapshot, check};
+use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore};
+use crate::sessions::Sessions;
+use crate::signals::{Observer, SignalSource};
+use crate::signin::{Parts, Service, SignIns};
+use crate::state::{EmbeddedStore, StateStore};
+use crate::workers::{HashPool, HashSettings, Pool, PoolSettings};
+
+use super::context::Web;
+use super::cookies::CookieStyle;
+use super::{routes, security_headers};
+
+/// How long a connection may take to send its request, in seconds.
+const REQUEST_TIMEOUT_SECONDS: u64 = 10;
+/// How long requests underway may take after a signal to stop, in seconds.
+const DRAIN_SECONDS: u64 = 10;
+
+/// Time, randomness, and a way to change where facts come from.
+pub struct Surroundings {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The opened parts that more than the server needs.
+pub struct Opened {
+    /// For [`serve`].
+    pub web: Data<Web>,
+    /// People and mails.
+    pub accounts: Accounts,
+}
+
+/// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known.
+///
+/// # Errors
+/// Something cannot be opened; the message says what and where.
+pub async fn open(
+    loaded: Loaded,
+    listener: &TcpListener,
+    surroundings: Surroundings,
+    decorate: impl FnOnce(Observer) -> Arc<dyn SignalSource>,
+) -> anyhow::Result<Opened> {
+    let Surroundings { clock, entropy } = surroundings;
+    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let checked = check(&loaded, today)?;
+    let config = loaded.config;
+    let public_url = config.server.public_url_at(listener.local_addr()?);
+    let secret = crate::config::secret::read_or_create_key_file(&config.server.secret_file, &*entropy)?;
+    let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
+    let AccountsUrl::Sqlite(path) = &config.accounts.url;
+    let accounts = Accounts::open(path, envelope.clone(), clock.clone(), entropy.clone()).await?;
+    let StateUrl::Embedded(path) = &config.state.url;
+    let store: Arc<dyn StateStore> = Arc::new(EmbeddedStore::open(path, clock.clone()).await?);
+    let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
+    let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
+    let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)?));
+    let observer = Observer::new(config.networks.clone(), clock.clone(), config.server.time_zone.zone().clone());
+    let cookies = CookieStyle::of(public_url.as_str());
+    let parts = Parts {
+        runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp)?)),
+        accounts: accounts.clone(),
+        sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
+        devices: Devices::new(store.clone(), clock.clone(), entropy.clone()),
+        sign_ins: SignIns::new(store.clone(), envelope.clone(), clock.clone(), entropy.clone()),
+        throttle: Throttle::new(store.clone(), clock.clone()),
+        signals: decorate(observer),
+        journal,
+        hashing: HashPool::start(HashSettings::default(), entropy.clone())?,
+        signing: Pool::start(PoolSettings::named("sign"))?,
+        store,
+        envelope: envelope.clone(),
+        clock,
+        entropy: entropy.clone(),
+    };
+    let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies });
+    Ok(Opened { web, accounts })
+}
+
+/// Serves until a signal says to stop; requests underway are finished first.
+///
+/// # Errors
+/// The listener does not work.
+pub fn serve(
+    listener: TcpListener,
+    web: Data<Web>,
+    more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> std::io::Result<Server> {
+    let cookies = web.cookies;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web.clone())
+            .wrap(security_headers::defaults(cookies))
+            .wrap(Compress::default())
+            .configure(more.clone())
+            .configure(routes::configure)
+    });
+    Ok(server
+        .client_request_timeout(std::time::Duration::from_secs(REQUEST_TIMEOUT_SECONDS))
+        .shutdown_timeout(DRAIN_SECONDS)
+        .workers(2)
+        .listen(listener)?
+        .run())
+}
