@@ -1,1 +1,36 @@
-//! See ARCHITECTURE.md.
+//! SAML 2.0 as an identity provider: requests in, responses out, and the metadata that tells service providers whom to
+//! trust. With the demo's service provider this is the only place that knows samael.
+//!
+//! In the order of a sign-in: [`request`] reads and checks an AuthnRequest, [`service_provider`] knows what an app wants to
+//! be told, [`issuer`] turns a permit into a signed Response, [`encode`] packs it for the browser. `wire` is the only writer
+//! of SAML XML, [`sign`] the only user of the private key, which [`keys`] keeps.
+//!
+//! Not here: whether somebody may sign in (`policy`), sessions and pages (`signin`, `web`).
+
+pub mod encode;
+pub mod issuer;
+pub mod keys;
+pub mod metadata;
+pub mod request;
+pub mod service_provider;
+pub mod sign;
+mod wire;
+
+pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};
+pub use keys::{Certificate, KeyStore, KeysError};
+pub use request::{Parsed, Refusal, RequestError, VerifiedAuthnRequest};
+pub use service_provider::{IssueContext, MappingError, ServiceProvider};
+pub use sign::{BergshamraSigner, SignError, XmlSigner};
+
+/// The namespaces of SAML 2.0 and of XML signatures.
+pub(crate) mod ns {
+    pub(crate) const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+    pub(crate) const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+    pub(crate) const METADATA: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
+    pub(crate) const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
+}
+
+/// `urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST`
+pub(crate) const BINDING_POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+/// `urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect`
+pub(crate) const BINDING_REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
