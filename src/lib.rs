@@ -1,4 +1,35 @@
 //! cedargate: a SAML identity provider whose every decision is a Cedar policy kept in files.
+//!
+//! # The path of a sign-in
+//!
+//! A service provider's request enters at [`web`] (`/saml/sso`), is read and checked by [`saml`] (`request`), and becomes the
+//! target of a **SignIn**. [`signin`] drives it: before a first factor it asks the policies only whether the sign-in page may
+//! be seen (`visit`), whoever asks. Name and password make a person known; from then on each step gathers the facts
+//! ([`accounts`], [`devices`], [`signals`]), asks [`policy`] what would still be missing, and either shows one more challenge
+//! ([`methods`]) or ends. At the end [`policy`] is asked once more and gives an `IssuePermit`; [`saml`] (`issuer`) turns that
+//! permit, and nothing else, into a signed Response; [`audit`] has it on disk before [`web`] lets it go.
+//!
+//! # Glossary
+//!
+//! One word per thing; a new noun enters here in the same change.
+//!
+//! - **User**: a person with an account. **Group**: what policies name people by.
+//! - **App**: a registered service provider. **Role**: what an app lets a person become. **Tile**: an app on the portal.
+//! - **Method**: a kind of authentication. **Authenticator**: one enrolled instance of a method.
+//! - **Proof**: a method that has been shown, when, and with which authenticator. **Class**: what a set of proofs amounts to
+//!   (first factor, second factor, phishing-resistant, fallback). **Fresh**: shown in this sign-in, at most ten minutes ago.
+//! - **Challenge**: one outstanding prompt. **Offer**: a method that would answer it.
+//! - **Signal**: an observed fact about network, time, device or risk.
+//! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
+//! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
+//! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
+//! - **SignIn**: one attempt, from the first page to the assertion. **Stage**: how far it got. **Target**: where it leads.
+//!   **Handle**: how a form names its sign-in.
+//! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
+//! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
+//! - **Reference**: ten characters that lead from a page to the decision behind it.
+//! - **Snapshot**: config, policies, apps and keys in force together.
+//! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 pub mod accounts;
 pub mod audit;
