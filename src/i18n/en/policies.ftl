@@ -1,0 +1,15 @@
+# The texts of policies' `@message`s: `policy-message-` and the message with hyphens for dots. They stand on challenge and block
+# pages. They say what a person can do, and nothing that helps an attacker.
+
+policy-message-account-inactive = This account can’t be used at the moment.
+policy-message-account-pending = Your account is not set up yet. Open the link in the mail that welcomed you.
+policy-message-second-factor-required = This app asks for a second confirmation besides your password.
+policy-message-network-not-allowed = This app opens from your organisation’s networks only. Connect to the office network or the VPN, then try again.
+policy-message-network-blocked = Sign-ins from this network are blocked.
+policy-message-network-country = Sign-ins from this country are blocked.
+policy-message-network-anonymous = You seem to use an anonymising network, such as Tor or a public VPN. Turn it off, then try again.
+policy-message-network-abroad = You seem to be outside your home country.
+policy-message-device-limit = You reached the number of devices allowed for this app.
+policy-message-time-outside-hours = This app is closed at this time of day.
+policy-message-risk-locked = There were too many failed attempts. Wait 15 minutes, then try again.
+policy-message-device-unknown = We don’t recognise this browser.

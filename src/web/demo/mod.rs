@@ -1,0 +1,3 @@
+//! The demonstration's own pages.
+
+pub mod pages;

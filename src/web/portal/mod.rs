@@ -1,0 +1,3 @@
+//! The page with the app icons.
+
+pub mod pages;

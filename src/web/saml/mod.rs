@@ -1,0 +1,3 @@
+//! Launching apps and posting responses.
+
+pub mod pages;

@@ -1,0 +1,3 @@
+//! From the name to the second factor, and the ways out.
+
+pub mod pages;
