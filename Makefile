@@ -33,7 +33,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 # `--all-targets` builds the benches too and runs each question once; their numbers come from `cargo bench`.
 unit: clean-test-output
