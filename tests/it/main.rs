@@ -1,1 +1,16 @@
-fn main() {}
+//! The integration tests: the real binary, real HTTP, a real browser, and other people's SAML software as judges.
+//! One binary, so that it links once. `make test` installs what the tests call; a missing tool fails them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+#![allow(clippy::print_stderr, reason = "what a failed test has to say")]
+
+mod architecture;
+mod harness;
+mod judges;
+mod saml;
+mod signin;

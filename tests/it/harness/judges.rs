@@ -1,0 +1,142 @@
+//! Software that others wrote, asked about what we issue.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::process::{Said, run};
+use super::repository;
+
+const PROTOCOL_SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd";
+const METADATA_SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-metadata-2.0.xsd";
+
+/// What a service provider knows when it judges a response.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) certificate: &'a Path,
+    pub(crate) audience: &'a str,
+    pub(crate) acs: &'a str,
+    /// The ID of the AuthnRequest it sent; none when nobody asked.
+    pub(crate) request_id: Option<&'a str>,
+    /// `assertion`, `response` or `both`.
+    pub(crate) sign: &'a str,
+    pub(crate) name_id: &'a str,
+}
+
+/// The verdict of python3-saml, strict: what it read, or why it refused.
+pub(crate) fn python3_saml(response: &str, expected: &Expected<'_>) -> Result<Value, String> {
+    let case = json!({
+        "response": response,
+        "issuer": expected.issuer,
+        "certificate": fs::read_to_string(expected.certificate).unwrap(),
+        "audience": expected.audience,
+        "acs": expected.acs,
+        "request_id": expected.request_id,
+        "sign": expected.sign,
+        "name_id": expected.name_id,
+    });
+    let verdict =
+        python("saml_judge.py", &case).unwrap_or_else(|error| panic!("python3-saml reached no verdict: {error}"));
+    if verdict["accepted"] == true { Ok(verdict) } else { Err(verdict["reason"].to_string()) }
+}
+
+/// The credentials that moto's STS gives boto3 for one role.
+pub(crate) fn moto_sts(response: &str, role_arn: &str, provider_arn: &str) -> Result<Value, String> {
+    python("sts_judge.py", &json!({ "response": response, "role_arn": role_arn, "provider_arn": provider_arn }))
+}
+
+fn python(script: &str, case: &Value) -> Result<Value, String> {
+    let mut command = Command::new(repository(".venv/bin/python"));
+    command.arg(repository("tests/judges").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
+    let said = run(&mut command, case.to_string().as_bytes());
+    if said.ok { Ok(serde_json::from_str(&said.out).unwrap()) } else { Err(said.err) }
+}
+
+/// Whether xmlsec1 finds every signature right for `certificate`, and at least one. It trusts no key inside the document.
+pub(crate) fn xmlsec1_verify(xml: &str, certificate: &Path) -> Result<(), String> {
+    let signatures = xml.matches("SignatureValue").count() / 2;
+    if signatures == 0 {
+        return Err("there is no signature".to_owned());
+    }
+    let (_folder, file) = written(xml);
+    for number in 1..=signatures {
+        let said = xmlsec1(&[
+            "--verify",
+            "--enabled-key-data",
+            "rsa",
+            "--enabled-reference-uris",
+            "same-doc",
+            "--pubkey-cert-pem",
+            &certificate.to_string_lossy(),
+            "--node-xpath",
+            &format!("(//*[local-name()='Signature'])[{number}]"),
+            &file.to_string_lossy(),
+        ]);
+        if !said.ok {
+            return Err(format!("signature {number}: {}{}", said.out, said.err));
+        }
+    }
+    Ok(())
+}
+
+/// Signs the first signature skeleton of `xml` with the private key in `key`.
+pub(crate) fn xmlsec1_sign(xml: &str, key: &Path) -> String {
+    let (_folder, file) = written(xml);
+    let said = xmlsec1(&["--sign", "--privkey-pem", &key.to_string_lossy(), &file.to_string_lossy()]);
+    assert!(said.ok, "{}", said.err);
+    said.out
+}
+
+fn xmlsec1(arguments: &[&str]) -> Said {
+    let (command, rest) = arguments.split_first().unwrap();
+    let mut xmlsec1 = Command::new("xmlsec1");
+    xmlsec1.arg(command);
+    for element in ["assertion:Assertion", "protocol:Response", "protocol:AuthnRequest"] {
+        xmlsec1.args(["--id-attr:ID", &format!("urn:oasis:names:tc:SAML:2.0:{element}")]);
+    }
+    xmlsec1.args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor"]);
+    run(xmlsec1.args(rest), b"")
+}
+
+/// Whether a protocol message is valid against the OASIS schema.
+pub(crate) fn schema_valid(xml: &str) -> Result<(), String> {
+    xmllint(xml, PROTOCOL_SCHEMA)
+}
+
+/// Whether metadata is valid against the OASIS schema.
+pub(crate) fn metadata_valid(xml: &str) -> Result<(), String> {
+    xmllint(xml, METADATA_SCHEMA)
+}
+
+fn xmllint(xml: &str, schema: &str) -> Result<(), String> {
+    assert!(Path::new(schema).exists(), "{schema} is missing; `make tools` installs what tests call");
+    let (_folder, file) = written(xml);
+    let mut command = Command::new("xmllint");
+    command.args(["--nonet", "--noout", "--schema", schema]).arg(file);
+    command.env("XML_CATALOG_FILES", repository("tests/judges/catalog.xml"));
+    let said = run(&mut command, b"");
+    if said.ok { Ok(()) } else { Err(said.err) }
+}
+
+fn written(xml: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("message.xml");
+    fs::write(&file, xml).unwrap();
+    (folder, file)
+}
+
+/// A key and a certificate of their own, as PEM files: for somebody who is not the identity provider.
+pub(crate) fn stranger() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["stranger.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (key_file, certificate_file) = (folder.path().join("key.pem"), folder.path().join("crt.pem"));
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    fs::write(&certificate_file, certificate.pem()).unwrap();
+    (folder, key_file, certificate_file)
+}

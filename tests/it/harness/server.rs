@@ -1,0 +1,257 @@
+//! The real `cedargate serve` in a folder of its own.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use url::Url;
+
+use super::client::Client;
+use super::people::{self, Person};
+use super::process::{Process, Said, run};
+use super::repository;
+
+/// How long a debug build may take to create its databases and keys on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// The address the harness sends from when a test pretends one: config trusts the loopback as a proxy.
+pub(crate) mod from {
+    /// The network `office`.
+    pub(crate) const OFFICE: &str = "203.0.113.7";
+    /// The network `blocked`.
+    pub(crate) const BLOCKED: &str = "198.51.100.66";
+    /// No named network.
+    pub(crate) const ELSEWHERE: &str = "192.0.2.44";
+}
+
+/// The role and the provider of the AWS account in [`CONFIG`].
+pub(crate) const ROLE_DEV: &str = "arn:aws:iam::123456789012:role/Dev";
+pub(crate) const ROLE_ADMIN: &str = "arn:aws:iam::123456789012:role/Admin";
+pub(crate) const PROVIDER: &str = "arn:aws:iam::123456789012:saml-provider/cedargate";
+
+/// What every server of the tests is configured with; `{address}` and `{acs}` are filled in.
+const CONFIG: &str = r#"
+[server]
+listen = "{address}"
+public_url = "http://{address}"
+trusted_proxies = ["127.0.0.1/32"]
+secret_file = "var/secret"
+
+[organisation]
+name = "Example Works"
+contact = "it@example.com"
+
+[state]
+url = "embedded:var/state.db"
+
+[accounts]
+url = "sqlite:var/accounts.db"
+
+[policies]
+path = "policies"
+
+[saml]
+keys = "var/keys"
+
+[groups]
+aws-users = "may open AWS"
+aws-admins = "may become Admin in AWS"
+contractors = "work for us from outside"
+
+[networks]
+office = ["203.0.113.0/24"]
+vpn = ["203.0.114.0/24"]
+blocked = ["198.51.100.0/24"]
+
+[country_lists]
+blocked = ["KP"]
+
+[[apps]]
+id = "aws"
+name = "AWS Production"
+preset = "aws"
+role_session_name = "email"
+session_duration = 3600
+roles = [
+  { name = "Dev", role_arn = "arn:aws:iam::123456789012:role/Dev", provider_arn = "arn:aws:iam::123456789012:saml-provider/cedargate" },
+  { name = "Admin", role_arn = "arn:aws:iam::123456789012:role/Admin", provider_arn = "arn:aws:iam::123456789012:saml-provider/cedargate" },
+]
+
+[[apps]]
+id = "wiki"
+name = "Wiki"
+entity_id = "https://wiki.example.com/saml"
+acs = ["{acs}"]
+sign = "both"
+name_id = "persistent"
+attributes = { mail = "email", groups = "groups", name = "display_name" }
+relay_states = { handbook = "/handbook" }
+
+[[apps]]
+id = "archive"
+name = "Archive"
+entity_id = "https://archive.example.com/saml"
+acs = ["https://archive.example.com/acs", "https://archive.example.com/acs2"]
+sign = "response"
+name_id = "email"
+attributes = { mail = "email" }
+idp_initiated = false
+"#;
+
+/// Who may open the apps that the shipped policies do not know.
+const POLICIES: &str = r#"
+@id("test.wiki") @description("Everybody may read the wiki.")
+permit (principal in Group::"everyone", action == Action::"signIn", resource == App::"wiki");
+
+@id("test.archive") @description("Everybody may read the archive.")
+permit (principal in Group::"everyone", action == Action::"signIn", resource == App::"archive");
+"#;
+
+/// A running server and everything it owns. Dropped, it is killed and its folder removed.
+pub(crate) struct Server {
+    pub(crate) url: Url,
+    // Before the folder: fields are dropped in this order, and the process writes there.
+    process: Option<Process>,
+    folder: TempDir,
+    /// The people who were imported.
+    pub(crate) people: Vec<Person>,
+}
+
+/// What is special about the server of one test.
+#[derive(Default)]
+pub(crate) struct Setup {
+    acs: Option<String>,
+}
+
+impl Setup {
+    /// The wiki is reached at `acs`.
+    pub(crate) fn wiki_at(mut self, acs: &str) -> Self {
+        self.acs = Some(acs.to_owned());
+        self
+    }
+
+    /// Writes the folder, imports everybody through the command line, and starts.
+    pub(crate) fn start(self) -> Server {
+        let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
+        copy_folder(&repository("policies"), &folder.path().join("policies"));
+        fs::write(folder.path().join("policies/90-test.cedar"), POLICIES).unwrap();
+        let people = people::everybody();
+        fs::write(folder.path().join("people.csv"), people::csv(&people)).unwrap();
+
+        // Issuer and addresses hold the port, so it has to be known before the server binds it. Somebody else may take it in
+        // between: then another one is tried.
+        let mut failure = String::new();
+        for _ in 0..3 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+            let acs = self.acs.as_deref().unwrap_or("https://wiki.example.com/acs");
+            let config = CONFIG.replace("{address}", &address).replace("{acs}", acs);
+            fs::write(folder.path().join("config.toml"), config).unwrap();
+            let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
+            assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
+            match serve(folder.path()) {
+                Ok((process, url)) => {
+                    assert_eq!(url.as_str(), format!("http://{address}/"), "it listens where config says");
+                    return Server { url, process: Some(process), folder, people };
+                }
+                Err(log) => failure = log,
+            }
+        }
+        panic!("{failure}");
+    }
+}
+
+fn serve(folder: &Path) -> Result<(Process, Url), String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    command.args(["--config", "config.toml", "serve"]).current_dir(folder);
+    let process = Process::start("cedargate serve", &mut command);
+    let address = process.wait_for("listening on ", START)?;
+    let url = Url::parse(&address).map_err(|error| format!("it listens on `{address}`: {error}"))?;
+    Ok((process, url))
+}
+
+/// Runs a command of the binary in `folder`.
+fn cedargate(folder: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    command.args(["--config", "config.toml"]).args(arguments).current_dir(folder);
+    run(&mut command, b"")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+impl Server {
+    /// The usual server.
+    pub(crate) fn start() -> Self {
+        Setup::default().start()
+    }
+
+    /// A browser without scripts and without cookies yet.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// Somebody of [`Self::people`].
+    pub(crate) fn person(&self, username: &str) -> &Person {
+        self.people.iter().find(|person| person.username == username).unwrap()
+    }
+
+    /// The address of a path.
+    pub(crate) fn at(&self, path: &str) -> String {
+        self.url.join(path).unwrap().into()
+    }
+
+    /// The entity ID of the identity provider.
+    pub(crate) fn issuer(&self) -> String {
+        self.at("/saml/metadata")
+    }
+
+    /// Where AuthnRequests go.
+    pub(crate) fn sso(&self) -> String {
+        self.at("/saml/sso")
+    }
+
+    /// The PEM file of the signing certificate.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("var/keys/current.crt.pem")
+    }
+
+    /// Runs a command of the binary on the same files.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Said {
+        cedargate(self.folder.path(), arguments)
+    }
+
+    /// Kills the process and starts a new one on the same files and the same address.
+    pub(crate) fn restart(&mut self) {
+        self.process = None;
+        let (process, url) = serve(self.folder.path()).unwrap_or_else(|log| panic!("{log}"));
+        assert_eq!(url, self.url);
+        self.process = Some(process);
+    }
+
+    /// What the server wrote so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Everything in the audit folder.
+    pub(crate) fn audit(&self) -> String {
+        let mut text = String::new();
+        for entry in fs::read_dir(self.folder.path().join("var/audit")).unwrap() {
+            text.push_str(&fs::read_to_string(entry.unwrap().path()).unwrap());
+        }
+        text
+    }
+}
