@@ -66,6 +66,13 @@ impl Snapshot {
         self.apps.iter().filter(|provider| provider.idp_initiated()).map(|provider| provider.app())
     }
 
+    /// The name of the app's icon.
+    #[must_use]
+    pub fn icon(&self, id: &AppId) -> Option<&str> {
+        let app = self.config.apps.iter().find(|app| app.id == *id)?;
+        app.icon.as_deref().or_else(|| app.preset.map(crate::config::Preset::icon))
+    }
+
     /// What pages call the app; `None` for the reserved ones, which need no naming.
     #[must_use]
     pub fn display_name(&self, id: &AppId) -> Option<String> {

@@ -1,11 +1,19 @@
 //! Pages: their contexts, templates, styles. Cedar is not known here.
 
+pub mod answer;
 pub mod assets;
+pub mod client_ip;
+pub mod context;
+pub mod cookies;
 pub mod demo;
 pub mod errors;
+pub mod form;
 pub mod page;
 pub mod portal;
+pub mod routes;
 pub mod saml;
+pub mod security_headers;
+pub mod server;
 pub mod signin;
 
 #[cfg(test)]

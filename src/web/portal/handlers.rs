@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{AppId, RoleName};
 use crate::signin::{Availability, PortalPage, SignInError, Target};
+use crate::web::assets;
 use crate::web::answer::{Failure, page, see_other};
 use crate::web::context::{Context, Web};
 use crate::web::form::Form;
@@ -39,7 +40,7 @@ fn portal_page(web: &Web, context: &Context, found: PortalPage, query: Option<&s
         .into_iter()
         .filter(|tile| wanted.as_ref().is_none_or(|wanted| tile.app.name.to_lowercase().contains(wanted)))
         .map(|tile| Tile {
-            icon: snapshot.config.apps.iter().find(|app| app.id == tile.app.id).and_then(|app| app.icon.clone()),
+            icon: snapshot.icon(&tile.app.id).and_then(assets::app_icon_url),
             id: tile.app.id.to_string(),
             launch_url: format!("/launch/{}", tile.app.id),
             note: note(tile.availability),

@@ -1,3 +1,4 @@
 //! The page with the app icons.
 
+pub mod handlers;
 pub mod pages;

@@ -1,3 +1,4 @@
 //! Launching apps and posting responses.
 
+pub mod handlers;
 pub mod pages;

@@ -202,9 +202,9 @@ fn deny_message(frame: &Frame, reason: &DenyReason) -> String {
         DenyReason::Forbidden { policies } => policy_texts(frame, policies),
         DenyReason::NoPermit => vec![frame.t("blocked-no-permit")],
         DenyReason::NoRole => vec![frame.t("blocked-no-role")],
-        DenyReason::EvaluationError { .. } => vec![frame.t("blocked-error")],
+        DenyReason::EvaluationError { .. } => vec![frame.t("blocked-general")],
     };
-    if texts.is_empty() { frame.t("blocked-default") } else { texts.join(" ") }
+    if texts.is_empty() { frame.t("blocked-general") } else { texts.join(" ") }
 }
 
 /// Date and time in the person's zone (UTC when it is not known), and the name of that zone.
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn every_reason_to_be_refused_has_a_text_in_every_language() {
         for language in Language::ALL {
-            for key in ["blocked-no-permit", "blocked-no-role", "blocked-error", "blocked-default"] {
+            for key in ["blocked-no-permit", "blocked-no-role", "blocked-general"] {
                 assert!(i18n::find(language, key, &[]).is_some(), "{key} in {language:?}");
             }
         }
