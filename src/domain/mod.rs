@@ -15,8 +15,8 @@ pub use app::{App, AppName};
 pub use assertion::{Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode};
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
 pub use ids::{
-    AppId, CountryListName, DeviceId, GroupName, IdError, NetworkName, PolicyId, ReferenceId, RoleName, SessionId,
-    SignInId, UserId, Username,
+    AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,
+    RoleName, SessionId, SignInId, UserId, Username,
 };
 pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
 pub use proof::Proof;
