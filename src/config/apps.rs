@@ -95,8 +95,10 @@ pub struct RoleConfig {
     #[schemars(extend("format" = "role-name"))]
     pub name: RoleName,
     /// The role's ARN.
+    #[schemars(extend("format" = "arn"))]
     pub role_arn: String,
     /// The ARN of the identity provider object in the same account.
+    #[schemars(extend("format" = "arn"))]
     pub provider_arn: String,
 }
 
