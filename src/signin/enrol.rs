@@ -1,11 +1,11 @@
 //! Adding a method within a sign-in: the link to the verified address, the authenticator app, and a first password.
 
-use crate::accounts::{Link, LinkToken};
-use crate::domain::{Method, MethodSet, Proof, SignInId, UserStatus};
+use crate::accounts::{Link, LinkPurpose, LinkToken, PasswordContext, PasswordRules};
+use crate::domain::{Method, MethodSet, Proof, SignInId, UserId, UserStatus};
 use crate::methods::totp;
 use crate::notify;
 use crate::runtime::Snapshot;
-use crate::workers::{Password, PasswordContext, check_password};
+use crate::workers::Password;
 
 use super::error::SignInError;
 use super::flow::{Person, Registration, SignIn, Stage, Target};
@@ -14,7 +14,7 @@ use super::service::{Client, Service};
 use super::transition::{Event, transition};
 
 /// How long a mailed link is good for: it was asked for just now.
-const LINK_SECONDS: i64 = 60 * 60;
+const LINK_SECONDS: u32 = 60 * 60;
 
 impl Service {
     /// "Send me a link": to the verified address, into the outbox.
@@ -29,8 +29,8 @@ impl Service {
         // The step is taken before the mail is written, so a form sent twice sends one mail.
         let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
         let snapshot = self.snapshot();
-        let token = self.parts.accounts.new_link(user.id, LINK_SECONDS).await?;
-        let url = snapshot.public_url.join(&format!("/link/{}", token.expose().as_str()));
+        let token = self.parts.accounts.new_link(user.id, LinkPurpose::Activation, LINK_SECONDS).await?;
+        let url = snapshot.public_url.join(&format!("/link/{}", token.expose()));
         let mail = notify::activation_link(&user, &snapshot.config.organisation.name, &url, LINK_SECONDS);
         self.parts.accounts.enqueue(mail).await?;
         self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
@@ -97,12 +97,17 @@ impl Service {
         let user = self.person(person).await?;
         let snapshot = self.snapshot();
         let password = Password::new(password.to_owned());
-        let context = PasswordContext::of(&user, &snapshot.config.organisation.name);
-        if let Err(rule) = check_password(&password, &context) {
-            return self.stage_page(&live, Some(InputError::NewPassword(rule))).await;
+        let context = PasswordContext {
+            username: &user.username,
+            email: &user.email,
+            organisation: &snapshot.config.organisation.name,
+        };
+        if let Err(problem) = PasswordRules::default().check(&password, context) {
+            return self.stage_page(&live, Some(InputError::NewPassword(problem))).await;
         }
         let hash = self.parts.hashing.hash(password).await?;
-        let epoch = self.parts.accounts.set_password(user.id, &hash).await?;
+        self.parts.accounts.set_password(user.id, &hash).await?;
+        let epoch = self.epoch(user.id).await?;
         let proof = Proof { method: Method::Password, at: self.parts.clock.now(), authenticator: None };
         let stage = transition(live.sign_in.stage.clone(), Event::PasswordSet { proof, epoch })?;
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
@@ -128,10 +133,11 @@ impl Service {
         let permit = snapshot.bundle.permit_enroll(&facts.question(snapshot.portal()), now);
         let Ok(permit) = permit else { return self.enrolment_refused(&snapshot, client, live).await };
         let user = permit.redeem(now).map_err(|_| SignInError::Expired)?;
-        let (authenticator, mut epoch) = self.parts.accounts.add_totp(user, &secret, step, "").await?;
+        let authenticator = self.parts.accounts.add_totp(user, &secret, step, "").await?;
         if person.registration == Registration::Underway {
-            epoch = self.parts.accounts.set_status(user, UserStatus::Active).await?;
+            self.parts.accounts.set_status(user, UserStatus::Active).await?;
         }
+        let epoch = self.epoch(user).await?;
         tracing::info!(user.name = %facts.user.username, method = "totp", "a method was added");
         let trial = Proof { method: Method::Totp, at: now, authenticator: Some(authenticator.to_string()) };
         let stage = transition(live.sign_in.stage.clone(), Event::Enrolled { trial, epoch })?;
@@ -152,6 +158,11 @@ impl Service {
     ) -> Result<Reply, SignInError> {
         let Stage::Enrolling { person, .. } = live.sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
         self.settle(client, SignIn { stage: Stage::Deciding { person }, ..live.sign_in.clone() }, Some(live)).await
+    }
+
+    /// The user's `session_epoch` after a change this sign-in made itself.
+    async fn epoch(&self, user: UserId) -> Result<i64, SignInError> {
+        Ok(self.parts.accounts.user(user).await?.ok_or(SignInError::StartAgain)?.session_epoch)
     }
 
     async fn peek(&self, token: &str) -> Result<Link, SignInError> {
