@@ -340,3 +340,98 @@ impl StateStore for EmbeddedStore {
             .map_err(unavailable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::state::contract::{Backend, contract};
+
+    const MINUTE: Ttl = Ttl::seconds(60);
+
+    struct Embedded {
+        store: Arc<EmbeddedStore>,
+        clock: Arc<ManualClock>,
+    }
+
+    #[async_trait]
+    impl Backend for Embedded {
+        fn store(&self) -> Arc<dyn StateStore> {
+            Arc::clone(&self.store) as Arc<dyn StateStore>
+        }
+
+        async fn pass(&self, seconds: u32) {
+            self.clock.advance(i64::from(seconds));
+        }
+    }
+
+    async fn open(folder: &Path, clock: &Arc<ManualClock>) -> EmbeddedStore {
+        EmbeddedStore::open(&folder.join("deep/state.db"), Arc::clone(clock) as Arc<dyn Clock>).await.unwrap()
+    }
+
+    fn clock() -> Arc<ManualClock> {
+        Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_embedded_store_keeps_the_contract() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let store = Arc::new(open(folder.path(), &clock).await);
+        contract(&Embedded { store, clock }).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_survives_a_restart_and_nothing_that_expired_meanwhile() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let (short, long) = (Key::new(Kind::SignIn, "a", "short"), Key::new(Kind::SignIn, "a", "long"));
+        let store = open(folder.path(), &clock).await;
+        store.put(&short, b"1", Ttl::seconds(30)).await.unwrap();
+        store.put(&long, b"2", MINUTE).await.unwrap();
+        store.increment(&Key::new(Kind::Failures, "a", ""), MINUTE).await.unwrap();
+        store.insert_bounded(&Key::new(Kind::AppDevices, "a", ""), "m", 1, MINUTE).await.unwrap();
+        store.close().await;
+
+        clock.advance(30);
+        let store = open(folder.path(), &clock).await;
+        assert_eq!(store.get(&short).await.unwrap(), None);
+        assert_eq!(store.get(&long).await.unwrap().as_deref(), Some(b"2".as_slice()));
+        assert_eq!(store.count(&Key::new(Kind::Failures, "a", "")).await.unwrap(), 1);
+        assert_eq!(store.members(&Key::new(Kind::AppDevices, "a", "")).await.unwrap(), ["m"]);
+    }
+
+    #[tokio::test]
+    async fn expired_rows_are_swept_away() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let store = open(folder.path(), &clock).await;
+        for number in 0..WRITES_BETWEEN_SWEEPS - 1 {
+            store.put(&Key::new(Kind::SignIn, "a", &number.to_string()), b"", MINUTE).await.unwrap();
+        }
+        clock.advance(60);
+        store.put(&Key::new(Kind::SignIn, "a", "last"), b"", MINUTE).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM entries").fetch_one(&store.readers).await.unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_may_read_the_files() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let store = open(folder.path(), &clock).await;
+        store.put(&Key::new(Kind::SignIn, "a", "b"), b"1", MINUTE).await.unwrap();
+        for file in std::fs::read_dir(folder.path().join("deep")).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", file.path().display());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_store_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        std::fs::write(&path, "this is a letter, and a letter is no database at all".repeat(100)).unwrap();
+        let error = EmbeddedStore::open(&path, clock()).await.err().unwrap();
+        assert!(matches!(&error, StateError::Open { path, .. } if path.ends_with("state.db")), "{error:?}");
+        assert!(EmbeddedStore::open(folder.path(), clock()).await.is_err(), "a folder is no file");
+    }
+}

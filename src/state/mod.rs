@@ -6,9 +6,11 @@
 //! that needs two operations to happen together builds on [`StateStore::compare_and_swap`] or [`StateStore::take`].
 
 #[cfg(test)]
-pub(crate) mod contract;
+mod contract;
 mod embedded;
 mod key;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 
 use async_trait::async_trait;
