@@ -14,6 +14,7 @@ mod user;
 pub use app::{App, AppName};
 pub use assertion::{Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode};
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
+pub(crate) use ids::fold;
 pub use ids::{
     AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,
     RoleName, SessionId, SignInId, UserId, Username,

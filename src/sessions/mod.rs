@@ -1,1 +1,184 @@
-//! See ARCHITECTURE.md.
+//! SSO sessions: what a browser was found to be after a sign-in, and for how long that holds. What lives here: creating,
+//! finding, strengthening and ending them. What must not: any decision (a session opens nothing by itself; every assertion is
+//! decided anew) and cookies (`web`).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
+use crate::domain::{Proof, SessionId, User, UserId};
+use crate::state::{Key, Kind, StateError, StateStore, Ttl, decode, encode, token_type};
+
+#[cfg(test)]
+mod tests;
+
+/// A session nobody used for so long is over.
+pub const IDLE_SECONDS: i64 = 30 * 60;
+/// A session is over after so long, used or not.
+pub const ABSOLUTE_SECONDS: i64 = 12 * 60 * 60;
+/// Use is written down once in so long.
+const TOUCH_SECONDS: i64 = 60;
+
+token_type!(
+    /// The secret that opens a session. It lives in the cookie; the store has its hash.
+    SessionToken
+);
+
+/// An SSO session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its name in logs and lists; stays the same when the token changes.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The user's `session_epoch` when it began.
+    pub epoch: i64,
+    /// What was shown, the newest of each method; each ages by its own `at`.
+    pub proofs: Vec<Proof>,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it was last used, to the minute.
+    pub last_used: Timestamp,
+}
+
+impl Session {
+    /// Whether it still belongs to `user` as they are now: same person, and nothing since has ended their sessions.
+    #[must_use]
+    pub fn is_of(&self, user: &User) -> bool {
+        self.user == user.id && self.epoch == user.session_epoch
+    }
+
+    /// When it is over at the latest.
+    #[must_use]
+    pub fn ends(&self) -> Timestamp {
+        self.created.checked_add(jiff::SignedDuration::from_secs(ABSOLUTE_SECONDS)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether it counts at `now`. A session from the future does not: clocks jumped.
+    fn is_alive(&self, now: Timestamp) -> bool {
+        let age = now.as_second() - self.created.as_second();
+        let idle = now.as_second() - self.last_used.as_second();
+        (0..ABSOLUTE_SECONDS).contains(&age) && (0..IDLE_SECONDS).contains(&idle)
+    }
+
+    /// How long the store keeps it from `now` on.
+    fn lifetime(&self, now: Timestamp) -> Ttl {
+        let left = (self.ends().as_second() - now.as_second()).clamp(0, IDLE_SECONDS);
+        Ttl::seconds(u32::try_from(left).unwrap_or(0))
+    }
+
+    fn show(&mut self, proofs: Vec<Proof>) {
+        for proof in proofs {
+            self.proofs.retain(|old| old.method != proof.method);
+            self.proofs.push(proof);
+        }
+    }
+}
+
+/// A session could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The store failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// No random bytes for a token.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// All sessions.
+#[derive(Clone)]
+pub struct Sessions {
+    store: Arc<dyn StateStore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Sessions {
+    /// Keeps them in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn StateStore>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, clock, entropy }
+    }
+
+    /// Begins a session of `user`, who has shown `proofs`.
+    ///
+    /// # Errors
+    /// The store or the random source failed.
+    pub async fn create(&self, user: &User, proofs: Vec<Proof>) -> Result<(SessionToken, Session), SessionError> {
+        let now = self.clock.now();
+        let id = SessionId::new(now, self.entropy.as_ref())?;
+        let epoch = user.session_epoch;
+        let mut session = Session { id, user: user.id, epoch, proofs: Vec::new(), created: now, last_used: now };
+        session.show(proofs);
+        let token = self.keep(&session, now).await?;
+        Ok((token, session))
+    }
+
+    /// The session that `token` opens, if it is not over. Writes down that it was used.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn find(&self, token: &SessionToken) -> Result<Option<Session>, SessionError> {
+        let key = key(token);
+        let Some(stored) = self.store.get(&key).await? else { return Ok(None) };
+        let mut session: Session = decode(&key, &stored)?;
+        let now = self.clock.now();
+        if !session.is_alive(now) {
+            return Ok(None);
+        }
+        if now.as_second() - session.last_used.as_second() >= TOUCH_SECONDS {
+            session.last_used = now;
+            // Whoever swaps first has written the same minute; a session ended meanwhile stays ended.
+            let swapped =
+                self.store.compare_and_swap(&key, &stored, &encode(&key, &session)?, session.lifetime(now)).await?;
+            if !swapped && self.store.get(&key).await?.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(session))
+    }
+
+    /// Adds what was shown since, under a new token; the old one is void from now on. `None` when the session is over, or
+    /// another request has just done the same.
+    ///
+    /// # Errors
+    /// The store or the random source failed.
+    pub async fn add_proofs(
+        &self,
+        token: &SessionToken,
+        proofs: Vec<Proof>,
+    ) -> Result<Option<(SessionToken, Session)>, SessionError> {
+        let key = key(token);
+        let Some(stored) = self.store.take(&key).await? else { return Ok(None) };
+        let mut session: Session = decode(&key, &stored)?;
+        let now = self.clock.now();
+        if !session.is_alive(now) {
+            return Ok(None);
+        }
+        session.show(proofs);
+        session.last_used = now;
+        let token = self.keep(&session, now).await?;
+        Ok(Some((token, session)))
+    }
+
+    /// Ends a session. `true` if there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end(&self, token: &SessionToken) -> Result<bool, SessionError> {
+        Ok(self.store.delete(&key(token)).await?)
+    }
+
+    async fn keep(&self, session: &Session, now: Timestamp) -> Result<SessionToken, SessionError> {
+        let token = SessionToken::new(self.entropy.as_ref())?;
+        let key = key(&token);
+        self.store.put(&key, &encode(&key, session)?, session.lifetime(now)).await?;
+        Ok(token)
+    }
+}
+
+fn key(token: &SessionToken) -> Key {
+    Key::new(Kind::Session, &token.hash(), "")
+}

@@ -1,0 +1,205 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::journal::to_line;
+use super::*;
+use crate::clock::{FixedEntropy, ManualClock, Timestamp};
+use crate::domain::{
+    AppId, Decision, DenyReason, EnforcedPolicy, GroupName, Method, MethodSet, Offer, PolicyId, ReferenceId, RoleName,
+    SignInId, Step, UserStatus, Username,
+};
+use crate::signals::{Observation, Observer, SignalSource as _};
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()))
+}
+
+fn noon() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn decision(seed: i64, decision: Decision) -> DecisionRecord {
+    let entropy = FixedEntropy::seeded(seed);
+    let observer = Observer::new(BTreeMap::new(), clock(), "Europe/Berlin").unwrap();
+    let policy = EnforcedPolicy {
+        id: PolicyId::parse("aws.second-factor").unwrap(),
+        message: Some("second-factor.required".to_owned()),
+        alerts_user: true,
+        alerts_security: false,
+    };
+    DecisionRecord {
+        reference: ReferenceId::new(&entropy).unwrap(),
+        at: noon(),
+        sign_in: Some(SignInId::new(noon(), &entropy).unwrap()),
+        session: None,
+        user: Some(Username::parse("ann").unwrap()),
+        app: AppId::parse("aws").unwrap(),
+        step: Step::AssumeRole,
+        role: Some(RoleName::parse("Dev").unwrap()),
+        groups: BTreeSet::from([GroupName::parse("aws-users").unwrap()]),
+        status: Some(UserStatus::Active),
+        proofs: MethodSet::EMPTY.with(Method::Password),
+        fresh: MethodSet::EMPTY,
+        signals: observer.observe(&Observation::of_visitor("203.0.113.1".parse().unwrap())),
+        sp_initiated: true,
+        force_authn: false,
+        decision,
+        determining: vec![policy],
+        shadow: vec![PolicyId::parse("risk.travel").unwrap()],
+        policy_digest: "5e".repeat(32),
+        evaluations: 4,
+        micros: 123,
+    }
+}
+
+fn every_decision() -> Vec<DecisionRecord> {
+    let policies = || decision(0, Decision::Allow).determining;
+    let failed = vec![PolicyId::parse("broken").unwrap()];
+    [
+        Decision::Allow,
+        Decision::Challenge { offers: vec![Offer { method: Method::Totp }], policies: policies() },
+        Decision::Enrol { methods: vec![Method::Totp], permitted: false, policies: policies() },
+        Decision::Deny(DenyReason::Forbidden { policies: policies() }),
+        Decision::Deny(DenyReason::NoPermit),
+        Decision::Deny(DenyReason::NoRole),
+        Decision::Deny(DenyReason::EvaluationError { policies: failed }),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(outcome, seed)| decision(seed * 1000, outcome))
+    .collect()
+}
+
+fn assertion(decision: &DecisionRecord, id: &str) -> AssertionRecord {
+    AssertionRecord {
+        stage: AssertionStage::Intended,
+        at: noon(),
+        assertion: id.to_owned(),
+        app: decision.app.clone(),
+        user: Username::parse("ann").unwrap(),
+        policy_digest: decision.policy_digest.clone(),
+        decision: decision.reference.clone(),
+        sha256: "ab".repeat(32),
+    }
+}
+
+fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn every_decision_is_found_again_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), clock()).unwrap();
+    for record in every_decision() {
+        // An assertion that names the decision comes first: it is not the decision.
+        journal.append(assertion(&record, "_1")).await.unwrap();
+        journal.append(record.clone()).await.unwrap();
+    }
+    for record in every_decision() {
+        assert_eq!(journal.find(&record.reference).await.unwrap(), Some(record));
+    }
+    assert_eq!(journal.find(&ReferenceId::parse("0000000000").unwrap()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_record_is_on_disk_when_append_returns_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = every_decision();
+    for record in &records {
+        let journal = Journal::open(folder.path(), clock()).unwrap();
+        journal.append(record.clone()).await.unwrap();
+        let written = std::fs::read_to_string(segments(folder.path()).last().unwrap()).unwrap();
+        assert!(written.ends_with('\n') && written.contains(record.reference.as_str()), "{written}");
+    }
+    assert_eq!(segments(folder.path()).len(), records.len(), "a segment per start, even within one millisecond");
+    for record in records {
+        assert_eq!(find(folder.path(), &record.reference).unwrap(), Some(record));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn records_written_at_once_are_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path(), clock()).unwrap();
+    let tasks: Vec<_> = (0..300)
+        .map(|number| {
+            let journal = journal.clone();
+            let record = assertion(&decision(1, Decision::Allow), &format!("_{number}"));
+            tokio::spawn(async move { journal.append(record).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let written = std::fs::read_to_string(&segments(folder.path())[0]).unwrap();
+    let ids: BTreeSet<String> = written
+        .lines()
+        .map(|line| match serde_json::from_str(line).unwrap() {
+            Record::Assertion(record) => record.assertion,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!((written.lines().count(), ids.len()), (300, 300));
+}
+
+#[test]
+fn nothing_in_a_record_breaks_or_reorders_a_line() {
+    let record = assertion(&decision(1, Decision::Allow), "a\nb\r\u{0}\u{7f}\u{85}\u{9b}31m\u{2028}\u{202e}ä\"\\");
+    let line = String::from_utf8(to_line(&record.clone().into()).unwrap()).unwrap();
+    let body = line.strip_suffix('\n').unwrap();
+    assert!(!body.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{202e}')), "{body:?}");
+    assert_eq!(serde_json::from_str::<Record>(body).unwrap(), Record::Assertion(record));
+}
+
+#[test]
+fn a_line_reads_as_documented() {
+    let event = EventRecord {
+        event: EventKind::MethodLost,
+        at: noon(),
+        user: Username::parse("ann").unwrap(),
+        sign_in: None,
+        method: Some(Method::Totp),
+    };
+    let lines: Vec<serde_json::Value> =
+        [Record::from(every_decision().remove(1)), assertion(&every_decision()[0], "_a1").into(), event.into()]
+            .iter()
+            .map(|record| serde_json::from_slice(&to_line(record).unwrap()).unwrap())
+            .collect();
+    insta::assert_json_snapshot!("lines", lines);
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_an_error_and_an_unfinished_line_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = decision(1, Decision::Allow);
+    let line = String::from_utf8(to_line(&record.clone().into()).unwrap()).unwrap();
+    let path = folder.path().join("20261121T110000.000Z-000.jsonl");
+    std::fs::write(&path, line.trim_end()).unwrap();
+    assert_eq!(find(folder.path(), &record.reference).unwrap(), None, "a power cut left half a line");
+    std::fs::write(&path, format!("{{}}\n{}", line.replace("\"step\"", "\"stop\""))).unwrap();
+    let error = find(folder.path(), &record.reference).unwrap_err();
+    assert!(matches!(error, AuditError::Damaged { line: 2, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn without_its_folder_there_is_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(Journal::open(&file, clock()), Err(AuditError::Io { .. })));
+    assert!(matches!(find(&file, &decision(1, Decision::Allow).reference), Err(AuditError::Io { .. })));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_a_segment() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let _journal = Journal::open(folder.path(), clock()).unwrap();
+    let mode = segments(folder.path())[0].metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+}

@@ -1,0 +1,187 @@
+use std::net::IpAddr;
+
+use super::*;
+use crate::clock::{FixedEntropy, ManualClock};
+use crate::domain::DeviceId;
+use crate::signals::NetworkPrefix;
+use crate::state::testing::Bench;
+
+struct Door {
+    failures: Failures,
+    throttle: Throttle,
+    clock: Arc<ManualClock>,
+    _bench: Bench,
+}
+
+impl Door {
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        let failures = Failures::new(bench.store(), &[7; 32]);
+        let throttle = Throttle::new(failures.clone(), bench.clock());
+        Self { failures, throttle, clock: Arc::clone(&bench.clock), _bench: bench }
+    }
+
+    fn attempt(&self, name: &str, ip: &str) -> Attempt {
+        let source = FailureSource::Network(network(ip));
+        Attempt { guarded: Guarded::Password, subject: self.failures.subject(name), source }
+    }
+
+    /// Answers wrongly, and gives the seconds to wait if the answer was not even looked at.
+    async fn wrong(&self, attempt: &Attempt) -> Option<u32> {
+        match self.throttle.admit(attempt.clone()).await.unwrap() {
+            Admission::Go(_) => None,
+            Admission::Wait { retry_after } => Some(retry_after),
+        }
+    }
+
+    async fn ticket(&self, attempt: &Attempt) -> Ticket {
+        match self.throttle.admit(attempt.clone()).await.unwrap() {
+            Admission::Go(ticket) => ticket,
+            Admission::Wait { retry_after } => panic!("has to wait {retry_after} s"),
+        }
+    }
+
+    async fn recent(&self, name: &str, ip: &str) -> u32 {
+        self.failures.recent_passwords(&self.failures.subject(name), network(ip)).await.unwrap()
+    }
+}
+
+fn network(ip: &str) -> NetworkPrefix {
+    NetworkPrefix::of(ip.parse::<IpAddr>().unwrap())
+}
+
+#[tokio::test]
+async fn five_wrong_answers_are_free_and_the_pauses_double() {
+    let door = Door::new().await;
+    let ann = door.attempt("ann", "203.0.113.1");
+    for free_left in (0..FREE).rev() {
+        let ticket = door.ticket(&ann).await;
+        assert_eq!((ticket.free_left(), ticket.retry_after()), (free_left, None));
+    }
+    for pause in [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600] {
+        assert_eq!(door.ticket(&ann).await.retry_after(), Some(pause));
+        assert_eq!(door.wrong(&ann).await, Some(pause));
+        door.clock.advance(i64::from(pause) - 1);
+        assert_eq!(door.wrong(&ann).await, Some(1), "what is refused does not prolong the pause");
+        door.clock.advance(1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_answers_at_once_get_no_more_than_the_free_ones_and_one() {
+    let door = Door::new().await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let (throttle, attempt) = (door.throttle.clone(), door.attempt("ann", "203.0.113.1"));
+            tokio::spawn(async move { matches!(throttle.admit(attempt).await.unwrap(), Admission::Go(_)) })
+        })
+        .collect();
+    let mut admitted = 0;
+    for task in tasks {
+        admitted += u32::from(task.await.unwrap());
+    }
+    assert_eq!(admitted, FREE + 1);
+    assert_eq!(door.recent("ann", "203.0.113.1").await, FREE + 1, "the refused ones are not counted");
+}
+
+#[tokio::test]
+async fn a_right_answer_ends_the_row_but_not_what_policies_read() {
+    let door = Door::new().await;
+    let ann = door.attempt("ann", "203.0.113.1");
+    for _ in 0..FREE {
+        door.wrong(&ann).await;
+    }
+    let ticket = door.ticket(&ann).await;
+    assert_eq!(ticket.recent_before(), 5);
+    door.throttle.right(ticket).await.unwrap();
+    assert_eq!(door.recent("ann", "203.0.113.1").await, 5, "the right one is not among them");
+    assert_eq!(door.ticket(&ann).await.free_left(), FREE - 1, "the next row starts");
+    door.clock.advance(i64::from(RECENT_SECONDS));
+    assert_eq!(door.recent("ann", "203.0.113.1").await, 0);
+}
+
+#[tokio::test]
+async fn names_networks_and_kinds_of_secret_are_counted_apart() {
+    let door = Door::new().await;
+    let ann = door.attempt("ann", "203.0.113.1");
+    for _ in 0..=FREE {
+        door.wrong(&ann).await;
+    }
+    let totp = Attempt { guarded: Guarded::Totp, ..ann.clone() };
+    for (other, waits) in [
+        (door.attempt("ann", "203.0.113.200"), true),
+        (door.attempt(" ANN ", "::ffff:203.0.113.9"), true),
+        (door.attempt("bob", "203.0.113.1"), false),
+        (door.attempt("ann", "203.0.112.1"), false),
+        (totp, false),
+    ] {
+        assert_eq!(door.wrong(&other).await.is_some(), waits, "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_do_not_slow_down_a_known_device() {
+    let door = Door::new().await;
+    let stranger = door.attempt("ann", "203.0.113.1");
+    for _ in 0..=FREE {
+        door.wrong(&stranger).await;
+    }
+    assert!(door.wrong(&stranger).await.is_some());
+    let device = DeviceId::new(door.clock.now(), &FixedEntropy::seeded(1)).unwrap();
+    let known = Attempt { source: FailureSource::KnownDevice(device), ..stranger };
+    assert_eq!(door.ticket(&known).await.free_left(), FREE - 1);
+}
+
+#[tokio::test]
+async fn a_name_has_a_hundred_wrong_answers_a_day_from_anywhere() {
+    let door = Door::new().await;
+    for number in 0..MOST_PER_NAME {
+        assert_eq!(door.wrong(&door.attempt("ann", &format!("198.51.{number}.1"))).await, None, "{number}");
+    }
+    let next = door.attempt("ann", "203.0.113.1");
+    assert_eq!(door.wrong(&next).await, Some(3600));
+    assert_eq!(door.wrong(&door.attempt("bob", "203.0.113.1")).await, None);
+    door.clock.advance(24 * 60 * 60);
+    assert_eq!(door.wrong(&next).await, None);
+}
+
+#[tokio::test]
+async fn over_its_cap_a_network_writes_nothing_for_new_names() {
+    let door = Door::new().await;
+    for number in 0..MOST_PER_NETWORK {
+        assert_eq!(door.wrong(&door.attempt(&format!("name {number}"), "203.0.113.1")).await, None, "{number}");
+    }
+    assert_eq!(door.wrong(&door.attempt("one more", "203.0.113.1")).await, Some(RECENT_SECONDS));
+    assert_eq!(door.recent("one more", "203.0.113.1").await, 0);
+    assert_eq!(door.wrong(&door.attempt("one more", "203.0.112.1")).await, None);
+}
+
+#[tokio::test]
+async fn what_could_not_be_checked_does_not_count() {
+    let door = Door::new().await;
+    let ann = door.attempt("ann", "203.0.113.1");
+    for _ in 0..20 {
+        let ticket = door.ticket(&ann).await;
+        door.throttle.unchecked(ticket).await.unwrap();
+    }
+    for _ in 0..FREE {
+        door.wrong(&ann).await;
+    }
+    for _ in 0..3 {
+        let ticket = door.ticket(&ann).await;
+        assert_eq!(ticket.retry_after(), Some(10));
+        door.throttle.unchecked(ticket).await.unwrap();
+    }
+    assert_eq!(door.recent("ann", "203.0.113.1").await, FREE);
+}
+
+#[tokio::test]
+async fn a_lost_store_admits_nobody() {
+    let bench = Bench::new().await;
+    let failures = Failures::new(bench.store(), &[7; 32]);
+    let throttle = Throttle::new(failures.clone(), bench.clock());
+    bench.embedded.close().await;
+    let source = FailureSource::Network(network("203.0.113.1"));
+    let attempt = Attempt { guarded: Guarded::Password, subject: failures.subject("ann"), source };
+    assert!(throttle.admit(attempt).await.is_err());
+}
