@@ -1,1 +1,26 @@
-//! See ARCHITECTURE.md.
+//! Every decision, made by Cedar. The only importer of `cedar_policy`; does no I/O and reads no clock.
+//!
+//! A [`Bundle`] is a checked set of policies. A [`Question`] says who asks, for what, having shown what, under which
+//! signals. [`Bundle::evaluate`] answers one step, [`planner::plan`] computes what somebody could show so that the answer
+//! becomes yes, and [`Bundle::permit_issue`] turns a yes into the [`IssuePermit`] without which nothing is issued.
+
+mod annotations;
+mod bundle;
+mod engine;
+mod errors;
+pub mod explain;
+mod literals;
+mod permit;
+pub mod planner;
+mod positive;
+mod question;
+pub mod testing;
+mod vocabulary;
+
+pub use bundle::{Bundle, PolicySources, SourceFile};
+pub use engine::Verdict;
+pub use errors::{BundleError, BundleErrors};
+pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, StepPermit};
+pub use planner::{Goal, Plan, PlanError, Repertoire};
+pub use question::Question;
+pub use vocabulary::Vocabulary;

@@ -1,0 +1,201 @@
+//! Permits: values that only a yes of the policies makes, and that the acting code must hold and give up.
+//!
+//! INVARIANT: no assertion without an [`IssuePermit`]. It cannot be made outside this file, is not `Clone`, is consumed by
+//! value, and is worthless ten seconds after it was made.
+
+use std::marker::PhantomData;
+
+use super::bundle::Bundle;
+use super::engine::Verdict;
+use super::question::Question;
+use crate::clock::Timestamp;
+use crate::domain::{DenyReason, IssueRequest, MethodSet, RoleName, SessionId, Step, UserId, Username};
+
+/// How long a permit is good for.
+const GOOD_FOR_SECONDS: i64 = 10;
+
+/// The policies said no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("refused by policy")]
+pub struct Refused {
+    /// What they said, of the step that failed.
+    pub verdict: Verdict,
+    /// Why, in the words of a decision.
+    pub reason: DenyReason,
+}
+
+/// The permit is older than ten seconds, or from the future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the permit has expired")]
+pub struct PermitExpired;
+
+/// Leave to issue one assertion that says just this. Redeem it to read it.
+#[derive(Debug)]
+#[must_use = "a permit that is not redeemed issues nothing"]
+pub struct IssuePermit {
+    permitted: Permitted,
+    made: Timestamp,
+}
+
+/// What a redeemed [`IssuePermit`] allows to say. The issuer reads from nothing else.
+#[derive(Debug)]
+pub struct Permitted {
+    user_id: UserId,
+    username: Username,
+    request: IssueRequest,
+    session: SessionId,
+    proofs: MethodSet,
+    policy_digest: String,
+}
+
+/// The step [`Step::Enroll`], as a type.
+#[derive(Debug)]
+pub enum Enroll {}
+
+/// Leave to take the step `S` once.
+#[derive(Debug)]
+#[must_use = "a permit that is not redeemed allows nothing"]
+pub struct StepPermit<S> {
+    user_id: UserId,
+    policy_digest: String,
+    made: Timestamp,
+    step: PhantomData<S>,
+}
+
+impl IssuePermit {
+    /// Gives the permit up for what it permits.
+    ///
+    /// # Errors
+    /// More than ten seconds passed since it was made, or the clock went back.
+    pub fn redeem(self, now: Timestamp) -> Result<Permitted, PermitExpired> {
+        if is_good(self.made, now) { Ok(self.permitted) } else { Err(PermitExpired) }
+    }
+
+    /// What the assertion would say; for the record that is written before it is issued.
+    #[must_use]
+    pub fn request(&self) -> &IssueRequest {
+        &self.permitted.request
+    }
+}
+
+impl Permitted {
+    /// Whom the assertion is about, inside.
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// Whom the assertion is about.
+    #[must_use]
+    pub fn username(&self) -> &Username {
+        &self.username
+    }
+
+    /// What it says; the roles are the permitted ones.
+    #[must_use]
+    pub fn request(&self) -> &IssueRequest {
+        &self.request
+    }
+
+    /// The session it belongs to.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The proofs it was permitted on.
+    #[must_use]
+    pub fn proofs(&self) -> MethodSet {
+        self.proofs
+    }
+
+    /// The digest of the policies that permitted it.
+    #[must_use]
+    pub fn policy_digest(&self) -> &str {
+        &self.policy_digest
+    }
+}
+
+impl<S> StepPermit<S> {
+    /// Gives the permit up for the user who may take the step.
+    ///
+    /// # Errors
+    /// More than ten seconds passed since it was made, or the clock went back.
+    pub fn redeem(self, now: Timestamp) -> Result<UserId, PermitExpired> {
+        if is_good(self.made, now) { Ok(self.user_id) } else { Err(PermitExpired) }
+    }
+
+    /// The digest of the policies that permitted it.
+    #[must_use]
+    pub fn policy_digest(&self) -> &str {
+        &self.policy_digest
+    }
+}
+
+fn is_good(made: Timestamp, now: Timestamp) -> bool {
+    (0..=GOOD_FOR_SECONDS * 1000).contains(&(now.as_millisecond() - made.as_millisecond()))
+}
+
+impl Bundle {
+    /// Asks anew whether this user may open the app (signIn) and which of the roles in `request` they may become
+    /// (assumeRole); only those stay.
+    ///
+    /// # Errors
+    /// The policies refuse, `request` is for another app than the question, or the app has roles and none is permitted.
+    pub fn permit_issue(
+        &self,
+        q: &Question<'_>,
+        mut request: IssueRequest,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<IssuePermit, Refused> {
+        let verdict = self.evaluate(Step::SignIn, None, q);
+        if q.app.id != request.app || !verdict.allowed {
+            return Err(Refused::from_verdict(verdict));
+        }
+        request.roles.retain(|role| q.app.roles.contains(&role.name) && self.may_become(&role.name, q));
+        if !q.app.roles.is_empty() && request.roles.is_empty() {
+            return Err(Refused { verdict: Verdict { allowed: false, ..verdict }, reason: DenyReason::NoRole });
+        }
+        let permitted = Permitted {
+            user_id: q.user.id,
+            username: q.user.username.clone(),
+            request,
+            session,
+            proofs: q.counting(),
+            policy_digest: self.digest().to_owned(),
+        };
+        Ok(IssuePermit { permitted, made: now })
+    }
+
+    fn may_become(&self, role: &RoleName, q: &Question<'_>) -> bool {
+        self.evaluate(Step::AssumeRole, Some(role), q).allowed
+    }
+
+    /// Asks whether this user may add an authenticator now. Steps of self-service are always asked on the portal, whichever
+    /// app the question is about.
+    ///
+    /// # Errors
+    /// The policies refuse.
+    pub fn permit_enroll(&self, q: &Question<'_>, now: Timestamp) -> Result<StepPermit<Enroll>, Refused> {
+        let verdict = self.evaluate(Step::Enroll, None, q);
+        if !verdict.allowed {
+            return Err(Refused::from_verdict(verdict));
+        }
+        let policy_digest = self.digest().to_owned();
+        Ok(StepPermit { user_id: q.user.id, policy_digest, made: now, step: PhantomData })
+    }
+}
+
+impl Refused {
+    fn from_verdict(verdict: Verdict) -> Self {
+        let reason = if !verdict.errors.is_empty() {
+            DenyReason::EvaluationError { policies: verdict.errors.clone() }
+        } else if verdict.allowed || verdict.determining.is_empty() {
+            DenyReason::NoPermit
+        } else {
+            DenyReason::Forbidden { policies: verdict.determining.clone() }
+        };
+        Self { verdict: Verdict { allowed: false, ..verdict }, reason }
+    }
+}

@@ -1,0 +1,39 @@
+//! What is asked, before Cedar sees it.
+
+use crate::domain::{App, MethodSet, Profile, SignalSet, User};
+
+/// Who asks, for which app, having shown what, under which signals. The caller has already dropped proofs that the app does
+/// not accept, that are too old, or whose authenticator is gone.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Read from the accounts database for this question.
+    pub user: &'a User,
+    /// The app that is opened, or on whose behalf something is done.
+    pub app: &'a App,
+    /// What was shown and still counts.
+    pub proofs: MethodSet,
+    /// What was shown in this sign-in, within ten minutes.
+    pub fresh: MethodSet,
+    /// The observed facts.
+    pub signals: &'a SignalSet,
+    /// The service provider sent the person here.
+    pub sp_initiated: bool,
+    /// The service provider wants a new authentication: only fresh proofs count, and no trusted device.
+    pub force_authn: bool,
+    /// How strict the classes are.
+    pub profile: Profile,
+}
+
+impl Question<'_> {
+    /// The proofs that count: with ForceAuthn only the fresh ones.
+    #[must_use]
+    pub fn counting(&self) -> MethodSet {
+        if self.force_authn { self.counting_fresh() } else { self.proofs }
+    }
+
+    /// The fresh proofs that count: a proof that was dropped from `proofs` is not fresh either.
+    #[must_use]
+    pub fn counting_fresh(&self) -> MethodSet {
+        self.fresh.difference(self.fresh.difference(self.proofs))
+    }
+}
