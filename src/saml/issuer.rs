@@ -1,10 +1,23 @@
 //! Turns a permit into a signed Response, and a refusal into a signed error status.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use super::encode;
 use super::sign::{SignError, XmlSigner};
+use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::RelayState;
+use crate::domain::{IssueRequest, RelayState, SignMode};
+
+/// How long a response may be redeemed.
+pub const VALID_SECONDS: i64 = 5 * 60;
+/// How far the receiver's clock may be behind.
+pub const SKEW_SECONDS: i64 = 30;
+/// What AWS takes at most, in base64; nobody needs more.
+pub const MAX_BASE64_BYTES: usize = 100_000;
 
 /// Who issues: this identity provider.
 #[derive(Clone)]
@@ -15,7 +28,7 @@ pub struct IdentityProvider {
 }
 
 impl IdentityProvider {
-    /// The identity provider at `public_url` (no slash at its end): its entity id is `{public_url}/saml/metadata`.
+    /// The identity provider at `public_url`: its entity id is `{public_url}/saml/metadata`.
     #[must_use]
     pub fn new(public_url: &str, signer: Arc<dyn XmlSigner>) -> Self {
         let base = public_url.trim_end_matches('/');
@@ -35,8 +48,10 @@ impl IdentityProvider {
     }
 
     /// The metadata to upload to service providers.
-    #[must_use]
-    pub fn metadata(&self) -> String {
+    ///
+    /// # Errors
+    /// The public address holds a control character.
+    pub fn metadata(&self) -> Result<String, TextError> {
         super::metadata::identity_provider(&self.entity_id, &self.sso_url, self.signer.certificate())
     }
 }
@@ -44,12 +59,27 @@ impl IdentityProvider {
 /// A response that could not be issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
+    /// It could not be written.
+    #[error(transparent)]
+    Wire(#[from] WireError),
     /// The signature could not be made.
     #[error(transparent)]
     Sign(#[from] SignError),
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// Service providers would refuse it for its size.
+    #[error("the response of {bytes} bytes is larger than the {MAX_BASE64_BYTES} that service providers take")]
+    TooLarge {
+        /// Its size in base64.
+        bytes: usize,
+    },
+}
+
+impl From<TextError> for IssueError {
+    fn from(error: TextError) -> Self {
+        Self::Wire(error.into())
+    }
 }
 
 /// A Response ready for the browser.
@@ -69,17 +99,128 @@ pub struct SignedResponse {
     pub sha256: String,
 }
 
+impl SignedResponse {
+    /// The value of the form field `SAMLResponse`.
+    #[must_use]
+    pub fn form_value(&self) -> String {
+        encode::post(&self.xml)
+    }
+}
+
+/// Writes and signs what was permitted.
+///
+/// # Errors
+/// A value cannot stand in XML, the response is too large, or the random source or the key failed.
+pub(super) fn issue_permitted(
+    request: &IssueRequest,
+    idp: &IdentityProvider,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<SignedResponse, IssueError> {
+    let (id, assertion_id) = (new_id(entropy)?, new_id(entropy)?);
+    let parts = ResponseParts {
+        id: id.clone(),
+        issue_instant: now,
+        destination: Text::new("the address", &request.acs)?,
+        in_response_to: request.in_response_to.as_deref().map(|id| Text::new("the request's id", id)).transpose()?,
+        issuer: Text::new("the entity id", &idp.entity_id)?,
+        content: Ok(assertion(request, assertion_id.clone(), now)?),
+    };
+    let mut xml = response(&parts)?;
+    if matches!(request.sign, SignMode::Assertion | SignMode::Both) {
+        xml = idp.signer.sign(&xml, &assertion_id)?;
+    }
+    if matches!(request.sign, SignMode::Response | SignMode::Both) {
+        xml = idp.signer.sign(&xml, &id)?;
+    }
+    let bytes = xml.len().div_ceil(3).saturating_mul(4);
+    if bytes > MAX_BASE64_BYTES {
+        return Err(IssueError::TooLarge { bytes });
+    }
+    Ok(SignedResponse {
+        id,
+        assertion_id: Some(assertion_id),
+        acs: request.acs.clone(),
+        relay_state: request.relay_state.clone(),
+        sha256: sha256_hex(xml.as_bytes()),
+        xml,
+    })
+}
+
+fn assertion(request: &IssueRequest, id: String, now: Timestamp) -> Result<AssertionParts, IssueError> {
+    let mut attributes = Vec::with_capacity(request.attributes.len() + 1);
+    if let Some(name) = request.role_attribute.as_deref().filter(|_| !request.roles.is_empty()) {
+        let values = request.roles.iter().map(|role| Text::new(format_args!("role `{}`", role.name), &role.value));
+        attributes.push((Text::new("the role attribute", name)?, values.collect::<Result<_, _>>()?));
+    }
+    for attribute in request.attributes.iter().filter(|attribute| !attribute.values.is_empty()) {
+        let what = format!("attribute `{}`", attribute.name);
+        let values = attribute.values.iter().map(|value| Text::new(&what, value));
+        attributes.push((Text::new(&what, &attribute.name)?, values.collect::<Result<_, _>>()?));
+    }
+    Ok(AssertionParts {
+        id,
+        name_id_format: request.name_id.format.uri(),
+        name_id: Text::new("the NameID", &request.name_id.value)?,
+        not_before: later(now, -SKEW_SECONDS)?,
+        not_on_or_after: later(now, VALID_SECONDS)?,
+        audience: Text::new("the audience", &request.audience)?,
+        authn_instant: request.authn_instant,
+        session_index: Text::new("the session index", &request.session_index)?,
+        session_not_on_or_after: request.session_not_on_or_after,
+        authn_context: request.authn_context.uri(),
+        attributes,
+    })
+}
+
+fn later(now: Timestamp, seconds: i64) -> Result<Timestamp, WireError> {
+    now.as_second()
+        .checked_add(seconds)
+        .and_then(|second| Timestamp::from_second(second).ok())
+        .ok_or(WireError::Instant(now))
+}
+
+/// 160 random bits; an XML name begins with a letter or `_`.
+fn new_id(entropy: &dyn Entropy) -> Result<String, EntropyError> {
+    Ok(format!("_{}", hex(&entropy.bytes::<20>()?)))
+}
+
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// The top-level status of an error response (SAML core §3.2.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StatusCode {
     /// The request is at fault.
     Requester,
-    /// We are.
+    /// We are, or the person.
     Responder,
 }
 
+impl StatusCode {
+    /// The URI on the wire.
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::Requester => "urn:oasis:names:tc:SAML:2.0:status:Requester",
+            Self::Responder => "urn:oasis:names:tc:SAML:2.0:status:Responder",
+        }
+    }
+}
+
 /// What happened, more closely (SAML core §3.2.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SecondLevel {
     /// The person could not be authenticated.
     AuthnFailed,
@@ -97,19 +238,57 @@ pub enum SecondLevel {
     UnknownPrincipal,
 }
 
+impl SecondLevel {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AuthnFailed,
+        Self::InvalidNameIdPolicy,
+        Self::NoAuthnContext,
+        Self::NoPassive,
+        Self::RequestDenied,
+        Self::UnsupportedBinding,
+        Self::UnknownPrincipal,
+    ];
+
+    /// The URI on the wire.
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::AuthnFailed => "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed",
+            Self::InvalidNameIdPolicy => "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy",
+            Self::NoAuthnContext => "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext",
+            Self::NoPassive => "urn:oasis:names:tc:SAML:2.0:status:NoPassive",
+            Self::RequestDenied => "urn:oasis:names:tc:SAML:2.0:status:RequestDenied",
+            Self::UnsupportedBinding => "urn:oasis:names:tc:SAML:2.0:status:UnsupportedBinding",
+            Self::UnknownPrincipal => "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal",
+        }
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn top_level(self) -> StatusCode {
+        match self {
+            Self::InvalidNameIdPolicy | Self::UnsupportedBinding => StatusCode::Requester,
+            Self::AuthnFailed
+            | Self::NoAuthnContext
+            | Self::NoPassive
+            | Self::RequestDenied
+            | Self::UnknownPrincipal => StatusCode::Responder,
+        }
+    }
+}
+
 /// An error status and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReply {
     /// The registered address the response is posted to.
     pub acs: String,
-    /// The request it answers.
+    /// The request it answers; `None` when nobody asked.
     pub in_response_to: Option<String>,
     /// What goes back beside it.
     pub relay_state: Option<RelayState>,
-    /// Whose fault.
-    pub status: StatusCode,
     /// What happened.
-    pub second_level: SecondLevel,
+    pub status: SecondLevel,
 }
 
 /// A signed Response without an assertion that says why.
@@ -122,7 +301,25 @@ pub fn status_response(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<SignedResponse, IssueError> {
-    let _ = (reply, now, entropy);
-    idp.signer.sign("", "")?;
-    Err(IssueError::Entropy(EntropyError))
+    let id = new_id(entropy)?;
+    let parts = ResponseParts {
+        id: id.clone(),
+        issue_instant: now,
+        destination: Text::new("the address", &reply.acs)?,
+        in_response_to: reply.in_response_to.as_deref().map(|id| Text::new("the request's id", id)).transpose()?,
+        issuer: Text::new("the entity id", &idp.entity_id)?,
+        content: Err(StatusParts { top: reply.status.top_level().uri(), second: reply.status.uri() }),
+    };
+    let xml = idp.signer.sign(&response(&parts)?, &id)?;
+    Ok(SignedResponse {
+        id,
+        assertion_id: None,
+        acs: reply.acs.clone(),
+        relay_state: reply.relay_state.clone(),
+        sha256: sha256_hex(xml.as_bytes()),
+        xml,
+    })
 }
+
+#[cfg(test)]
+mod tests;

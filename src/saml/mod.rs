@@ -18,7 +18,7 @@ mod wire;
 
 pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};
 pub use keys::{Certificate, KeyStore, KeysError};
-pub use request::{Parsed, Refusal, RequestError, VerifiedAuthnRequest};
+pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest};
 pub use service_provider::{IssueContext, MappingError, ServiceProvider};
 pub use sign::{BergshamraSigner, SignError, XmlSigner};
 

@@ -1,15 +1,35 @@
 //! AuthnRequests: read from either binding, then checked against what is registered. What comes out as
 //! [`VerifiedAuthnRequest`] may be acted on; nothing else may.
+//!
+//! Requests are not signed here yet, and an embedded or query signature is not looked at: everything a request can ask
+//! for only narrows (a fresh sign-in, no page, a stronger context, a certain person), and its answer goes to registered
+//! addresses alone.
 
+mod contexts;
+mod parse;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::encode::EncodingError;
-use super::issuer::StatusReply;
+use super::BINDING_POST;
+use super::encode::{self, EncodingError};
+use super::issuer::{SecondLevel, StatusReply};
 use super::service_provider::ServiceProvider;
 use crate::clock::Timestamp;
 use crate::domain::{AppId, AuthnContextClass, NameIdFormat, RelayState};
+use contexts::Comparison;
+
+/// How old a request may be.
+pub const MAX_AGE_SECONDS: i64 = 5 * 60;
+/// How far the sender's clock may be ahead.
+pub const MAX_AHEAD_SECONDS: i64 = 60;
+/// The longest query that is looked at.
+const MAX_QUERY_BYTES: usize = 128 * 1024;
+/// The most parameters or form fields that are looked at.
+const MAX_FIELDS: usize = 32;
 
 /// A request that is answered here, with a page and status 400: whom it came from is not established.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +40,12 @@ pub enum RequestError {
     /// A parameter stands there twice.
     #[error("the parameter `{0}` stands there more than once")]
     Duplicate(&'static str),
+    /// Too much to look at.
+    #[error("the request is larger than allowed")]
+    TooLarge,
+    /// The RelayState cannot be sent back.
+    #[error(transparent)]
+    RelayState(#[from] crate::domain::RelayStateError),
     /// It does not decode, or is too large.
     #[error(transparent)]
     Encoding(#[from] EncodingError),
@@ -40,10 +66,73 @@ pub enum RequestError {
     IssueInstant(Timestamp),
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum AcsChoice {
+    Default,
+    Url(String),
+    Index(usize),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Contexts {
+    comparison: Comparison,
+    asked: Vec<String>,
+}
+
+/// Who must be the one that signs in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The format of the name; `None` = any.
+    pub format: Option<String>,
+    /// The name.
+    pub value: String,
+}
+
 /// An AuthnRequest as it was sent, not yet believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
+    id: String,
     issuer: String,
+    issue_instant: Timestamp,
+    destination: Option<String>,
+    acs: AcsChoice,
+    protocol_binding: Option<String>,
+    force_authn: bool,
+    is_passive: bool,
+    name_id_format: Option<String>,
+    sp_name_qualifier: Option<String>,
+    contexts: Option<Contexts>,
+    subject: Option<Subject>,
+    relay_state: Option<RelayState>,
+    digest: String,
+}
+
+/// The parameters that matter, each at most once.
+#[derive(Default)]
+struct Fields<'a> {
+    request: Option<Cow<'a, str>>,
+    relay_state: Option<Cow<'a, str>>,
+    encoding: Option<Cow<'a, str>>,
+    signature: Option<Cow<'a, str>>,
+    algorithm: Option<Cow<'a, str>>,
+}
+
+impl<'a> Fields<'a> {
+    fn add(&mut self, name: &str, value: Cow<'a, str>) -> Result<(), RequestError> {
+        let (slot, name) = match name {
+            "SAMLRequest" => (&mut self.request, "SAMLRequest"),
+            "RelayState" => (&mut self.relay_state, "RelayState"),
+            "SAMLEncoding" => (&mut self.encoding, "SAMLEncoding"),
+            "Signature" => (&mut self.signature, "Signature"),
+            "SigAlg" => (&mut self.algorithm, "SigAlg"),
+            _ => return Ok(()),
+        };
+        if slot.replace(value).is_some() { Err(RequestError::Duplicate(name)) } else { Ok(()) }
+    }
+
+    fn relay_state(&self) -> Result<Option<RelayState>, RequestError> {
+        Ok(self.relay_state.as_deref().map(RelayState::parse).transpose()?)
+    }
 }
 
 /// Reads the query of the HTTP-Redirect binding, as it stood in the address.
@@ -51,17 +140,42 @@ pub struct Parsed {
 /// # Errors
 /// It is missing, doubled, too large, or no AuthnRequest.
 pub fn parse_redirect(raw_query: &str) -> Result<Parsed, RequestError> {
-    let _ = raw_query;
-    Err(RequestError::Missing)
+    if raw_query.len() > MAX_QUERY_BYTES {
+        return Err(RequestError::TooLarge);
+    }
+    let mut fields = Fields::default();
+    for (position, pair) in raw_query.split('&').enumerate() {
+        if position >= MAX_FIELDS {
+            return Err(RequestError::TooLarge);
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        // A `+` is a space in a query, but base64 has no spaces: senders that forgot to encode it meant a plus.
+        let value = if name == "RelayState" { Cow::Owned(value.replace('+', " ")) } else { Cow::Borrowed(value) };
+        let value = percent_decode_str(&value).decode_utf8().map_err(|_| EncodingError::NotUtf8)?.into_owned();
+        fields.add(&name, Cow::Owned(value))?;
+    }
+    if fields.encoding.as_deref().is_some_and(|e| e != "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE") {
+        return Err(RequestError::Encoding(EncodingError::NotDeflate));
+    }
+    let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
+    parse::authn_request(&encode::read_redirect(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)
 }
 
 /// Reads the fields of the HTTP-POST binding.
 ///
 /// # Errors
 /// It is missing, doubled, too large, or no AuthnRequest.
-pub fn parse_post<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Parsed, RequestError> {
-    let _ = fields.into_iter().next();
-    Err(RequestError::Missing)
+pub fn parse_post<'a>(form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Parsed, RequestError> {
+    let mut fields = Fields::default();
+    for (position, (name, value)) in form.into_iter().enumerate() {
+        if position >= MAX_FIELDS {
+            return Err(RequestError::TooLarge);
+        }
+        fields.add(name, Cow::Borrowed(value))?;
+    }
+    let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
+    parse::authn_request(&encode::read_post(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)
 }
 
 /// Why a request is not acted on.
@@ -78,13 +192,27 @@ pub enum Refusal {
     },
 }
 
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Self::Local(error)
+    }
+}
+
 /// Finds the app registered under an entity id.
 pub trait Registry {
-    /// The app, if there is one.
+    /// The app, if there is exactly one.
     fn by_entity_id(&self, entity_id: &str) -> Option<Arc<ServiceProvider>>;
 }
 
-/// A request that may be acted on. Serialisable, so that it can be sealed into a form; only open what we sealed.
+impl Registry for [Arc<ServiceProvider>] {
+    fn by_entity_id(&self, entity_id: &str) -> Option<Arc<ServiceProvider>> {
+        let mut found = self.iter().filter(|sp| sp.entity_id() == entity_id);
+        let only = found.next()?;
+        found.next().is_none().then(|| Arc::clone(only))
+    }
+}
+
+/// A request that may be acted on. Serialisable, so that it can be sealed into a form; open only what was sealed here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedAuthnRequest {
     id: String,
@@ -97,7 +225,99 @@ pub struct VerifiedAuthnRequest {
     accepted_contexts: Option<Vec<AuthnContextClass>>,
     issue_instant: Timestamp,
     digest: String,
-    subject: Option<String>,
+    subject: Option<Subject>,
+}
+
+impl VerifiedAuthnRequest {
+    /// Its `ID`, for InResponseTo and to be consumed once.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The app that asks.
+    #[must_use]
+    pub fn app(&self) -> &AppId {
+        &self.app
+    }
+
+    /// The registered address the answer goes to.
+    #[must_use]
+    pub fn acs(&self) -> &str {
+        &self.acs
+    }
+
+    /// What goes back beside the answer, by the app's rules already.
+    #[must_use]
+    pub fn relay_state(&self) -> Option<&RelayState> {
+        self.relay_state.as_ref()
+    }
+
+    /// An existing session does not do.
+    #[must_use]
+    pub fn force_authn(&self) -> bool {
+        self.force_authn
+    }
+
+    /// No page may be shown.
+    #[must_use]
+    pub fn is_passive(&self) -> bool {
+        self.is_passive
+    }
+
+    /// The format the subject's name must have; `None` = the app's.
+    #[must_use]
+    pub fn name_id_format(&self) -> Option<NameIdFormat> {
+        self.name_id_format
+    }
+
+    /// When it was sent.
+    #[must_use]
+    pub fn issue_instant(&self) -> Timestamp {
+        self.issue_instant
+    }
+
+    /// SHA-256 of its XML in hex.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Who must be the one that signs in ([`ServiceProvider::is_subject`] compares); `None` = anybody.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
+    }
+
+    /// Whether nothing less than a second factor satisfies the request.
+    #[must_use]
+    pub fn needs_second_factor(&self) -> bool {
+        self.accepted_contexts
+            .as_ref()
+            .is_some_and(|accepted| accepted.iter().all(|class| *class == AuthnContextClass::TimeSyncToken))
+    }
+
+    /// The class to state when `reached` was reached: the same if the request lets us, else the first asked for that it
+    /// includes. `None`: the request is not satisfied.
+    #[must_use]
+    pub fn context_to_state(&self, reached: AuthnContextClass) -> Option<AuthnContextClass> {
+        match &self.accepted_contexts {
+            None => Some(reached),
+            Some(accepted) if accepted.contains(&reached) => Some(reached),
+            Some(accepted) => accepted.iter().copied().find(|class| contexts::includes(reached, *class)),
+        }
+    }
+
+    /// The answer with an error status.
+    #[must_use]
+    pub fn refused(&self, status: SecondLevel) -> StatusReply {
+        StatusReply {
+            acs: self.acs.clone(),
+            in_response_to: Some(self.id.clone()),
+            relay_state: self.relay_state.clone(),
+            status,
+        }
+    }
 }
 
 /// Checks a request against what is registered.
@@ -106,10 +326,77 @@ pub struct VerifiedAuthnRequest {
 /// It is refused, here or by a status sent back.
 pub fn verify(
     parsed: &Parsed,
-    registry: &dyn Registry,
+    registry: &(impl Registry + ?Sized),
     sso_url: &str,
     now: Timestamp,
 ) -> Result<VerifiedAuthnRequest, Refusal> {
-    let _ = (registry, sso_url, now);
-    Err(Refusal::Local(RequestError::UnknownIssuer(parsed.issuer.clone())))
+    let sp = registry
+        .by_entity_id(&parsed.issuer)
+        .ok_or_else(|| RequestError::UnknownIssuer(parsed.issuer.clone()))?;
+    if let Some(destination) = parsed.destination.as_ref().filter(|destination| *destination != sso_url) {
+        return Err(RequestError::Destination(destination.clone()).into());
+    }
+    let age = now.as_second() - parsed.issue_instant.as_second();
+    if !(-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&age) {
+        return Err(RequestError::IssueInstant(parsed.issue_instant).into());
+    }
+    let acs = registered_acs(&parsed.acs, &sp)?;
+    let mut verified = VerifiedAuthnRequest {
+        id: parsed.id.clone(),
+        app: sp.app().id.clone(),
+        acs,
+        relay_state: sp.relay_state_for_request(parsed.relay_state.as_ref()).cloned(),
+        force_authn: parsed.force_authn,
+        is_passive: parsed.is_passive,
+        name_id_format: None,
+        accepted_contexts: None,
+        issue_instant: parsed.issue_instant,
+        digest: parsed.digest.clone(),
+        subject: parsed.subject.clone(),
+    };
+    match wishes(parsed, &sp) {
+        Ok((name_id_format, accepted_contexts)) => {
+            verified.name_id_format = name_id_format;
+            verified.accepted_contexts = accepted_contexts;
+            Ok(verified)
+        }
+        Err(status) => Err(Refusal::Status { app: verified.app.clone(), reply: verified.refused(status) }),
+    }
 }
+
+fn registered_acs(choice: &AcsChoice, sp: &ServiceProvider) -> Result<String, RequestError> {
+    let (found, asked) = match choice {
+        AcsChoice::Default => (sp.acs().first(), String::new()),
+        AcsChoice::Url(url) => (sp.acs().iter().find(|acs| *acs == url), url.clone()),
+        AcsChoice::Index(index) => (sp.acs().get(*index), format!("number {index}")),
+    };
+    found.cloned().ok_or(RequestError::UnknownAcs(asked))
+}
+
+type Wishes = (Option<NameIdFormat>, Option<Vec<AuthnContextClass>>);
+
+/// What a known sender asks for and may be told it cannot have.
+fn wishes(parsed: &Parsed, sp: &ServiceProvider) -> Result<Wishes, SecondLevel> {
+    if parsed.protocol_binding.as_deref().is_some_and(|binding| binding != BINDING_POST) {
+        return Err(SecondLevel::UnsupportedBinding);
+    }
+    if parsed.sp_name_qualifier.as_deref().is_some_and(|qualifier| qualifier != sp.entity_id()) {
+        return Err(SecondLevel::InvalidNameIdPolicy);
+    }
+    let format = match parsed.name_id_format.as_deref() {
+        None => None,
+        Some(uri) if uri == NameIdFormat::Unspecified.uri() => None,
+        Some(uri) => {
+            let format = NameIdFormat::ALL.into_iter().find(|format| format.uri() == uri);
+            Some(format.filter(|format| sp.offers(*format)).ok_or(SecondLevel::InvalidNameIdPolicy)?)
+        }
+    };
+    let accepted = parsed.contexts.as_ref().map(|asked| contexts::accepted(asked.comparison, &asked.asked));
+    if accepted.as_ref().is_some_and(Vec::is_empty) {
+        return Err(SecondLevel::NoAuthnContext);
+    }
+    Ok((format, accepted))
+}
+
+#[cfg(test)]
+mod tests;
