@@ -9,4 +9,6 @@ pub mod saml;
 pub mod signin;
 
 #[cfg(test)]
-mod page_tests;
+mod samples;
+#[cfg(test)]
+mod tests;
