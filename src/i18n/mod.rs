@@ -130,5 +130,19 @@ fn weight(text: &str) -> Option<u16> {
     Some((whole.parse::<u16>().ok()? * 1000 + thousandths).min(1000))
 }
 
+/// The keys of a language's files, in order.
+#[cfg(test)]
+pub(crate) fn keys(language: Language) -> Vec<String> {
+    let sources = match language {
+        Language::En => EN,
+        Language::De => DE,
+    };
+    let lines = sources.iter().flat_map(|source| source.lines());
+    lines
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+        .map(|line| line.split(" =").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,8 @@ macro_rules! asset {
     };
 }
 
-const ASSETS: &[Asset] = &[
+/// All of them.
+pub const ALL: &[Asset] = &[
     asset!("style.css", CSS),
     asset!("submit.js", JS),
     asset!("enhance.js", JS),
@@ -44,7 +45,7 @@ const ASSETS: &[Asset] = &[
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut context = digest::Context::new(&digest::SHA256);
-    for asset in ASSETS {
+    for asset in ALL {
         context.update(asset.name.as_bytes());
         context.update(asset.bytes);
     }
@@ -73,7 +74,7 @@ pub fn find(wanted_version: &str, name: &str) -> Option<&'static Asset> {
     if wanted_version != version() {
         return None;
     }
-    ASSETS.iter().find(|asset| asset.name == name)
+    ALL.iter().find(|asset| asset.name == name)
 }
 
 /// The names that `icon` of an app in config.toml may have.

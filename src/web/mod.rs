@@ -17,4 +17,6 @@ pub mod server;
 pub mod signin;
 
 #[cfg(test)]
-mod page_tests;
+mod samples;
+#[cfg(test)]
+mod tests;

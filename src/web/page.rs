@@ -175,11 +175,3 @@ impl FormError {
         }
     }
 }
-
-#[cfg(test)]
-impl Frame {
-    /// A frame for samples.
-    pub(crate) fn sample(lang: Language) -> Self {
-        Self::new(lang, "Example Organisation", Some("help@example.com"), "csrf-1f6b4a")
-    }
-}

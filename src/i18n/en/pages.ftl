@@ -4,7 +4,6 @@
 skip-to-content = Skip to content
 contact-help = Need help?
 error-title-prefix = Error:
-language-switch = Language
 powered-by = Sign-in by cedargate
 
 ## Identify
@@ -40,7 +39,6 @@ reasons-title = Why we ask
 ## Choosing a method
 methods-title = Choose another way
 methods-text = Each of these is accepted here.
-methods-use = Use this
 methods-lost = I no longer have this
 methods-lost-hint = We leave it out of this sign-in and let you know on all your contacts.
 
@@ -131,7 +129,6 @@ portal-none = There is nothing here for you yet
 portal-none-text = Your organisation has not opened an app to you. Ask for help if you expected one.
 portal-no-match = No app matches “{ $query }”
 portal-roles = Roles in { $app }
-portal-role-open = Open { $app } as { $role }
 portal-extra-step = needs an extra step
 portal-not-available = not available here
 portal-sign-out = Sign out

@@ -1,0 +1,20 @@
+// Adds a button that shows what is typed into a password field. Pages work without it.
+for (const box of document.querySelectorAll(".reveal")) {
+  const input = box.querySelector("input");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "reveal-button";
+  button.setAttribute("aria-controls", input.id);
+  const show = (visible) => {
+    input.type = visible ? "text" : "password";
+    button.textContent = visible ? box.dataset.hide : box.dataset.show;
+  };
+  show(false);
+  button.addEventListener("click", () => {
+    show(input.type === "password");
+    input.focus();
+  });
+  // A shown password must not end up in the browser's memory of text fields.
+  input.form.addEventListener("submit", () => show(false));
+  box.append(button);
+}

@@ -41,6 +41,12 @@ pub struct Password {
     pub retry_after: Option<u32>,
 }
 
+impl Password {
+    fn wait(&self) -> Option<String> {
+        self.retry_after.map(|seconds| self.frame.t_count("error-retry-after", seconds))
+    }
+}
+
 /// Asks for the code of an authenticator app. POST `/signin/totp` with `code`.
 #[derive(Debug, Clone, Template)]
 #[template(path = "signin/totp.html")]
@@ -59,6 +65,12 @@ pub struct Totp {
     pub reasons: Vec<String>,
     /// There is another way, or the person may say that this one is lost: GET `/signin/methods`.
     pub other_methods: bool,
+}
+
+impl Totp {
+    fn left(&self) -> Option<String> {
+        self.attempts_left.map(|count| self.frame.t_count("totp-attempts-left", count))
+    }
 }
 
 /// A method to choose.
