@@ -205,3 +205,24 @@ async fn the_browser_shows_the_theme_and_the_width_it_is_asked_for() {
         assert_eq!(seen, json!([theme == "dark", 320]));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_runs_no_script_of_a_page_when_told_so_while_axe_still_does() {
+    let browser = Browser::start().await;
+    let receiver = Receiver::start();
+    let page = format!(
+        "data:text/html,<!doctype html><html lang=en><title>Before</title><main><h1>T</h1><form method=post action='{}'>\
+         <label>Where to <input name=RelayState></label><input type=hidden name=SAMLResponse value=''>\
+         <button>Continue</button></form></main><script>document.title='After'</script>",
+        receiver.acs
+    );
+    browser.open(&page).await;
+    assert_eq!(browser.title().await, "After");
+    browser.stop_scripts().await;
+    browser.open(&page).await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    assert_eq!(browser.title().await, "Before");
+    browser.fill("RelayState", "typed").await;
+    browser.press("Continue").await;
+    assert_eq!(receiver.delivered().relay_state.as_deref(), Some("typed"));
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fantoccini::error::CmdError;
@@ -28,6 +29,7 @@ pub(crate) struct Browser {
     page: Client,
     session: String,
     address: String,
+    scripts_stopped: AtomicBool,
     // Dropped last: the browser writes its profile until it is closed.
     _driver: Process,
     _profile: TempDir,
@@ -65,7 +67,14 @@ impl Browser {
             .await
             .unwrap_or_else(|error| panic!("no browser: {error}\n{}", driver.log()));
         let session = page.session_id().await.unwrap().unwrap();
-        let browser = Self { page, session, address, _driver: driver, _profile: profile };
+        let browser = Self {
+            page,
+            session,
+            address,
+            scripts_stopped: AtomicBool::new(false),
+            _driver: driver,
+            _profile: profile,
+        };
         browser.resize(1280, 900).await;
         browser
     }
@@ -143,8 +152,9 @@ impl Browser {
         self.command("Emulation.setEmulatedMedia", wish).await;
     }
 
-    /// Allows or stops the page's own scripts from the next page load on.
+    /// Stops the pages' own scripts from the next page load on.
     pub(crate) async fn stop_scripts(&self) {
+        self.scripts_stopped.store(true, Ordering::SeqCst);
         self.command("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     }
 
@@ -183,7 +193,16 @@ impl Browser {
              error => done({{ error: String(error) }}));",
             axe_source()
         );
+        // axe-core waits for things, which nothing can while scripts are stopped. Those of the page stay as they are: they had
+        // their turn when it was loaded.
+        let stopped = self.scripts_stopped.load(Ordering::SeqCst);
+        if stopped {
+            self.command("Emulation.setScriptExecutionDisabled", json!({ "value": false })).await;
+        }
         let result = self.page.execute_async(&script, vec![]).await.unwrap();
+        if stopped {
+            self.command("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+        }
         let Some(violations) = result["violations"].as_array() else { panic!("axe-core did not run: {result}") };
         violations
             .iter()

@@ -96,7 +96,7 @@ name = "Archive"
 entity_id = "https://archive.example.com/saml"
 acs = ["https://archive.example.com/acs", "https://archive.example.com/acs2"]
 sign = "response"
-name_id = "email"
+name_id = "emailAddress"
 attributes = { mail = "email" }
 idp_initiated = false
 "#;
@@ -164,8 +164,8 @@ impl Setup {
 }
 
 fn serve(folder: &Path) -> Result<(Process, Url), String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
-    command.args(["--config", "config.toml", "serve"]).current_dir(folder);
+    let mut command = binary(folder);
+    command.arg("serve");
     let process = Process::start("cedargate serve", &mut command);
     let address = process.wait_for("listening on ", START)?;
     let url = Url::parse(&address).map_err(|error| format!("it listens on `{address}`: {error}"))?;
@@ -174,9 +174,17 @@ fn serve(folder: &Path) -> Result<(Process, Url), String> {
 
 /// Runs a command of the binary in `folder`.
 fn cedargate(folder: &Path, arguments: &[&str]) -> Said {
+    run(binary(folder).args(arguments), b"")
+}
+
+/// The binary in `folder`, undisturbed by settings in the environment of whoever runs the tests.
+fn binary(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
-    command.args(["--config", "config.toml"]).args(arguments).current_dir(folder);
-    run(&mut command, b"")
+    command.args(["--config", "config.toml"]).current_dir(folder);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CEDARGATE_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 fn copy_folder(from: &Path, to: &Path) {
