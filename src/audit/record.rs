@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::domain::{
-    AppId, Decision, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, ReferenceId, RoleName, SessionId,
+    AppId, Country, Decision, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, ReferenceId, RoleName, SessionId,
     SignInId, SignalSet, Step, UserStatus, Username,
 };
 
@@ -33,6 +33,8 @@ pub struct DecisionRecord {
     pub groups: BTreeSet<GroupName>,
     /// The user's status.
     pub status: Option<UserStatus>,
+    /// The country an administrator gave the user.
+    pub home_country: Option<Country>,
     /// What counted as shown.
     pub proofs: MethodSet,
     /// What counted as shown just now.

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{Country, DeviceFacts, SignalSet, UnknownSignal};
-use crate::signals::SignalSource;
+use crate::domain::{Country, SignalSet, UnknownSignal};
+use crate::signals::{Observation, SignalSource};
 
 /// What is pretended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +50,9 @@ pub struct Decorated<S> {
 }
 
 impl<S: SignalSource> SignalSource for Decorated<S> {
-    fn observe(&self, _ip: IpAddr, device: DeviceFacts, failed_attempts: u32) -> SignalSet {
+    fn observe(&self, observation: &Observation) -> SignalSet {
         let pretence = self.pretended.get();
-        let mut signals = self.inner.observe(pretence.ip, device, failed_attempts);
+        let mut signals = self.inner.observe(&Observation { ip: pretence.ip, ..*observation });
         signals.country = pretence.country;
         signals.anonymous = false;
         signals.unknown.remove(&UnknownSignal::Country);

@@ -5,18 +5,28 @@ use std::time::Instant;
 use crate::accounts::Authenticator;
 use crate::audit::DecisionRecord;
 use crate::clock::Timestamp;
+use crate::devices::{DeviceToken, Factors, Recorded};
 use crate::domain::{
-    App, AppId, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, Proof, ReferenceId, RoleName, SignalSet,
-    SignInId, Step, TotpSecret, User,
+    App, AppId, Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof, ReferenceId, RoleName, SignalSet,
+    SignInId, Step, TotpSecret, User, classes,
 };
-use crate::policy::{Goal, Plan, Question, Repertoire, plan};
+use crate::policy::planner::plan;
+use crate::policy::{Goal, Plan, Question, Repertoire, Verdict};
 use crate::runtime::Snapshot;
+use crate::signals::{NetworkPrefix, Observation};
+use crate::state::{Key, Kind, Ttl};
 
 use super::error::SignInError;
 use super::flow::{Person, Registration, SignIn, Target};
 use super::reply::{Reply, View};
 use super::service::{Client, Service};
 use super::transition::Event;
+
+/// How often a decision is taken again because the device facts under it changed.
+const MOST_DECISIONS: usize = 8;
+
+/// How many refusals of strangers are kept per hour. They are logged all the same.
+const MOST_STRANGERS_PER_HOUR: u64 = 1000;
 
 /// Everything a question about one person is asked with.
 #[derive(Debug, Clone)]
@@ -85,8 +95,15 @@ impl Service {
         };
         let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
         let device = parts.devices.facts(user.id, &target.app, client.device.as_ref()).await?;
-        let failed = parts.throttle.failed_passwords(&person.typed, client.ip).await?;
-        let signals = parts.signals.observe(client.ip, device, failed);
+        // Strangers must not be able to slow down somebody on a device of their own.
+        let failed_attempts = if device.known {
+            0
+        } else {
+            let subject = parts.failures.subject(&person.typed);
+            parts.failures.recent_passwords(&subject, NetworkPrefix::of(client.ip)).await?
+        };
+        let signals =
+            parts.signals.observe(&Observation { ip: client.ip, device: Some(device), failed_attempts });
         let repertoire = repertoire(&authenticators, person.lost);
         Ok(Facts {
             user,
@@ -122,9 +139,37 @@ impl Service {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
         }
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let subject = Subject { sign_in: Some(sign_in.id), step, app: &app.id };
+        let shadow = snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
+        let subject = Subject { sign_in: Some(sign_in.id), step, app: &app.id, shadow };
         let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
         Ok(Decided { facts, decision: planned.decision, reference })
+    }
+
+    /// Decides, and on Allow records the device, atomically with it: when the device facts that the decision rests on changed
+    /// meanwhile (fifty tabs at a limit of three), the policies are asked again.
+    pub(super) async fn decide_and_record_device(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        sign_in: &SignIn,
+        person: &Person,
+    ) -> Result<(Decided, Option<DeviceToken>), SignInError> {
+        for _ in 0..MOST_DECISIONS {
+            let decided = self.decide(snapshot, client, sign_in, person).await?;
+            if decided.decision != Decision::Allow {
+                return Ok((decided, None));
+            }
+            let facts = &decided.facts;
+            let two = classes(facts.proofs, Profile::default()).contains(Class::SecondFactor);
+            let factors = if two { Factors::Two } else { Factors::One };
+            let (app, device) = (&sign_in.target.app, &facts.signals.device);
+            let recorded =
+                self.parts.devices.record_allow(person.user, app, client.device.as_ref(), device, factors).await?;
+            if let Recorded::Done { token, .. } = recorded {
+                return Ok((decided, Some(token)));
+            }
+        }
+        Err(SignInError::Busy)
     }
 
     async fn record(
@@ -140,11 +185,12 @@ impl Service {
             reference: reference.clone(),
             at: facts.signals.now,
             sign_in: subject.sign_in,
+            session: None,
             user: Some(facts.user.username.clone()),
             app: subject.app.clone(),
             step: subject.step,
             role: None,
-            groups: facts.user.groups.iter().cloned().collect(),
+            groups: facts.user.groups.clone(),
             status: Some(facts.user.status),
             home_country: Some(facts.user.home_country.clone()),
             proofs: facts.proofs,
@@ -154,11 +200,12 @@ impl Service {
             force_authn: facts.force_authn,
             decision: planned.decision.clone(),
             determining: planned.determining.clone(),
+            shadow: subject.shadow.clone(),
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: planned.evaluations,
             micros,
         };
-        self.parts.journal.append(&record).await?;
+        self.parts.journal.append(record).await?;
         tracing::info!(
             decision.reference = %reference,
             user.name = %facts.user.username,
@@ -209,10 +256,10 @@ impl Service {
         snapshot: &Snapshot,
         client: &Client,
         target: &Target,
-        verdict: crate::policy::Verdict,
+        verdict: Verdict,
     ) -> Result<Reply, SignInError> {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
-        let signals = self.parts.signals.observe(client.ip, crate::domain::DeviceFacts::default(), 0);
+        let signals = self.parts.signals.observe(&Observation::of_visitor(client.ip));
         let reason = visit_reason(&verdict);
         let at = signals.now;
         tracing::warn!(
@@ -221,16 +268,17 @@ impl Service {
             policy.ids = ?verdict.determining.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(),
             "a visit was refused"
         );
-        if self.parts.throttle.may_record_stranger().await? {
+        if self.may_record_stranger().await? {
             let record = DecisionRecord {
                 reference: reference.clone(),
                 at,
                 sign_in: None,
+                session: None,
                 user: None,
                 app: target.app.clone(),
                 step: Step::Visit,
                 role: None,
-                groups: Vec::new(),
+                groups: std::collections::BTreeSet::new(),
                 status: None,
                 home_country: None,
                 proofs: MethodSet::EMPTY,
@@ -240,15 +288,21 @@ impl Service {
                 force_authn: target.force_authn(),
                 decision: Decision::Deny(reason.clone()),
                 determining: verdict.determining,
+                shadow: Vec::new(),
                 policy_digest: snapshot.bundle.digest().to_owned(),
                 evaluations: 1,
                 micros: 0,
             };
-            self.parts.journal.append(&record).await?;
+            self.parts.journal.append(record).await?;
         }
         let mut reply = Reply::of(View::Blocked { reason, reference, at, time_zone: None, back: None });
         reply.app_name = snapshot.display_name(&target.app);
         Ok(reply)
+    }
+
+    async fn may_record_stranger(&self) -> Result<bool, SignInError> {
+        let key = Key::new(Kind::Failures, "strangers", "recorded");
+        Ok(self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= MOST_STRANGERS_PER_HOUR)
     }
 
     pub(super) fn seal_secret(&self, person: &Person, secret: &TotpSecret) -> Result<String, SignInError> {
@@ -269,6 +323,7 @@ struct Subject<'a> {
     sign_in: Option<SignInId>,
     step: Step,
     app: &'a AppId,
+    shadow: Vec<PolicyId>,
 }
 
 fn secret_binding<T>(owner: &str, with: impl FnOnce(crate::accounts::Binding<'_>) -> T) -> T {
@@ -302,7 +357,7 @@ fn repertoire(authenticators: &[Authenticator], lost: MethodSet) -> Repertoire {
     }
 }
 
-fn visit_reason(verdict: &crate::policy::Verdict) -> DenyReason {
+fn visit_reason(verdict: &Verdict) -> DenyReason {
     if !verdict.errors.is_empty() {
         DenyReason::EvaluationError { policies: verdict.errors.clone() }
     } else if verdict.determining.is_empty() {

@@ -1,6 +1,7 @@
 //! Adding a method within a sign-in: the link to the verified address, the authenticator app, and a first password.
 
 use crate::accounts::{Link, LinkPurpose, LinkToken, PasswordContext, PasswordRules};
+use crate::audit::EventKind;
 use crate::domain::{Method, MethodSet, Proof, SignInId, UserId, UserStatus};
 use crate::methods::totp;
 use crate::notify;
@@ -68,6 +69,7 @@ impl Service {
             started: now,
             stage: Stage::Identify,
         };
+        self.log(EventKind::LinkConfirmed, &user, Some(sign_in.id), Some(Method::ActivationLink)).await?;
         let typed = user.username.to_string();
         if user.status != UserStatus::Pending {
             let stage = Stage::Password { typed, carried: vec![proof] };
@@ -107,6 +109,7 @@ impl Service {
         }
         let hash = self.parts.hashing.hash(password).await?;
         self.parts.accounts.set_password(user.id, &hash).await?;
+        self.log(EventKind::PasswordSet, &user, Some(live.sign_in.id), Some(Method::Password)).await?;
         let epoch = self.epoch(user.id).await?;
         let proof = Proof { method: Method::Password, at: self.parts.clock.now(), authenticator: None };
         let stage = transition(live.sign_in.stage.clone(), Event::PasswordSet { proof, epoch })?;
@@ -138,7 +141,7 @@ impl Service {
             self.parts.accounts.set_status(user, UserStatus::Active).await?;
         }
         let epoch = self.epoch(user).await?;
-        tracing::info!(user.name = %facts.user.username, method = "totp", "a method was added");
+        self.log(EventKind::MethodAdded, &facts.user, Some(live.sign_in.id), Some(Method::Totp)).await?;
         let trial = Proof { method: Method::Totp, at: now, authenticator: Some(authenticator.to_string()) };
         let stage = transition(live.sign_in.stage.clone(), Event::Enrolled { trial, epoch })?;
         let sign_in = SignIn { stage: stage.clone(), ..live.sign_in.clone() };

@@ -1,15 +1,13 @@
 //! The end of a sign-in: the session, and the response for the service provider. The issuer runs last, and only on a permit.
 
-use crate::audit::AssertionRecord;
+use crate::audit::{AssertionRecord, AssertionStage};
 use crate::clock::Timestamp;
-use crate::devices::SecondFactor;
-use crate::domain::{App, AuthnContextClass, Class, Method, PORTAL, Profile, classes};
+use crate::domain::{App, AuthnContextClass, DenyReason, Method, PORTAL};
 use crate::runtime::Snapshot;
-use crate::saml::{
-    IssueContext, SecondLevel, ServiceProvider, SignedResponse, StatusCode, StatusReply, issue, status_response,
-};
+use crate::saml::issuer::{issue, status_response};
+use crate::saml::{IssueContext, SecondLevel, ServiceProvider, SignedResponse, StatusReply};
 use crate::sessions::{Session, SessionToken};
-use crate::state::{Key, Kind, StateStore, Ttl};
+use crate::state::{Key, Kind, Ttl};
 
 use super::decide::{Decided, Facts};
 use super::error::SignInError;
@@ -41,17 +39,10 @@ impl Service {
                 Err(reason) => return self.blocked(snapshot, target, reason, decided).await,
             }
         };
-        let second_factor = if classes(decided.facts.proofs, Profile::default()).contains(Class::SecondFactor) {
-            SecondFactor::Shown
-        } else {
-            SecondFactor::NotShown
-        };
-        let device =
-            self.parts.devices.record_allow(person.user, &app.id, client.device.as_ref(), second_factor).await?;
         let cookies = CookieChanges {
             browser: None,
             session: token.map(|token| token.expose().to_string()),
-            device: Some(device.expose().to_string()),
+            device: None,
         };
         Ok(Reply {
             view,
@@ -96,7 +87,7 @@ impl Service {
         Ok((Some(token), session))
     }
 
-    /// The response with the assertion; or the reason, if the policies refuse when asked once more for the permit.
+    /// The response for the service provider; or the reason, if the policies refuse when asked once more for the permit.
     async fn respond(
         &self,
         snapshot: &Snapshot,
@@ -104,10 +95,20 @@ impl Service {
         app: &App,
         session: &Session,
         decided: &Decided,
-    ) -> Result<Result<SignedResponse, crate::domain::DenyReason>, SignInError> {
+    ) -> Result<Result<SignedResponse, DenyReason>, SignInError> {
         let facts = &decided.facts;
         let provider = snapshot.service_provider(&app.id).ok_or(SignInError::NotLaunchable)?;
-        let request = provider.issue_request(&facts.user, &self.issue_context(target, provider, session, facts)?.as_ref())?;
+        let reached = authn_context(facts);
+        let Some(context_class) = stated_context(target, reached) else {
+            return self.answer_status(snapshot, target, SecondLevel::NoAuthnContext).await.map(Ok);
+        };
+        let context = self.issue_context(target, provider, session, facts, context_class)?;
+        if let Some(subject) = target.request.as_ref().and_then(|request| request.subject())
+            && !provider.is_subject(subject, &facts.user, &context.persistent_id_key)
+        {
+            return self.answer_status(snapshot, target, SecondLevel::UnknownPrincipal).await.map(Ok);
+        }
+        let request = provider.issue_request(&facts.user, &context.as_ref())?;
         let now = self.parts.clock.now();
         let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session.id, now) {
             Ok(permit) => permit,
@@ -117,6 +118,7 @@ impl Service {
         let (idp, entropy) = (snapshot.idp.clone(), self.parts.entropy.clone());
         let response = self.parts.signing.run(move || issue(permit, &idp, now, &*entropy)).await??;
         let record = AssertionRecord {
+            stage: AssertionStage::Intended,
             at: now,
             assertion: response.assertion_id.clone().unwrap_or_default(),
             app: app.id.clone(),
@@ -126,8 +128,8 @@ impl Service {
             sha256: response.sha256.clone(),
         };
         // INVARIANT: on disk before it leaves.
-        self.parts.journal.assertion_intended(&record).await?;
-        self.parts.journal.assertion_released(&record).await?;
+        self.parts.journal.append(record.clone()).await?;
+        self.parts.journal.append(AssertionRecord { stage: AssertionStage::Released, ..record }).await?;
         Ok(Ok(response))
     }
 
@@ -137,10 +139,12 @@ impl Service {
         provider: &ServiceProvider,
         session: &Session,
         facts: &Facts,
+        authn_context: AuthnContextClass,
     ) -> Result<OwnedContext, SignInError> {
         let request = target.request.as_ref();
         let relay_state = match request {
-            Some(request) => provider.relay_state_for_request(request.relay_state()),
+            // INVARIANT: `saml::request::verify` applied the app's rules to it.
+            Some(request) => request.relay_state(),
             None => provider
                 .relay_state_for_launch(target.relay_state.as_deref())
                 .map_err(|_| SignInError::UnknownApp)?,
@@ -154,7 +158,7 @@ impl Service {
             relay_state: relay_state.cloned(),
             session_index: format!("_{}", data_encoding::HEXLOWER.encode(index.get(..16).unwrap_or(&index))),
             authn_instant: facts.newest,
-            authn_context: authn_context(facts),
+            authn_context,
             role: target.role.clone(),
             name_id_format: request.and_then(|request| request.name_id_format()),
             persistent_id_key,
@@ -170,17 +174,23 @@ impl Service {
     }
 
     /// Tells a service provider that asked for no page that one would be needed (SAML core §3.4.1, IsPassive).
-    pub(super) async fn no_passive(
-        &self,
-        snapshot: &Snapshot,
-        _client: &Client,
-        target: &Target,
-    ) -> Result<Reply, SignInError> {
-        self.consume(target).await?;
-        let response = self.status(snapshot, target, StatusCode::Responder, SecondLevel::NoPassive).await?;
-        let mut reply = Reply::of(View::Respond(Box::new(response.ok_or(SignInError::StartAgain)?)));
+    pub(super) async fn no_passive(&self, snapshot: &Snapshot, target: &Target) -> Result<Reply, SignInError> {
+        let response = self.answer_status(snapshot, target, SecondLevel::NoPassive).await?;
+        let mut reply = Reply::of(View::Respond(Box::new(response)));
         reply.app_name = snapshot.display_name(&target.app);
         Ok(reply)
+    }
+
+    /// Answers the request with a refusal at once.
+    async fn answer_status(
+        &self,
+        snapshot: &Snapshot,
+        target: &Target,
+        status: SecondLevel,
+    ) -> Result<SignedResponse, SignInError> {
+        let request = target.request.as_ref().ok_or(SignInError::StartAgain)?;
+        self.consume(target).await?;
+        self.sign_status(snapshot, request.refused(status)).await
     }
 
     /// The refusal that the block page can hand back to the service provider.
@@ -189,25 +199,12 @@ impl Service {
         snapshot: &Snapshot,
         target: &Target,
     ) -> Result<Option<SignedResponse>, SignInError> {
-        self.status(snapshot, target, StatusCode::Responder, SecondLevel::RequestDenied).await
-    }
-
-    async fn status(
-        &self,
-        snapshot: &Snapshot,
-        target: &Target,
-        status: StatusCode,
-        second_level: SecondLevel,
-    ) -> Result<Option<SignedResponse>, SignInError> {
-        let Some(request) = &target.request else { return Ok(None) };
-        let reply = StatusReply {
-            acs: request.acs().to_owned(),
-            in_response_to: Some(request.id().to_owned()),
-            relay_state: request.relay_state().cloned(),
-            status,
-            second_level,
-        };
-        self.sign_status(snapshot, reply).await.map(Some)
+        match &target.request {
+            Some(request) => {
+                self.sign_status(snapshot, request.refused(SecondLevel::RequestDenied)).await.map(Some)
+            }
+            None => Ok(None),
+        }
     }
 
     /// A signed refusal.
@@ -247,6 +244,14 @@ impl OwnedContext {
             name_id_format: self.name_id_format,
             persistent_id_key: &self.persistent_id_key,
         }
+    }
+}
+
+/// What to state of the class that was reached; `None`: the request asks for more.
+fn stated_context(target: &Target, reached: AuthnContextClass) -> Option<AuthnContextClass> {
+    match &target.request {
+        Some(request) => request.context_to_state(reached),
+        None => Some(reached),
     }
 }
 

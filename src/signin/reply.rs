@@ -74,7 +74,7 @@ pub enum View {
         /// What was wrong.
         error: Option<InputError>,
         /// Too many attempts: when to try again, in seconds.
-        retry_after: Option<u64>,
+        retry_after: Option<u32>,
     },
     /// Go to the page of the stage a stored sign-in is in.
     Continue {
@@ -94,7 +94,7 @@ pub enum View {
         /// Tries left before a pause.
         attempts_left: Option<u32>,
         /// Too many attempts: when to try again, in seconds.
-        retry_after: Option<u64>,
+        retry_after: Option<u32>,
         /// Whether the page offers "another way": other offers, or "I no longer have this".
         other_ways: bool,
     },

@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::accounts::{Accounts, Envelope};
-use crate::audit::Journal;
+use crate::audit::{EventKind, EventRecord, Journal};
 use crate::clock::{Clock, Entropy};
 use crate::devices::{DeviceToken, Devices};
-use crate::domain::{Method, MethodSet, Proof, SignInId, User};
-use crate::methods::throttle::{Attempt, Throttle};
+use crate::domain::{Method, MethodSet, Proof, SignInId, User, UserId};
+use crate::methods::throttle::{Admission, Attempt, Throttle, Ticket};
 use crate::methods::totp;
 use crate::policy::Verdict;
 use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
-use crate::signals::SignalSource;
+use crate::signals::{FailureSource, Failures, Guarded, NetworkPrefix, Observation, SignalSource};
 use crate::state::{Key, Kind, StateStore};
-use crate::workers::{Checked, HashPool, Password, Pool};
+use crate::workers::{Checked, HashError, HashPool, Password, Pool};
 
 use super::error::SignInError;
 use super::flow::{Person, Registration, SignIn, Stage, Target};
@@ -39,6 +39,8 @@ pub struct Parts {
     /// Short-lived state.
     pub store: Arc<dyn StateStore>,
     /// Counters of wrong answers.
+    pub failures: Failures,
+    /// Slows down guessing.
     pub throttle: Throttle,
     /// Where the facts come from.
     pub signals: Arc<dyn SignalSource>,
@@ -155,7 +157,7 @@ impl Service {
         }
         let snapshot = self.snapshot();
         if sign_in.target.request.as_ref().is_some_and(|request| request.is_passive()) {
-            return self.no_passive(&snapshot, client, &sign_in.target).await;
+            return self.no_passive(&snapshot, &sign_in.target).await;
         }
         let verdict = self.visit(&snapshot, client, &sign_in.target);
         if !verdict.allowed {
@@ -197,31 +199,37 @@ impl Service {
         let sign_in = self.parts.sign_ins.open(handle, &client.browser)?;
         let Stage::Password { typed, carried } = sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
         let snapshot = self.snapshot();
-        if !self.visit(&snapshot, client, &sign_in.target).allowed {
-            let verdict = self.visit(&snapshot, client, &sign_in.target);
+        let verdict = self.visit(&snapshot, client, &sign_in.target);
+        if !verdict.allowed {
             return self.visit_denied(&snapshot, client, &sign_in.target, verdict).await;
         }
         if password.is_empty() {
             return self.password_page(&snapshot, client, &sign_in, Some(InputError::Empty));
         }
-        let attempt = match self.parts.throttle.begin_password(&typed, client.ip).await? {
-            Attempt::Allowed(attempt) => attempt,
-            Attempt::Paused { retry_after } => {
-                let mut reply = self.password_page(&snapshot, client, &sign_in, None)?;
-                if let View::Password { retry_after: shown, .. } = &mut reply.view {
-                    *shown = Some(retry_after);
-                }
-                return Ok(reply);
+        let login = self.parts.accounts.find_by_login(&typed).await?;
+        let source = self.source(client, login.as_ref().map(|login| login.user.id)).await?;
+        let ticket = match self.admit(Guarded::Password, &typed, source).await? {
+            Admission::Go(ticket) => ticket,
+            Admission::Wait { retry_after } => return self.password_pause(&snapshot, client, &sign_in, retry_after),
+        };
+        let stored = login.as_ref().and_then(|login| login.password.as_ref());
+        let checked = match self.parts.hashing.verify(stored, Password::new(password.to_owned())).await {
+            Ok(checked) => checked,
+            Err(HashError::TooLong) => Checked::NoMatch,
+            Err(error) => {
+                // Nothing was compared, so it was no attempt.
+                self.parts.throttle.unchecked(ticket).await?;
+                return Err(error.into());
             }
         };
-        let login = self.parts.accounts.find_by_login(&typed).await?;
-        let stored = login.as_ref().and_then(|login| login.password.as_ref());
-        let checked = self.parts.hashing.verify(stored, Password::new(password.to_owned())).await?;
-        let (Some(login), Checked::Match { outdated }) = (login, checked) else {
-            return self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword));
+        let (Some(login), Checked::Match { needs_rehash }) = (login, checked) else {
+            return match ticket.retry_after() {
+                Some(retry_after) => self.password_pause(&snapshot, client, &sign_in, retry_after),
+                None => self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword)),
+            };
         };
-        self.parts.throttle.succeeded(attempt).await?;
-        if outdated {
+        self.parts.throttle.right(ticket).await?;
+        if needs_rehash {
             self.upgrade_hash(&login, password).await;
         }
         let now = self.parts.clock.now();
@@ -279,7 +287,9 @@ impl Service {
     pub async fn method_lost(&self, client: &Client, handle: &str, method: Method) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
         let stage = transition(live.sign_in.stage.clone(), Event::Lost(method))?;
-        tracing::warn!(signin.id = %live.sign_in.id, method = method.code(), "a method was reported lost");
+        if let Some(person) = live.sign_in.stage.person() {
+            self.log(EventKind::MethodLost, &self.person(person).await?, Some(live.sign_in.id), Some(method)).await?;
+        }
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
 
@@ -295,23 +305,24 @@ impl Service {
         if code.trim().is_empty() {
             return self.stage_page(&live, Some(InputError::Empty)).await;
         }
-        let attempt = match self.parts.throttle.begin_code(person.user).await? {
-            Attempt::Allowed(attempt) => attempt,
-            Attempt::Paused { retry_after } => return self.paused_page(&live, retry_after).await,
+        let source = self.source(client, Some(person.user)).await?;
+        let ticket = match self.admit(Guarded::Totp, &person.user.to_string(), source).await? {
+            Admission::Go(ticket) => ticket,
+            Admission::Wait { retry_after } => return self.code_pause(&live, retry_after).await,
         };
         let now = self.parts.clock.now();
         for record in self.parts.accounts.totp_secrets(person.user).await? {
             let Some(step) = totp::verify(&record.secret, code, now) else { continue };
             // A code seen over a shoulder is used up: the step only ever rises.
             if !self.parts.accounts.use_totp_step(record.id, step).await? {
-                return self.stage_page(&live, Some(InputError::CodeUsed)).await;
+                return self.code_again(&live, InputError::CodeUsed, &ticket).await;
             }
-            self.parts.throttle.succeeded(attempt).await?;
+            self.parts.throttle.right(ticket).await?;
             let proof = Proof { method: Method::Totp, at: now, authenticator: Some(record.id.to_string()) };
             let stage = transition(live.sign_in.stage.clone(), Event::Proved(proof))?;
             return self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await;
         }
-        self.stage_page(&live, Some(InputError::WrongCode)).await
+        self.code_again(&live, InputError::WrongCode, &ticket).await
     }
 
     /// Ends the session.
@@ -319,10 +330,26 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn sign_out(&self, client: &Client) -> Result<(), SignInError> {
-        if let Some(token) = &client.session {
-            self.parts.sessions.end(token).await?;
+        let Some(token) = &client.session else { return Ok(()) };
+        let visitor = self.visitor(client).await?;
+        self.parts.sessions.end(token).await?;
+        if let Some(visitor) = visitor {
+            self.log(EventKind::SignedOut, &visitor.user, None, None).await?;
         }
         Ok(())
+    }
+
+    /// Writes an event to the journal.
+    pub(super) async fn log(
+        &self,
+        event: EventKind,
+        user: &User,
+        sign_in: Option<SignInId>,
+        method: Option<Method>,
+    ) -> Result<(), SignInError> {
+        let at = self.parts.clock.now();
+        let record = EventRecord { event, at, user: user.username.clone(), sign_in, method };
+        Ok(self.parts.journal.append(record).await?)
     }
 
     /// The session the client brings, if it still holds: the user exists, and nothing ended their sessions since.
@@ -330,7 +357,7 @@ impl Service {
         let Some(token) = &client.session else { return Ok(None) };
         let Some(session) = self.parts.sessions.find(token).await? else { return Ok(None) };
         let Some(user) = self.parts.accounts.user(session.user).await? else { return Ok(None) };
-        if user.session_epoch != session.epoch {
+        if !session.is_of(&user) {
             self.parts.sessions.end(token).await?;
             return Ok(None);
         }
@@ -347,9 +374,9 @@ impl Service {
     ) -> Result<Reply, SignInError> {
         let Stage::Deciding { person } = &sign_in.stage else { return Err(SignInError::StartAgain) };
         let snapshot = self.snapshot();
-        let decided = self.decide(&snapshot, client, &sign_in, person).await?;
+        let (decided, device) = self.decide_and_record_device(&snapshot, client, &sign_in, person).await?;
         if sign_in.target.request.as_ref().is_some_and(|request| request.is_passive()) && !decided.is_final() {
-            return self.no_passive(&snapshot, client, &sign_in.target).await;
+            return self.no_passive(&snapshot, &sign_in.target).await;
         }
         let event = self.event_of(&decided, person)?;
         let stage = transition(sign_in.stage.clone(), event)?;
@@ -364,7 +391,11 @@ impl Service {
             }
         };
         let mut reply = match stage {
-            Stage::Allowed { person } => self.finish(&snapshot, client, &sign_in, &person, decided).await?,
+            Stage::Allowed { person } => {
+                let mut reply = self.finish(&snapshot, client, &sign_in, &person, decided).await?;
+                reply.cookies.device = device.map(|token| token.expose().to_string());
+                reply
+            }
             Stage::Denied { reason } => self.blocked(&snapshot, &sign_in.target, reason, decided).await?,
             _ => Reply::of(View::Continue { id: sign_in.id }),
         };
@@ -381,7 +412,7 @@ impl Service {
 
     /// What the policies say before anybody is known.
     fn visit(&self, snapshot: &Snapshot, client: &Client, target: &Target) -> Verdict {
-        let signals = self.parts.signals.observe(client.ip, crate::domain::DeviceFacts::default(), 0);
+        let signals = self.parts.signals.observe(&Observation::of_visitor(client.ip));
         match snapshot.app(&target.app) {
             Some(app) => snapshot.bundle.visit(app, &signals),
             None => Verdict { allowed: false, determining: Vec::new(), errors: Vec::new() },
@@ -460,12 +491,52 @@ impl Service {
         self.reply_for(live, view).await
     }
 
-    async fn paused_page(&self, live: &Live, seconds: u64) -> Result<Reply, SignInError> {
+    fn password_pause(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        sign_in: &SignIn,
+        seconds: u32,
+    ) -> Result<Reply, SignInError> {
+        let mut reply = self.password_page(snapshot, client, sign_in, None)?;
+        if let View::Password { retry_after, .. } = &mut reply.view {
+            *retry_after = Some(seconds);
+        }
+        Ok(reply)
+    }
+
+    async fn code_pause(&self, live: &Live, seconds: u32) -> Result<Reply, SignInError> {
         let mut reply = self.stage_page(live, None).await?;
         if let View::Challenge { retry_after, .. } = &mut reply.view {
             *retry_after = Some(seconds);
         }
         Ok(reply)
+    }
+
+    async fn code_again(&self, live: &Live, error: InputError, ticket: &Ticket) -> Result<Reply, SignInError> {
+        if let Some(seconds) = ticket.retry_after() {
+            return self.code_pause(live, seconds).await;
+        }
+        let mut reply = self.stage_page(live, Some(error)).await?;
+        if let View::Challenge { attempts_left, .. } = &mut reply.view {
+            *attempts_left = Some(ticket.free_left());
+        }
+        Ok(reply)
+    }
+
+    async fn admit(&self, guarded: Guarded, name: &str, source: FailureSource) -> Result<Admission, SignInError> {
+        let subject = self.parts.failures.subject(name);
+        Ok(self.parts.throttle.admit(Attempt { guarded, subject, source }).await?)
+    }
+
+    /// Where an answer comes from: a device this user is known on, or just a network.
+    async fn source(&self, client: &Client, user: Option<UserId>) -> Result<FailureSource, SignInError> {
+        if let Some(user) = user
+            && let Some(device) = self.parts.devices.known_to(user, client.device.as_ref()).await?
+        {
+            return Ok(FailureSource::KnownDevice(device));
+        }
+        Ok(FailureSource::Network(NetworkPrefix::of(client.ip)))
     }
 
     pub(super) async fn reply_for(&self, live: &Live, view: View) -> Result<Reply, SignInError> {

@@ -18,7 +18,7 @@ use crate::methods::throttle::Throttle;
 use crate::runtime::{Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore};
 use crate::sessions::Sessions;
-use crate::signals::{Observer, SignalSource};
+use crate::signals::{Failures, Observer, SignalSource};
 use crate::signin::{Parts, Service, SignIns};
 use crate::state::{EmbeddedStore, StateStore};
 use crate::workers::{HashPool, HashSettings, Pool, PoolSettings};
@@ -31,6 +31,9 @@ use super::{routes, security_headers};
 const REQUEST_TIMEOUT_SECONDS: u64 = 10;
 /// How long requests underway may take after a signal to stop, in seconds.
 const DRAIN_SECONDS: u64 = 10;
+
+/// Signing takes a fifth of a millisecond, so two threads and a short queue do.
+const SIGNING: PoolSettings = PoolSettings { name: "sign", threads: 2, queue: 256 };
 
 /// Time, randomness, and a way to change where facts come from.
 pub struct Surroundings {
@@ -72,7 +75,8 @@ pub async fn open(
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
     let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)?));
-    let observer = Observer::new(config.networks.clone(), clock.clone(), config.server.time_zone.zone().clone());
+    let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
+    let observer = Observer::new(config.networks.clone(), clock.clone(), config.organisation.time_zone.as_str())?;
     let cookies = CookieStyle::of(public_url.as_str());
     let parts = Parts {
         runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp)?)),
@@ -80,11 +84,12 @@ pub async fn open(
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
         devices: Devices::new(store.clone(), clock.clone(), entropy.clone()),
         sign_ins: SignIns::new(store.clone(), envelope.clone(), clock.clone(), entropy.clone()),
-        throttle: Throttle::new(store.clone(), clock.clone()),
+        throttle: Throttle::new(failures.clone(), clock.clone()),
+        failures,
         signals: decorate(observer),
         journal,
         hashing: HashPool::start(HashSettings::default(), entropy.clone())?,
-        signing: Pool::start(PoolSettings::named("sign"))?,
+        signing: Pool::start(SIGNING)?,
         store,
         envelope: envelope.clone(),
         clock,

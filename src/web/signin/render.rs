@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
+use crate::accounts::PasswordProblem;
 use crate::clock::Timestamp;
 use crate::domain::{DenyReason, EnforcedPolicy, Method};
 use crate::methods::totp;
@@ -87,8 +88,7 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
         }
         View::Password { handle: signin, username, error, retry_after } => {
             let error = error.map(password_error).or(retry_after.map(|_| FormError::TooManyAttempts));
-            let seconds = retry_after.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
-            let template = Password { frame, app_name, signin, username, error, retry_after: seconds };
+            let template = Password { frame, app_name, signin, username, error, retry_after };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::Challenge { handle: signin, method: Method::Totp, policies, error, attempts_left, retry_after, other_ways } => {
@@ -120,9 +120,13 @@ fn enrolment_page(frame: Frame, view: View, app_name: Option<String>) -> HttpRes
         }
         View::Enrolling { handle: signin, username, secret, error } => {
             let error = error.map(code_error);
-            let uri = totp::uri(&secret, &frame.organisation, username.as_str());
-            let qr_svg = totp::qr_svg(&uri).unwrap_or_default();
-            let secret_text = totp::grouped(&secret);
+            let (qr_svg, secret_text) = match totp::enrolment(&secret, &frame.organisation, username.as_str()) {
+                Ok(shown) => (shown.qr_svg.to_string(), shown.secret_text.to_string()),
+                Err(error) => {
+                    tracing::error!(%error, "an authenticator app can't be offered");
+                    return HttpResponse::InternalServerError().finish();
+                }
+            };
             page(status(error), &EnrolTotp { frame, app_name, signin, qr_svg, secret_text, error }, Forms::Own)
         }
         View::Enrolled { target } => {
@@ -166,7 +170,7 @@ fn status(error: Option<FormError>) -> StatusCode {
     }
 }
 
-fn paused(mut response: HttpResponse, retry_after: Option<u64>) -> HttpResponse {
+fn paused(mut response: HttpResponse, retry_after: Option<u32>) -> HttpResponse {
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
     }
@@ -180,8 +184,17 @@ fn name_error(_: InputError) -> FormError {
 fn password_error(error: InputError) -> FormError {
     match error {
         InputError::Empty => FormError::PasswordMissing,
-        InputError::NewPassword(problem) => super::pages::new_password_error(problem),
+        InputError::NewPassword(problem) => new_password_error(problem),
         InputError::WrongPassword | InputError::WrongCode | InputError::CodeUsed => FormError::WrongPassword,
+    }
+}
+
+fn new_password_error(problem: PasswordProblem) -> FormError {
+    match problem {
+        PasswordProblem::TooShort => FormError::PasswordTooShort,
+        PasswordProblem::TooLong => FormError::PasswordTooLong,
+        PasswordProblem::Common => FormError::PasswordCommon,
+        PasswordProblem::Context => FormError::PasswordContext,
     }
 }
 
