@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 
-use super::{Password, PasswordHash, Pool, PoolError, PoolSettings};
+use super::{Password, PasswordHash, Pool, PoolError, PoolSettings, Priority};
 use crate::clock::{Entropy, EntropyError};
 
 /// What a new hash costs (RFC 9106 names the numbers).
@@ -90,7 +90,8 @@ impl HashPool {
     /// # Errors
     /// The cost is none Argon2 knows, or there was no thread or no random salt.
     pub fn start(settings: HashSettings, entropy: Arc<dyn Entropy>) -> Result<Self, HashError> {
-        let pool = PoolSettings { name: "password-hash", threads: settings.threads, queue: settings.queue };
+        let HashSettings { threads, queue, .. } = settings;
+        let pool = PoolSettings { name: "password-hash", threads, queue, priority: Priority::Low };
         let unknown: [u8; 32] = entropy.bytes()?;
         let dummy = hash_now(settings.cost, &unknown, &entropy.bytes()?)?;
         Ok(Self { pool: Pool::start(pool)?, cost: settings.cost, entropy, dummy })

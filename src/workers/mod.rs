@@ -7,4 +7,4 @@ mod pool;
 
 pub use hashing::{Checked, HashCost, HashError, HashPool, HashSettings};
 pub use password::{Password, PasswordHash, PasswordHashError};
-pub use pool::{Pool, PoolError, PoolSettings};
+pub use pool::{Pool, PoolError, PoolSettings, Priority};

@@ -4,7 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
+
+/// How a pool's threads stand against the others of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// Like every thread.
+    Normal,
+    /// Behind the others when there are more threads than processors.
+    Low,
+}
 
 /// How large a pool is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +25,8 @@ pub struct PoolSettings {
     pub threads: usize,
     /// How many more may wait.
     pub queue: usize,
+    /// How its threads stand against others.
+    pub priority: Priority,
 }
 
 /// Why a job has no result.
@@ -34,6 +46,21 @@ pub enum PoolError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl Priority {
+    /// 30 of 100 is a nice value of about 7: a storm of sign-ins slows itself down, but does not stand still.
+    const LOW: u8 = 30;
+
+    /// Gives the calling thread this priority. A system that refuses leaves it as it is: slower, not wrong.
+    fn take(self) {
+        let Self::Low = self else { return };
+        let lowered = ThreadPriorityValue::try_from(Self::LOW)
+            .is_ok_and(|value| set_current_thread_priority(ThreadPriority::Crossplatform(value)).is_ok());
+        if !lowered {
+            tracing::warn!("a worker thread could not lower its priority");
+        }
+    }
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -57,7 +84,10 @@ impl Pool {
             let queue = Arc::clone(&queue);
             std::thread::Builder::new()
                 .name(settings.name.to_owned())
-                .spawn(move || work(&queue))
+                .spawn(move || {
+                    settings.priority.take();
+                    work(&queue);
+                })
                 .map_err(|source| PoolError::Thread { name: settings.name, source })?;
         }
         Ok(Self { settings, jobs })
@@ -105,7 +135,7 @@ fn work(queue: &Mutex<Receiver<Job>>) {
 mod tests {
     use super::*;
 
-    const ONE: PoolSettings = PoolSettings { name: "test", threads: 1, queue: 1 };
+    const ONE: PoolSettings = PoolSettings { name: "test", threads: 1, queue: 1, priority: Priority::Low };
 
     #[tokio::test]
     async fn a_job_gives_its_result_from_a_named_thread() {
