@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::encode;
+use super::keys::Certificate;
 use super::sign::{SignError, XmlSigner};
 use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
@@ -46,6 +47,12 @@ impl IdentityProvider {
     #[must_use]
     pub fn sso_url(&self) -> &str {
         &self.sso_url
+    }
+
+    /// The certificate its signatures are checked with.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        self.signer.certificate()
     }
 
     /// The metadata to upload to service providers.
