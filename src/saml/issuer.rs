@@ -7,10 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::encode;
+use super::keys::Certificate;
 use super::sign::{SignError, XmlSigner};
 use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
 use crate::domain::{IssueRequest, RelayState, SignMode};
+use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
 pub const VALID_SECONDS: i64 = 5 * 60;
@@ -47,6 +49,12 @@ impl IdentityProvider {
         &self.sso_url
     }
 
+    /// The certificate its signatures are checked with.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        self.signer.certificate()
+    }
+
     /// The metadata to upload to service providers.
     ///
     /// # Errors
@@ -59,6 +67,9 @@ impl IdentityProvider {
 /// A response that could not be issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
+    /// It was permitted too long ago.
+    #[error(transparent)]
+    Permit(#[from] PermitExpired),
     /// It could not be written.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -107,11 +118,25 @@ impl SignedResponse {
     }
 }
 
-/// Writes and signs what was permitted.
+/// Issues what was permitted, once: the permit is used up. This is the only way to an assertion.
+///
+/// # Errors
+/// The permit is more than ten seconds old, a value cannot stand in XML, the response is too large, or the random source or
+/// the key failed.
+pub fn issue(
+    permit: IssuePermit,
+    idp: &IdentityProvider,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<SignedResponse, IssueError> {
+    issue_permitted(permit.redeem(now)?.request(), idp, now, entropy)
+}
+
+/// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] calls this.
 ///
 /// # Errors
 /// A value cannot stand in XML, the response is too large, or the random source or the key failed.
-pub(super) fn issue_permitted(
+fn issue_permitted(
     request: &IssueRequest,
     idp: &IdentityProvider,
     now: Timestamp,

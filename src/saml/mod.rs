@@ -21,6 +21,10 @@ pub use keys::{Certificate, KeyStore, KeysError};
 pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest};
 pub use service_provider::{IssueContext, MappingError, ServiceProvider};
 pub use sign::{BergshamraSigner, SignError, XmlSigner};
+pub use wire::{TextError, WireError};
+
+#[cfg(test)]
+mod fixtures;
 
 /// The namespaces of SAML 2.0 and of XML signatures.
 pub(crate) mod ns {

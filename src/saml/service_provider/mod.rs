@@ -1,7 +1,23 @@
-//! What an app is to SAML: where its responses go and what they say about whom.
+//! What an app is to SAML: where its responses go and what they say about whom. Built from `[[apps]]` when config loads;
+//! whatever would be refused by the service provider later is a problem of the config file now (`build`, `aws`).
+
+mod aws;
+mod build;
+mod field;
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Timestamp;
-use crate::domain::{App, AuthnContextClass, IssueRequest, NameIdFormat, RelayState, RoleName, User, Username};
+use crate::domain::{
+    App, AppId, Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RelayState, RoleCandidate, RoleName,
+    SignMode, User, Username,
+};
+use crate::saml::request::Subject;
+use field::Field;
 
 /// A user for whom this app's assertion cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,10 +26,15 @@ pub struct MappingError {
     /// Who.
     pub user: Username,
     /// For what.
-    pub app: crate::domain::AppId,
+    pub app: AppId,
     /// The rule that is broken, with the value.
     pub rule: String,
 }
+
+/// No page of the app has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the app has no page named `{0}` under `relay_states`")]
+pub struct UnknownTarget(pub String);
 
 /// What one sign-in adds to an assertion.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +43,7 @@ pub struct IssueContext<'a> {
     pub acs: Option<&'a str>,
     /// The request it answers.
     pub in_response_to: Option<&'a str>,
-    /// What goes back beside the response (see [`ServiceProvider::relay_state_for_launch`] and `…_for_request`).
+    /// What goes back beside the response: of [`ServiceProvider::relay_state_for_launch`], or of the verified request.
     pub relay_state: Option<&'a RelayState>,
     /// `SessionIndex`: an opaque name of the session, not its secret.
     pub session_index: &'a str,
@@ -34,10 +55,35 @@ pub struct IssueContext<'a> {
     pub session_not_on_or_after: Option<Timestamp>,
     /// The one role chosen; `None` = all that policies permit.
     pub role: Option<&'a RoleName>,
-    /// The NameID format a request asked for and `request::verify` let pass.
+    /// The NameID format a verified request asked for.
     pub name_id_format: Option<NameIdFormat>,
-    /// Keys the persistent and transient NameIDs.
+    /// Keys the persistent and transient NameIDs; the same for the life of the installation.
     pub persistent_id_key: &'a [u8; 32],
+}
+
+/// Which RelayState answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RelayRule {
+    /// The one it carried.
+    Echo,
+    /// The app's own.
+    Override,
+}
+
+/// Who may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Initiation {
+    /// The portal may open the app.
+    Anybody,
+    /// Only the app's own request.
+    ServiceProviderOnly,
+}
+
+/// What AWS is told besides roles and attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AwsSession {
+    name: Field,
+    duration: Option<u32>,
 }
 
 /// An app with all that SAML needs to know of it.
@@ -46,6 +92,18 @@ pub struct ServiceProvider {
     app: App,
     entity_id: String,
     acs: Vec<String>,
+    relay_state: Option<RelayState>,
+    relay_rule: RelayRule,
+    relay_states: BTreeMap<String, RelayState>,
+    sign: SignMode,
+    /// As configured; `None` = persistent, and requests may choose another that tells no more.
+    name_id: Option<NameIdFormat>,
+    name_id_field: Option<Field>,
+    attributes: Vec<(String, Field)>,
+    roles: Vec<RoleCandidate>,
+    aws: Option<AwsSession>,
+    initiation: Initiation,
+    icon: Option<String>,
 }
 
 impl ServiceProvider {
@@ -67,12 +125,155 @@ impl ServiceProvider {
         &self.acs
     }
 
+    /// Whether the portal may open it without a request of its own.
+    #[must_use]
+    pub fn idp_initiated(&self) -> bool {
+        self.initiation == Initiation::Anybody
+    }
+
+    /// The icon of its tile, by name.
+    #[must_use]
+    pub fn icon(&self) -> Option<&str> {
+        self.icon.as_deref()
+    }
+
+    /// Whether a request may ask for this format: the configured one; where none is configured, those that tell nothing
+    /// beyond the app itself.
+    #[must_use]
+    pub fn offers(&self, format: NameIdFormat) -> bool {
+        match self.name_id {
+            Some(configured) => format == configured,
+            None => matches!(format, NameIdFormat::Persistent | NameIdFormat::Transient),
+        }
+    }
+
+    /// The RelayState of an answer to a request: echoed exactly, unless the app's own overrides it.
+    #[must_use]
+    pub fn relay_state_for_request<'a>(&'a self, carried: Option<&'a RelayState>) -> Option<&'a RelayState> {
+        match self.relay_rule {
+            RelayRule::Echo => carried,
+            RelayRule::Override => self.relay_state.as_ref(),
+        }
+    }
+
+    /// The RelayState of a response nobody asked for: the app's own, or that of a page named in config.
+    ///
+    /// # Errors
+    /// Config names no such page: a RelayState is never taken from an address somebody else may have written.
+    pub fn relay_state_for_launch(&self, page: Option<&str>) -> Result<Option<&RelayState>, UnknownTarget> {
+        match page {
+            None => Ok(self.relay_state.as_ref()),
+            Some(name) => self.relay_states.get(name).map(Some).ok_or_else(|| UnknownTarget(name.to_owned())),
+        }
+    }
+
+    /// Whether `user` is who a request's Subject names.
+    #[must_use]
+    pub fn is_subject(&self, user: &User, subject: &Subject, persistent_id_key: &[u8; 32]) -> bool {
+        // A transient name is new each time and names nobody yet.
+        let asked = subject.format.as_deref();
+        let candidates = [NameIdFormat::Persistent, NameIdFormat::EmailAddress, NameIdFormat::Unspecified];
+        candidates
+            .into_iter()
+            .filter(|format| *format == self.format(None) || self.offers(*format))
+            .filter(|format| {
+                asked.is_none_or(|uri| uri == format.uri() || uri == NameIdFormat::Unspecified.uri())
+            })
+            .any(|format| self.name_id_value(user, format, "", persistent_id_key) == subject.value)
+    }
+
     /// What an assertion would say about `user`, before policies permit it.
     ///
     /// # Errors
     /// A value breaks a rule of the app.
     pub fn issue_request(&self, user: &User, context: &IssueContext<'_>) -> Result<IssueRequest, MappingError> {
-        let _ = context;
-        Err(MappingError { user: user.username.clone(), app: self.app.id.clone(), rule: String::new() })
+        let error = |rule: String| MappingError { user: user.username.clone(), app: self.app.id.clone(), rule };
+        let acs = match context.acs {
+            None => self.acs.first(),
+            Some(asked) => self.acs.iter().find(|acs| *acs == asked),
+        };
+        let acs = acs.ok_or_else(|| error(format!("`{}` is none of its addresses", context.acs.unwrap_or(""))))?;
+        let format = self.format(context.name_id_format);
+        if context.name_id_format.is_some_and(|asked| !self.offers(asked)) {
+            return Err(error(format!("it does not offer the NameID format `{}`", format.uri())));
+        }
+        let value = self.name_id_value(user, format, context.session_index, context.persistent_id_key);
+        if value.is_empty() || value.chars().count() > 256 {
+            return Err(error("the NameID must have 1 to 256 characters".to_owned()));
+        }
+        let roles: Vec<_> =
+            self.roles.iter().filter(|role| context.role.is_none_or(|chosen| *chosen == role.name)).cloned().collect();
+        if let (Some(chosen), true) = (context.role, roles.is_empty()) {
+            return Err(error(format!("it has no role `{chosen}`")));
+        }
+        Ok(IssueRequest {
+            app: self.app.id.clone(),
+            audience: self.entity_id.clone(),
+            acs: acs.clone(),
+            in_response_to: context.in_response_to.map(str::to_owned),
+            relay_state: context.relay_state.cloned(),
+            name_id: NameId { format, value },
+            attributes: self.attributes_of(user).map_err(error)?,
+            role_attribute: self.aws.as_ref().map(|_| aws::ROLE.to_owned()),
+            roles,
+            session_index: context.session_index.to_owned(),
+            authn_instant: context.authn_instant,
+            session_not_on_or_after: context.session_not_on_or_after,
+            authn_context: context.authn_context,
+            sign: self.sign,
+        })
+    }
+
+    fn format(&self, asked: Option<NameIdFormat>) -> NameIdFormat {
+        asked.or(self.name_id).unwrap_or(NameIdFormat::Persistent)
+    }
+
+    /// Persistent: the configured field, or a name that tells two apps nothing about being the same person. Transient: the
+    /// same for one session and app, unlike any other.
+    fn name_id_value(&self, user: &User, format: NameIdFormat, session_index: &str, key: &[u8; 32]) -> String {
+        match (format, self.name_id_field) {
+            (NameIdFormat::Transient, _) => self.opaque(key, "transient", &[&user.id.to_string(), session_index]),
+            (NameIdFormat::Persistent, None) => self.opaque(key, "persistent", &[&user.id.to_string()]),
+            (NameIdFormat::EmailAddress, None) => user.email.to_string(),
+            (NameIdFormat::Unspecified, None) => user.username.to_string(),
+            (_, Some(field)) => field.of(user).pop().unwrap_or_default(),
+        }
+    }
+
+    fn opaque(&self, key: &[u8; 32], kind: &str, parts: &[&str]) -> String {
+        let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        mac.update(b"cedargate NameID");
+        for part in [kind, &self.entity_id].iter().chain(parts) {
+            // None of the parts can hold a NUL, so no two lists of parts look the same.
+            mac.update(&[0]);
+            mac.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(mac.sign())
+    }
+
+    fn attributes_of(&self, user: &User) -> Result<Vec<Attribute>, String> {
+        let mut attributes = Vec::with_capacity(self.attributes.len() + 2);
+        if let Some(session) = &self.aws {
+            let name = session.name.of(user).pop().unwrap_or_default();
+            aws::check_session_name("RoleSessionName", &name)?;
+            attributes.push(Attribute { name: aws::SESSION_NAME.to_owned(), values: vec![name] });
+            if let Some(seconds) = session.duration {
+                attributes
+                    .push(Attribute { name: aws::SESSION_DURATION.to_owned(), values: vec![seconds.to_string()] });
+            }
+        }
+        for (name, field) in &self.attributes {
+            let values = field.of(user);
+            if self.aws.is_some() {
+                aws::check_values(name, &values)?;
+            }
+            if !values.is_empty() {
+                attributes.push(Attribute { name: name.clone(), values });
+            }
+        }
+        Ok(attributes)
     }
 }
+
+#[cfg(test)]
+mod tests;
