@@ -66,6 +66,18 @@ impl fmt::Debug for SecretKey {
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
+    /// The key is gone, but what it seals is not.
+    #[error(
+        "the secret `{}` is missing, but the accounts `{}` it belongs to are there; restore it from the backup",
+        file.display(),
+        database.display()
+    )]
+    Lost {
+        /// The key file.
+        file: PathBuf,
+        /// What it seals.
+        database: PathBuf,
+    },
     /// There is no such file.
     #[error("there is no key file `{}`", .0.display())]
     Missing(PathBuf),
@@ -146,4 +158,19 @@ pub fn create_key_file(file: &Path, entropy: &dyn Entropy) -> Result<SecretKey, 
     let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(fail)?;
     open.write_all(bytes.as_slice()).and_then(|()| open.sync_all()).map_err(fail)?;
     Ok(SecretKey(*bytes))
+}
+
+/// Reads the server's key file, or writes a new one on first use. Where the accounts database that it seals is there
+/// already, a new key would make what that holds unreadable.
+///
+/// # Errors
+/// See [`read_key_file`] and [`create_key_file`]; the file is missing, but `database` is there.
+pub fn ensure_key_file(file: &Path, database: &Path, entropy: &dyn Entropy) -> Result<SecretKey, SecretError> {
+    match read_key_file(file) {
+        Err(SecretError::Missing(_)) if database.exists() => {
+            Err(SecretError::Lost { file: file.to_owned(), database: database.to_owned() })
+        }
+        Err(SecretError::Missing(_)) => create_key_file(file, entropy),
+        result => result,
+    }
 }

@@ -69,8 +69,7 @@ impl Snapshot {
     /// The name of the app's icon.
     #[must_use]
     pub fn icon(&self, id: &AppId) -> Option<&str> {
-        let app = self.config.apps.iter().find(|app| app.id == *id)?;
-        app.icon.as_deref().or_else(|| app.preset.map(crate::config::Preset::icon))
+        self.service_provider(id)?.icon()
     }
 
     /// What pages call the app; `None` for the reserved ones, which need no naming.

@@ -1,10 +1,14 @@
 //! Adding a method within a sign-in: the link to the verified address, the authenticator app, and a first password.
 
-use crate::accounts::{Link, LinkPurpose, LinkToken, PasswordContext, PasswordRules};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::accounts::{Link, LinkPurpose, LinkToken, OutboxMail, PasswordContext, PasswordRules};
 use crate::audit::EventKind;
-use crate::domain::{Method, MethodSet, Proof, SignInId, UserId, UserStatus};
+use crate::clock::Timestamp;
+use crate::domain::{Method, MethodSet, Proof, SignInId, User, UserId, UserStatus};
 use crate::methods::totp;
-use crate::notify;
+use crate::notify::{ActivationMail, activation_link};
 use crate::runtime::Snapshot;
 use crate::workers::Password;
 
@@ -32,8 +36,7 @@ impl Service {
         let snapshot = self.snapshot();
         let token = self.parts.accounts.new_link(user.id, LinkPurpose::Activation, LINK_SECONDS).await?;
         let url = snapshot.public_url.join(&format!("/link/{}", token.expose()));
-        let mail = notify::activation_link(&user, &snapshot.config.organisation.name, &url, LINK_SECONDS);
-        self.parts.accounts.enqueue(mail).await?;
+        self.parts.accounts.enqueue(link_mail(&snapshot, &user, &url, self.parts.clock.now())?).await?;
         self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
     }
 
@@ -177,6 +180,20 @@ impl Service {
         let token = LinkToken::parse(token).ok_or(SignInError::BadLink)?;
         self.parts.accounts.take_link(&token).await?.ok_or(SignInError::BadLink)
     }
+}
+
+fn link_mail(snapshot: &Snapshot, user: &User, url: &str, now: Timestamp) -> Result<OutboxMail, SignInError> {
+    let zone = user.time_zone.as_deref().and_then(|zone| TimeZone::get(zone).ok());
+    let contents = ActivationMail {
+        name: &user.display_name(),
+        organisation: &snapshot.config.organisation.name,
+        url,
+        expires: now.saturating_add(SignedDuration::from_secs(i64::from(LINK_SECONDS))).unwrap_or(now),
+        zone: zone.unwrap_or_else(|| snapshot.config.organisation.time_zone.zone().clone()),
+        contact: snapshot.config.organisation.contact.as_deref(),
+    };
+    let mail = activation_link(user.language.unwrap_or_default(), &contents)?;
+    Ok(OutboxMail { user: user.id, to: user.email.clone(), subject: mail.subject, text: mail.text, html: Some(mail.html) })
 }
 
 fn registration(status: UserStatus) -> Registration {

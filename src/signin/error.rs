@@ -3,8 +3,11 @@
 use crate::accounts::AccountsError;
 use crate::audit::AuditError;
 use crate::clock::EntropyError;
+use crate::devices::DeviceError;
+use crate::methods::totp::TotpError;
 use crate::policy::PlanError;
 use crate::saml::{IssueError, MappingError};
+use crate::sessions::SessionError;
 use crate::state::StateError;
 use crate::workers::{HashError, PoolError};
 
@@ -85,7 +88,7 @@ impl From<HashError> for SignInError {
 impl From<PoolError> for SignInError {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Full => Self::Busy,
+            PoolError::Full(_) => Self::Busy,
             error => Self::unavailable("a worker does not answer", error),
         }
     }
@@ -104,6 +107,10 @@ macro_rules! unavailable {
 unavailable! {
     AccountsError => "the accounts database does not answer",
     StateError => "the state store does not answer",
+    SessionError => "the session can't be kept",
+    DeviceError => "the device can't be looked up",
+    askama::Error => "the mail can't be written",
+    TotpError => "an authenticator app can't be set up",
     AuditError => "the decision can't be recorded",
     PlanError => "the policies can't be decided",
     IssueError => "the response can't be signed",

@@ -104,7 +104,7 @@ impl Service {
         };
         let context = self.issue_context(target, provider, session, facts, context_class)?;
         if let Some(subject) = target.request.as_ref().and_then(|request| request.subject())
-            && !provider.is_subject(subject, &facts.user, &context.persistent_id_key)
+            && !provider.is_subject(&facts.user, subject, &context.persistent_id_key)
         {
             return self.answer_status(snapshot, target, SecondLevel::UnknownPrincipal).await.map(Ok);
         }

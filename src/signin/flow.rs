@@ -53,7 +53,7 @@ impl Target {
     /// The service provider asked for proofs shown now.
     #[must_use]
     pub fn force_authn(&self) -> bool {
-        self.request.as_ref().is_some_and(|request| request.force_authn)
+        self.request.as_ref().is_some_and(VerifiedAuthnRequest::force_authn)
     }
 }
 

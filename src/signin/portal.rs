@@ -1,7 +1,8 @@
 //! What the portal shows: the apps a person may open, and what stands before each.
 
 use crate::domain::{App, Decision, DenyReason, MethodSet, RoleName, User};
-use crate::policy::{Goal, plan};
+use crate::policy::Goal;
+use crate::policy::planner::plan;
 use crate::runtime::Snapshot;
 
 use super::error::SignInError;

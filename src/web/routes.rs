@@ -1,8 +1,8 @@
 //! The only route table.
 
 use actix_web::http::header;
-use actix_web::web::{Data, PayloadConfig, Path, Resource, ServiceConfig, get, post, resource, route};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, PayloadConfig, Path, ServiceConfig, get, post, resource, route};
+use actix_web::{HttpRequest, HttpResponse, Resource};
 
 use super::answer::{Failure, plain};
 use super::context::Web;
@@ -68,7 +68,7 @@ async fn asset(path: Path<(String, String)>) -> HttpResponse {
         Some(asset) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, asset.content_type))
             .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
-            .body(asset.content),
+            .body(asset.bytes),
         None => HttpResponse::NotFound().finish(),
     }
 }

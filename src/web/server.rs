@@ -12,6 +12,7 @@ use actix_web::{App, HttpServer};
 use crate::accounts::{Accounts, Envelope};
 use crate::audit::Journal;
 use crate::clock::{Clock, Entropy};
+use crate::config::secret::ensure_key_file;
 use crate::config::{AccountsUrl, Loaded, StateUrl};
 use crate::devices::Devices;
 use crate::methods::throttle::Throttle;
@@ -21,7 +22,7 @@ use crate::sessions::Sessions;
 use crate::signals::{Failures, Observer, SignalSource};
 use crate::signin::{Parts, Service, SignIns};
 use crate::state::{EmbeddedStore, StateStore};
-use crate::workers::{HashPool, HashSettings, Pool, PoolSettings};
+use crate::workers::{HashPool, HashSettings, Pool, PoolSettings, Priority};
 
 use super::context::Web;
 use super::cookies::CookieStyle;
@@ -33,7 +34,7 @@ const REQUEST_TIMEOUT_SECONDS: u64 = 10;
 const DRAIN_SECONDS: u64 = 10;
 
 /// Signing takes a fifth of a millisecond, so two threads and a short queue do.
-const SIGNING: PoolSettings = PoolSettings { name: "sign", threads: 2, queue: 256 };
+const SIGNING: PoolSettings = PoolSettings { name: "sign", threads: 2, queue: 256, priority: Priority::Normal };
 
 /// Time, randomness, and a way to change where facts come from.
 pub struct Surroundings {
@@ -66,17 +67,17 @@ pub async fn open(
     let checked = check(&loaded, today)?;
     let config = loaded.config;
     let public_url = config.server.public_url_at(listener.local_addr()?);
-    let secret = crate::config::secret::read_or_create_key_file(&config.server.secret_file, &*entropy)?;
-    let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
     let AccountsUrl::Sqlite(path) = &config.accounts.url;
+    let secret = ensure_key_file(&config.server.secret_file, path, &*entropy)?;
+    let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
     let accounts = Accounts::open(path, envelope.clone(), clock.clone(), entropy.clone()).await?;
     let StateUrl::Embedded(path) = &config.state.url;
     let store: Arc<dyn StateStore> = Arc::new(EmbeddedStore::open(path, clock.clone()).await?);
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
-    let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)?));
+    let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
-    let observer = Observer::new(config.networks.clone(), clock.clone(), config.organisation.time_zone.as_str())?;
+    let observer = Observer::new(config.networks.clone(), clock.clone(), &config.organisation.time_zone.to_string())?;
     let cookies = CookieStyle::of(public_url.as_str());
     let parts = Parts {
         runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp)?)),

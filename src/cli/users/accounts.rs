@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::accounts::import::Rules;
 use crate::accounts::{Accounts, Envelope, PasswordRules};
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::secret::{SecretError, SecretKey, create_key_file, read_key_file};
+use crate::config::secret::ensure_key_file;
 use crate::config::{self, AccountsUrl, Config};
 use crate::domain::{CONSOLE_GROUPS, GroupName, User};
 use crate::workers::{HashPool, HashSettings};
@@ -25,7 +25,7 @@ impl Opened {
     pub(super) async fn open(file: &Path) -> anyhow::Result<Self> {
         let config = config::load(file, config::environment())?.config;
         let AccountsUrl::Sqlite(database) = &config.accounts.url;
-        let secret = secret(&config.server.secret_file, database)?;
+        let secret = ensure_key_file(&config.server.secret_file, database, &SystemEntropy)?;
         let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
         let accounts = Accounts::open(database, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         Ok(Self { config, accounts })
@@ -50,20 +50,6 @@ impl Opened {
         }
         let organisation = self.config.organisation.name.clone();
         Ok(Rules { groups, passwords: PasswordRules::default(), organisation })
-    }
-}
-
-/// The server secret; made on first use. With accounts there already, a new one would make what they hold unreadable.
-fn secret(file: &Path, database: &Path) -> anyhow::Result<SecretKey> {
-    match read_key_file(file) {
-        Ok(key) => Ok(key),
-        Err(SecretError::Missing(_)) if database.exists() => bail!(
-            "the secret `{}` is missing, but the accounts `{}` it belongs to are there; restore it from the backup",
-            file.display(),
-            database.display()
-        ),
-        Err(SecretError::Missing(_)) => Ok(create_key_file(file, &SystemEntropy)?),
-        Err(error) => Err(error.into()),
     }
 }
 

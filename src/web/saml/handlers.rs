@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::AppId;
 use crate::saml::request::{self, Parsed, Refusal, RequestError};
+use crate::runtime::Snapshot;
 use crate::signin::{SignInError, Target};
 use crate::web::answer::{Failure, see_other};
 use crate::web::context::{Context, Web};
@@ -60,7 +61,7 @@ async fn accept(
 
 /// `GET /saml/metadata`: what to upload to service providers.
 pub async fn metadata(web: Data<Web>) -> HttpResponse {
-    xml(web.service.snapshot().idp.metadata())
+    xml(&web.service.snapshot())
 }
 
 /// `GET /saml/metadata/{app}`: the same, under a name of the app's own, for who wants one file per app.
@@ -69,13 +70,19 @@ pub async fn app_metadata(web: Data<Web>, request: HttpRequest, app: Path<String
         let snapshot = web.service.snapshot();
         let app = AppId::parse(&app).map_err(|_| SignInError::UnknownApp)?;
         snapshot.service_provider(&app).ok_or(SignInError::UnknownApp)?;
-        Ok(xml(snapshot.idp.metadata()))
+        Ok(xml(&snapshot))
     })
     .await
 }
 
-fn xml(document: String) -> HttpResponse {
-    HttpResponse::build(StatusCode::OK)
-        .insert_header((header::CONTENT_TYPE, "application/samlmetadata+xml"))
-        .body(document)
+fn xml(snapshot: &Snapshot) -> HttpResponse {
+    match snapshot.idp.metadata() {
+        Ok(document) => HttpResponse::build(StatusCode::OK)
+            .insert_header((header::CONTENT_TYPE, "application/samlmetadata+xml"))
+            .body(document),
+        Err(error) => {
+            tracing::error!(%error, "the metadata can't be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
 }

@@ -191,9 +191,9 @@ fn password_error(error: InputError) -> FormError {
 
 fn new_password_error(problem: PasswordProblem) -> FormError {
     match problem {
-        PasswordProblem::TooShort => FormError::PasswordTooShort,
+        PasswordProblem::TooShort { .. } => FormError::PasswordTooShort,
         PasswordProblem::TooLong => FormError::PasswordTooLong,
-        PasswordProblem::Common => FormError::PasswordCommon,
+        PasswordProblem::Common | PasswordProblem::Repetitive => FormError::PasswordCommon,
         PasswordProblem::Context => FormError::PasswordContext,
     }
 }
