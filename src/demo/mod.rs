@@ -1,1 +1,103 @@
-//! x
+//! `cedargate demo`: the same server as `serve`, on temporary data, loopback only. Adds pretended facts, pages that guide
+//! through them, the mails it does not send, and a service provider that verifies what it gets with another library than
+//! the one that signed.
+
+pub mod handlers;
+pub mod pretend;
+pub mod service_provider;
+pub mod world;
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use anyhow::Context as _;
+
+use crate::accounts::Accounts;
+use crate::clock::{Clock as _, SystemClock, SystemEntropy};
+use crate::config;
+use crate::domain::Country;
+use crate::web::server::{Surroundings, open, serve};
+use crate::workers::{HashPool, HashSettings};
+
+use self::pretend::{Decorated, Pretence, Pretended};
+
+use self::world::Character;
+
+/// What the demonstration's pages share.
+pub struct Demo {
+    /// The people to sign in as.
+    pub characters: Vec<Character>,
+    /// What is pretended now.
+    pub pretended: Pretended,
+    /// People and mails.
+    pub accounts: Accounts,
+    /// The service provider that stands in for AWS.
+    pub verifier: Verifier,
+    /// Its first page.
+    pub aws_url: String,
+    /// The guide, from its side.
+    pub guide_url: String,
+}
+
+/// Runs until a signal says to stop; then its data is gone.
+///
+/// # Errors
+/// `address` is not a loopback one or is taken, or something cannot be opened.
+pub fn run(address: SocketAddr) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        address.ip().is_loopback(),
+        "the demonstration shows its passwords to everybody, so it listens on loopback only, not on `{address}`"
+    );
+    let folder = tempfile::Builder::new().prefix("cedargate-demo-").tempdir()?;
+    actix_web::rt::System::new().block_on(async {
+        let listener = TcpListener::bind(address)
+            .with_context(|| format!("can't listen on `{address}`; try `cedargate demo --listen 127.0.0.1:0`"))?;
+        let bound = listener.local_addr()?;
+        let file = world::write_files(folder.path(), bound)?;
+        let loaded = config::load(&file, [])?;
+        let pretended = Pretended::new(Pretence {
+            ip: SocketAddr::from(([203, 0, 113, 10], 0)).ip(),
+            country: Country::parse("DE")?,
+            hour: None,
+        });
+        let surroundings = Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
+        let decorated = pretended.clone();
+        let opened = open(loaded, &listener, surroundings, |inner| Arc::new(Decorated { inner, pretended: decorated }))
+            .await?;
+        let hashing = HashPool::start(HashSettings::default(), Arc::new(SystemEntropy))?;
+        let characters =
+            world::populate(&opened.accounts, &hashing, &SystemEntropy, SystemClock.now()).await?;
+        let snapshot = opened.web.service.snapshot();
+        let demo = Data::new(Demo {
+            verifier: Verifier::new(
+                &format!("http://localhost:{}/demo/aws/acs", bound.port()),
+                &snapshot.idp.metadata(),
+            )?,
+            aws_url: format!("http://localhost:{}/demo/aws", bound.port()),
+            guide_url: format!("http://{bound}/demo"),
+            characters,
+            pretended,
+            accounts: opened.accounts,
+        });
+        announce(&demo, &snapshot.public_url)?;
+        let server = serve(listener, opened.web, move |routes| {
+            routes.app_data(demo.clone()).configure(handlers::configure);
+        })?;
+        server.await?;
+        Ok(())
+    })
+}
+
+/// Says where to go and who to be, once.
+fn announce(demo: &Demo, url: &config::PublicUrl) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on {}", url.as_str())?;
+    writeln!(out, "\nOpen {} in a browser: it leads through the demonstration.\n", demo.guide_url)?;
+    for character in &demo.characters {
+        writeln!(out, "  {:6}  {}", character.username, character.password)?;
+    }
+    writeln!(out, "\nThe data is temporary and gone when this ends (Ctrl-C).")?;
+    out.flush()
+}

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::accounts::import::Rules;
 use crate::accounts::{Accounts, Envelope, PasswordRules};
