@@ -1,5 +1,7 @@
 //! Commands.
 
+pub mod users;
+
 /// Runs the command line.
 #[must_use]
 pub fn main() -> std::process::ExitCode {

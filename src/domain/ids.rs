@@ -216,6 +216,14 @@ uuid_type!(
     /// One browser on one device.
     DeviceId
 );
+uuid_type!(
+    /// One enrolled instance of a method: this phone's TOTP, that security key.
+    AuthenticatorId
+);
+uuid_type!(
+    /// One mail in the outbox.
+    MailId
+);
 
 /// What a person reads out to the help desk, and an admin types into `policy explain`: ten Crockford base32 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -16,8 +16,8 @@ pub use assertion::{Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFo
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
 pub(crate) use ids::fold;
 pub use ids::{
-    AppId, CountryListName, DeviceId, GroupName, IdError, NetworkName, PolicyId, ReferenceId, RoleName, SessionId,
-    SignInId, UserId, Username,
+    AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,
+    RoleName, SessionId, SignInId, UserId, Username,
 };
 pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
 pub use proof::Proof;

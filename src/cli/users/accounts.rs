@@ -1,0 +1,78 @@
+//! Opening what the commands work on.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::accounts::import::Rules;
+use crate::accounts::{Accounts, Envelope, PasswordRules};
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::secret::{SecretError, SecretKey, create_key_file, read_key_file};
+use crate::config::{self, AccountsUrl, Config};
+use crate::domain::{CONSOLE_GROUPS, GroupName, User};
+use crate::workers::{HashPool, HashSettings};
+
+/// Config and accounts, opened.
+pub(super) struct Opened {
+    pub(super) config: Config,
+    pub(super) accounts: Accounts,
+}
+
+impl Opened {
+    pub(super) async fn open(file: &Path) -> anyhow::Result<Self> {
+        let config = config::load(file, config::environment())?.config;
+        let AccountsUrl::Sqlite(database) = &config.accounts.url;
+        let secret = secret(&config.server.secret_file, database)?;
+        let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
+        let accounts = Accounts::open(database, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+        Ok(Self { config, accounts })
+    }
+
+    /// The person whose name or address was given.
+    pub(super) async fn find(&self, typed: &str) -> anyhow::Result<User> {
+        let login = self.accounts.find_by_login(typed).await?;
+        Ok(login.with_context(|| format!("there is no user `{typed}`"))?.user)
+    }
+
+    /// The pool is started only by commands that hash.
+    pub(super) fn hashing(&self) -> anyhow::Result<HashPool> {
+        Ok(HashPool::start(HashSettings::default(), Arc::new(SystemEntropy))?)
+    }
+
+    /// What rows of an import are checked against.
+    pub(super) fn import_rules(&self) -> anyhow::Result<Rules> {
+        let mut groups: std::collections::BTreeSet<_> = self.config.groups.keys().cloned().collect();
+        for name in CONSOLE_GROUPS {
+            groups.insert(GroupName::parse(name)?);
+        }
+        let organisation = self.config.organisation.name.clone();
+        Ok(Rules { groups, passwords: PasswordRules::default(), organisation })
+    }
+}
+
+/// The server secret; made on first use. With accounts there already, a new one would make what they hold unreadable.
+fn secret(file: &Path, database: &Path) -> anyhow::Result<SecretKey> {
+    match read_key_file(file) {
+        Ok(key) => Ok(key),
+        Err(SecretError::Missing(_)) if database.exists() => bail!(
+            "the secret `{}` is missing, but the accounts `{}` it belongs to are there; restore it from the backup",
+            file.display(),
+            database.display()
+        ),
+        Err(SecretError::Missing(_)) => Ok(create_key_file(file, &SystemEntropy)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads a file, but never much more than `limit` bytes; the caller refuses what is longer.
+pub(super) fn read_limited(file: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(limit)?.saturating_add(1);
+    File::open(file)
+        .and_then(|open| open.take(most).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read `{}`", file.display()))?;
+    Ok(bytes)
+}
