@@ -1,1 +1,3 @@
-//! See ARCHITECTURE.md.
+//! The demonstration. See ARCHITECTURE.md.
+
+pub mod service_provider;
