@@ -1,1 +1,145 @@
-//! annotations
+//! What policies say about themselves. Metadata: it never decides, but a misspelt one stops the load.
+
+use jiff::civil::Date;
+
+use crate::domain::{EnforcedPolicy, PolicyId};
+
+/// The annotations of one policy, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Annotations {
+    pub(super) enforced: EnforcedPolicy,
+    pub(super) description: String,
+    /// `@mode("report")`: on trial, never enforced.
+    pub(super) report: bool,
+    /// The first day on which a permit is inert.
+    pub(super) expires: Option<Date>,
+}
+
+/// What is wrong, and what to do about it.
+pub(super) type Wrong = (String, &'static str);
+
+/// Reads all annotations of one policy; tells everything that is wrong with them.
+pub(super) fn read<'a>(
+    annotations: impl Iterator<Item = (&'a str, &'a str)>,
+    effect: cedar_policy::Effect,
+) -> Result<Annotations, Vec<Wrong>> {
+    let mut wrong = Vec::new();
+    let (mut id, mut description, mut message, mut alerts, mut report, mut expires) =
+        (None, None, None, (false, false), false, None);
+    for (key, value) in annotations {
+        let read = match key {
+            "id" => PolicyId::parse(value)
+                .map(|parsed| id = Some(parsed))
+                .map_err(|e| (e.to_string(), "name it as in `aws.second-factor`")),
+            "description" => text(value).map(|text| description = Some(text)),
+            "message" => message_key(value).map(|key| message = Some(key)),
+            "alert" => alert(value).map(|both| alerts = both),
+            "severity" => one_of(value, &["low", "medium", "high"]),
+            "owner" => text(value).map(|_| ()),
+            "mode" => one_of(value, &["report"]).map(|()| report = true),
+            "expires" => expiry(value, effect).map(|date| expires = Some(date)),
+            _ => Err((
+                format!("unknown annotation `@{key}`"),
+                "known are @id, @description, @message, @alert, @severity, @owner, @mode and @expires",
+            )),
+        };
+        wrong.extend(read.err().map(|(what, help)| (format!("`@{key}`: {what}"), help)));
+    }
+    let has = |key: &str| wrong.iter().any(|(what, _)| what.starts_with(&format!("`@{key}`")));
+    let (no_id, no_description) =
+        (id.is_none() && !has("id"), description.is_none() && !has("description"));
+    if no_id {
+        wrong.push(("a policy without `@id`".to_owned(), "name it, as in @id(\"aws.second-factor\")"));
+    }
+    if no_description {
+        wrong.push(("a policy without `@description`".to_owned(), "say in one sentence what it is for"));
+    }
+    match (id, description) {
+        (Some(id), Some(description)) if wrong.is_empty() => {
+            let enforced = EnforcedPolicy { id, message, alerts_user: alerts.0, alerts_security: alerts.1 };
+            Ok(Annotations { enforced, description, report, expires })
+        }
+        _ => Err(wrong),
+    }
+}
+
+fn text(value: &str) -> Result<String, Wrong> {
+    if value.trim().is_empty() {
+        return Err(("it is empty".to_owned(), "write something or leave it out"));
+    }
+    Ok(value.to_owned())
+}
+
+fn message_key(value: &str) -> Result<String, Wrong> {
+    let good = !value.is_empty()
+        && value.len() <= 128
+        && value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-'));
+    if good {
+        Ok(value.to_owned())
+    } else {
+        Err((format!("`{value}` is no message key"), "use lower-case letters, digits, `-` and `.`"))
+    }
+}
+
+/// Whether the user and the security team are to be told.
+fn alert(value: &str) -> Result<(bool, bool), Wrong> {
+    value.split(',').try_fold((false, false), |(user, security), name| match name.trim() {
+        "user" => Ok((true, security)),
+        "security" => Ok((user, true)),
+        other => Err((format!("nobody is called `{other}`"), "use `user`, `security` or `user,security`")),
+    })
+}
+
+fn one_of(value: &str, known: &[&'static str]) -> Result<(), Wrong> {
+    if known.contains(&value) {
+        return Ok(());
+    }
+    Err((format!("`{value}` is none of {}", known.join(", ")), "use one of these"))
+}
+
+fn expiry(value: &str, effect: cedar_policy::Effect) -> Result<Date, Wrong> {
+    if effect == cedar_policy::Effect::Forbid {
+        return Err(("a forbid cannot expire".to_owned(), "an expired forbid would let people in; remove it by hand"));
+    }
+    value.parse().map_err(|_| (format!("`{value}` is no date"), "write it as 2027-01-31"))
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::Effect::{Forbid, Permit};
+
+    use super::*;
+
+    const NAMED: [(&str, &str); 2] = [("id", "a.b"), ("description", "x")];
+
+    #[test]
+    fn alerts_and_messages_are_read() {
+        let all = NAMED.into_iter().chain([("alert", "user, security"), ("message", "network.blocked"), ("mode", "report")]);
+        let read = read(all, Forbid).unwrap();
+        assert!(read.enforced.alerts_user && read.enforced.alerts_security && read.report);
+        assert_eq!(read.enforced.message.as_deref(), Some("network.blocked"));
+    }
+
+    #[test]
+    fn each_misspelling_is_told() {
+        for (pair, effect, told) in [
+            (("alarm", "user"), Forbid, "unknown annotation `@alarm`"),
+            (("alert", "usr"), Forbid, "`usr`"),
+            (("severity", "urgent"), Forbid, "`urgent`"),
+            (("mode", "off"), Forbid, "`off`"),
+            (("expires", "31.1.2027"), Permit, "is no date"),
+            (("expires", "2027-01-31"), Forbid, "a forbid cannot expire"),
+            (("message", "Hello there"), Forbid, "is no message key"),
+            (("owner", " "), Forbid, "empty"),
+        ] {
+            let wrong = read(NAMED.into_iter().chain([pair]), effect).unwrap_err();
+            assert!(wrong.len() == 1 && wrong[0].0.contains(told), "{pair:?}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_needs_a_name_and_a_description() {
+        assert_eq!(read([].into_iter(), Permit).unwrap_err().len(), 2);
+        assert_eq!(read([("id", "two words"), ("description", "")].into_iter(), Permit).unwrap_err().len(), 2);
+    }
+}

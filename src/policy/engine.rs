@@ -1,8 +1,14 @@
 //! One question, one answer.
 
-use super::bundle::Bundle;
+use cedar_policy::{AuthorizationError, Authorizer, PolicySet};
+
+use super::bundle::{Bundle, Sets};
 use super::question::Question;
+use super::request::{self, Asked, Prepared, RequestError, Shown};
 use crate::domain::{App, EnforcedPolicy, PolicyId, RoleName, SignalSet, Step};
+
+/// Stands for the question itself among failed policies, when it could not be put to Cedar.
+const QUESTION: &str = "cedargate.question";
 
 /// What the policies in force say about one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,25 +21,121 @@ pub struct Verdict {
     pub errors: Vec<PolicyId>,
 }
 
+/// What came of all policies, as places in the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Applied {
+    pub(super) permits: Vec<usize>,
+    pub(super) forbids: Vec<usize>,
+    pub(super) errors: Vec<PolicyId>,
+}
+
+impl Applied {
+    /// INVARIANT: a failed policy is a refusal, whatever the others say.
+    pub(super) fn allowed(&self) -> bool {
+        self.errors.is_empty() && self.forbids.is_empty() && !self.permits.is_empty()
+    }
+
+    pub(super) fn failed(error: &RequestError) -> Self {
+        tracing::error!(error = %error, "a question could not be put to the policies");
+        Self { errors: PolicyId::parse(QUESTION).into_iter().collect(), ..Self::default() }
+    }
+}
+
 impl Bundle {
     /// Whether anybody may see the sign-in page from here: asked before anything is known of a person.
     #[must_use]
     pub fn visit(&self, app: &App, signals: &SignalSet) -> Verdict {
-        let _ = (app, signals);
-        unimplemented!()
+        self.verdict(&self.apply_visit(app, signals))
     }
 
     /// Asks for one step; `role` is read for [`Step::AssumeRole`] alone.
     #[must_use]
     pub fn evaluate(&self, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Verdict {
-        let _ = (step, role, q);
-        unimplemented!()
+        self.verdict(&self.apply(step, role, q))
     }
 
-    /// The policies under trial (`@mode("report")`) that would have applied. Nothing may act on them.
+    /// The policies on trial (`@mode("report")`) that would have applied. Nothing may act on them.
     #[must_use]
     pub fn shadow(&self, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Vec<EnforcedPolicy> {
-        let _ = (step, role, q);
-        unimplemented!()
+        let asked = match step {
+            Step::Visit => request::visit(self.names(), self.vocabulary(), q.app, q.signals, None),
+            _ => self.prepare(q).and_then(|prepared| prepared.ask(step, role, Shown::of(q), None)),
+        };
+        match asked {
+            Ok(asked) => {
+                let applied = self.authorize(self.shadow_sets(), &asked);
+                self.enforced(applied.forbids.iter().chain(&applied.permits))
+            }
+            // The same failure refuses the enforced question, where it is logged.
+            Err(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn prepare<'a>(&'a self, q: &Question<'a>) -> Result<Prepared<'a>, RequestError> {
+        Prepared::new(self.names(), self.vocabulary(), q)
+    }
+
+    pub(super) fn apply_visit(&self, app: &App, signals: &SignalSet) -> Applied {
+        match request::visit(self.names(), self.vocabulary(), app, signals, None) {
+            Ok(asked) => self.authorize(self.sets(), &asked),
+            Err(error) => Applied::failed(&error),
+        }
+    }
+
+    pub(super) fn apply(&self, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Applied {
+        match step {
+            Step::Visit => self.apply_visit(q.app, q.signals),
+            _ => match self.prepare(q) {
+                Ok(prepared) => self.apply_prepared(&prepared, step, role, Shown::of(q)),
+                Err(error) => Applied::failed(&error),
+            },
+        }
+    }
+
+    pub(super) fn apply_prepared(
+        &self,
+        prepared: &Prepared<'_>,
+        step: Step,
+        role: Option<&RoleName>,
+        shown: Shown,
+    ) -> Applied {
+        match prepared.ask(step, role, shown, None) {
+            Ok(asked) => self.authorize(self.sets(), &asked),
+            Err(error) => Applied::failed(&error),
+        }
+    }
+
+    fn authorize(&self, sets: &Sets, asked: &Asked) -> Applied {
+        let mut applied = Applied::default();
+        (applied.permits, applied.forbids) = {
+            let mut run = |set: &PolicySet| {
+                let response = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
+                let diagnostics = response.diagnostics();
+                applied.errors.extend(diagnostics.errors().filter_map(|error| {
+                    let AuthorizationError::PolicyEvaluationError(error) = error;
+                    self.domain_id(error.policy_id())
+                }));
+                let mut places: Vec<usize> = diagnostics.reason().filter_map(|id| self.place(id)).collect();
+                places.sort_unstable();
+                places
+            };
+            // Apart, so that a refusal still tells whether a permit applied.
+            (run(&sets.permits), run(&sets.forbids))
+        };
+        applied.errors.sort();
+        applied
+    }
+
+    pub(super) fn verdict(&self, applied: &Applied) -> Verdict {
+        let which = if applied.forbids.is_empty() { &applied.permits } else { &applied.forbids };
+        Verdict {
+            allowed: applied.allowed(),
+            determining: self.enforced(which),
+            errors: applied.errors.clone(),
+        }
+    }
+
+    pub(super) fn enforced<'a>(&self, places: impl IntoIterator<Item = &'a usize>) -> Vec<EnforcedPolicy> {
+        places.into_iter().filter_map(|place| self.stored(*place)).map(|stored| stored.notes.enforced.clone()).collect()
     }
 }

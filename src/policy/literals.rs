@@ -1,1 +1,62 @@
-//! literals
+//! The names in policies against those in config.toml, and which proofs policies tell apart.
+
+use cedar_policy::EntityUid;
+
+use super::vocabulary::Vocabulary;
+use crate::domain::{Class, ClassSet, Country, Method, MethodSet};
+
+/// What is wrong with an entity that a policy names; `None` when it is known.
+pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String, Option<String>)> {
+    let name: &str = uid.id().as_ref();
+    let known: Vec<String> = match uid.type_name().to_string().as_str() {
+        "Group" => vocabulary.groups.keys().map(ToString::to_string).collect(),
+        "App" => vocabulary.apps.iter().map(|app| app.id.to_string()).collect(),
+        "Role" => vocabulary
+            .apps
+            .iter()
+            .flat_map(|app| app.roles.iter().map(|role| app.role_entity_id(role)))
+            .collect(),
+        "Network" => vocabulary.networks.iter().map(ToString::to_string).collect(),
+        "CountryList" => vocabulary.country_lists.keys().map(ToString::to_string).collect(),
+        "AppGroup" => Vec::new(),
+        "Country" if Country::parse(name).is_err() => {
+            let help = "use the two capital letters of ISO 3166-1, `ZZ` or `XX-PRIVATE`".to_owned();
+            return Some((format!("`{name}` is no country"), Some(help)));
+        }
+        // Users are not declared; actions, proofs and signals are the validator's.
+        _ => return None,
+    };
+    if known.iter().any(|known| known == name) {
+        return None;
+    }
+    let nearest = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .filter(|(distance, _)| *distance <= 3)
+        .min_by_key(|(distance, _)| *distance);
+    let help = match nearest {
+        Some((_, known)) => format!("did you mean `{}::\"{known}\"`?", uid.type_name()),
+        None => "declare it in config.toml".to_owned(),
+    };
+    Some((format!("`{uid}` is not declared in config.toml"), Some(help)))
+}
+
+/// The proofs that policies in force write out. No other can make a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Mentioned {
+    pub(super) methods: MethodSet,
+    pub(super) classes: ClassSet,
+}
+
+impl Mentioned {
+    /// With the proof that `uid` names, if it names one.
+    pub(super) fn with(mut self, uid: &EntityUid) -> Self {
+        if uid.type_name().to_string() == "Proof" {
+            let name: &str = uid.id().as_ref();
+            self.methods = Method::parse(name).map_or(self.methods, |method| self.methods.with(method));
+            let class = Class::ALL.into_iter().find(|class| class.code() == name);
+            self.classes = class.map_or(self.classes, |class| self.classes.with(class));
+        }
+        self
+    }
+}

@@ -14,6 +14,9 @@ mod permit;
 pub mod planner;
 mod positive;
 mod question;
+mod request;
+#[cfg(test)]
+mod samples;
 pub mod testing;
 mod vocabulary;
 

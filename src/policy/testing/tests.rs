@@ -1,0 +1,38 @@
+use super::*;
+use crate::policy::samples;
+
+#[test]
+fn the_shipped_tests_pass_and_see_each_shipped_policy_apply() {
+    let report = run(&samples::shipped(), &samples::shipped_sources().tests);
+    assert!(report.is_ok(), "{:#?}", report.failures);
+    assert_eq!(report.untested, Vec::<String>::new());
+    assert!(report.passed > 40, "{} cases", report.passed);
+}
+
+fn failure(text: &str) -> Failure {
+    let report = run(&samples::shipped(), &[SourceFile { path: "t.toml".to_owned(), text: text.to_owned() }]);
+    assert_eq!(report.failures.len(), 1, "{text}: {report:?}");
+    report.failures.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_wrong_expectation_is_told_with_its_line() {
+    let failure = failure("# one\n[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\nexpect = \"deny\"\n");
+    assert_eq!((failure.line, failure.case.as_str()), (3, "n"));
+    assert_eq!(failure.message, r#"expected Deny, got Allow by ["base.portal"]"#);
+}
+
+#[test]
+fn a_misspelt_name_fails_the_case() {
+    for (line, told) in [
+        ("app = \"portall\"\n", "no app is called `portall`"),
+        ("app = \"aws\"\ngroups = [\"aws-user\"]\n", "no group is called `aws-user`"),
+        ("app = \"aws\"\nsignals = { networks = [\"offices\"] }\n", "no network is called `offices`"),
+        ("app = \"aws\"\nrole = \"Owner\"\n", "`aws` has no role `Owner`"),
+        ("app = \"aws\"\nshow = [\"totp\"]\n", "unknown field `show`"),
+        ("app = \"aws\"\nshown = [\"otp\"]\n", "unknown variant `otp`"),
+    ] {
+        let failure = failure(&format!("[[case]]\nname = \"n\"\n{line}expect = \"allow\"\n"));
+        assert!(failure.message.contains(told), "{line}: {}", failure.message);
+    }
+}
