@@ -172,6 +172,8 @@ pub fn ensure_key_file(file: &Path, database: &Path, entropy: &dyn Entropy) -> R
         }
         Err(SecretError::Missing(_)) => create_key_file(file, entropy),
         result => result,
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
-use super::issuer::IdentityProvider;
+use super::issuer::{IdentityProvider, SignedResponse, issue_permitted};
 use super::keys::KeyStore;
 use super::service_provider::{IssueContext, ServiceProvider};
 use super::sign::BergshamraSigner;
@@ -16,23 +16,23 @@ use crate::domain::{
     AppId, AuthnContextClass, Country, EmailAddress, GroupName, RoleName, SignMode, User, UserId, UserStatus, Username,
 };
 
-pub(super) const PERSISTENT_ID_KEY: [u8; 32] = [7; 32];
+pub(crate) const PERSISTENT_ID_KEY: [u8; 32] = [7; 32];
 
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-pub(super) fn entropy() -> FixedEntropy {
+pub(crate) fn entropy() -> FixedEntropy {
     FixedEntropy::seeded(42)
 }
 
-pub(super) static IDP: LazyLock<IdentityProvider> = LazyLock::new(|| {
+pub(crate) static IDP: LazyLock<IdentityProvider> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let keys = KeyStore::ensure(dir.path(), &ManualClock::at(now()), &entropy()).unwrap();
     IdentityProvider::new("https://login.example.com", Arc::new(BergshamraSigner::new(keys)))
 });
 
-pub(super) fn ann() -> User {
+pub(crate) fn ann() -> User {
     User {
         id: UserId::new(now(), &FixedEntropy::seeded(1)).unwrap(),
         username: Username::parse("ann").unwrap(),
@@ -49,7 +49,7 @@ pub(super) fn ann() -> User {
     }
 }
 
-pub(super) fn app_config(id: &str) -> AppConfig {
+pub(crate) fn app_config(id: &str) -> AppConfig {
     AppConfig {
         id: AppId::parse(id).unwrap(),
         name: None,
@@ -72,7 +72,7 @@ pub(super) fn app_config(id: &str) -> AppConfig {
     }
 }
 
-pub(super) fn aws_config() -> AppConfig {
+pub(crate) fn aws_config() -> AppConfig {
     let role = |name: &str| RoleConfig {
         name: RoleName::parse(name).unwrap(),
         role_arn: format!("arn:aws:iam::123456789012:role/{name}"),
@@ -87,7 +87,7 @@ pub(super) fn aws_config() -> AppConfig {
     }
 }
 
-pub(super) fn wiki_config() -> AppConfig {
+pub(crate) fn wiki_config() -> AppConfig {
     let fields = [("mail", "email"), ("groups", "groups"), ("cn", "display_name"), ("sn", "last_name")];
     AppConfig {
         name: Some("Wiki".into()),
@@ -98,11 +98,11 @@ pub(super) fn wiki_config() -> AppConfig {
     }
 }
 
-pub(super) fn build(config: &AppConfig) -> ServiceProvider {
+pub(crate) fn build(config: &AppConfig) -> ServiceProvider {
     ServiceProvider::build(config).unwrap()
 }
 
-pub(super) fn context() -> IssueContext<'static> {
+pub(crate) fn context() -> IssueContext<'static> {
     IssueContext {
         acs: None,
         in_response_to: None,
@@ -117,11 +117,16 @@ pub(super) fn context() -> IssueContext<'static> {
     }
 }
 
+/// What is issued once policies permit all of it.
+pub(crate) fn signed(config: &AppConfig, user: &User, context: &IssueContext<'_>) -> SignedResponse {
+    issue_permitted(&build(config).issue_request(user, context).unwrap(), &IDP, now(), &entropy()).unwrap()
+}
+
 /// A document and the certificate in files, for tools of other people.
-pub(super) struct Files(tempfile::TempDir);
+pub(crate) struct Files(tempfile::TempDir);
 
 impl Files {
-    pub(super) fn of(xml: &str) -> Self {
+    pub(crate) fn of(xml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("document.xml"), xml).unwrap();
         let certificate = IDP.certificate().base64();
@@ -135,7 +140,7 @@ impl Files {
     }
 
     /// Verifies the Signature below `parent` with xmlsec1, by the certificate alone.
-    pub(super) fn xmlsec1_verifies(&self, parent: &str) -> bool {
+    pub(crate) fn xmlsec1_verifies(&self, parent: &str) -> bool {
         let node = format!("//*[local-name()='{parent}']/*[local-name()='Signature']");
         let output = Command::new("xmlsec1")
             .args(["--verify", "--enabled-key-data", "rsa", "--pubkey-cert-pem"])
@@ -150,7 +155,7 @@ impl Files {
     }
 
     /// What xmllint says against an OASIS schema; empty = valid.
-    pub(super) fn schema_errors(&self, schema: &str) -> String {
+    pub(crate) fn schema_errors(&self, schema: &str) -> String {
         let schema = Path::new("/usr/share/xml/opensaml").join(schema);
         assert!(schema.exists(), "the tests need the SAML schemas: apt-get install opensaml-schemas xmltooling-schemas");
         self.catalog();

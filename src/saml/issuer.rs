@@ -136,7 +136,7 @@ pub fn issue(
 ///
 /// # Errors
 /// A value cannot stand in XML, the response is too large, or the random source or the key failed.
-fn issue_permitted(
+pub(super) fn issue_permitted(
     request: &IssueRequest,
     idp: &IdentityProvider,
     now: Timestamp,

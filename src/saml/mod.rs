@@ -24,7 +24,7 @@ pub use sign::{BergshamraSigner, SignError, XmlSigner};
 pub use wire::{TextError, WireError};
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 
 /// The namespaces of SAML 2.0 and of XML signatures.
 pub(crate) mod ns {
