@@ -2,7 +2,10 @@
 //! when the command itself could not run.
 
 mod check;
+mod demo;
 mod schema;
+mod serve;
+mod users;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,9 +47,14 @@ enum Command {
     Check(check::Args),
     /// Print the JSON schema of config.toml, for editors.
     Schema,
+    /// Run the server.
+    Serve,
+    /// Show everything on this computer, on temporary data.
+    Demo(demo::Args),
+    /// Look after people: import, list, show, disable, links.
+    #[command(subcommand)]
+    Users(users::Command),
 }
-
-pub mod users;
 
 /// Runs the command line.
 #[must_use]
@@ -59,6 +67,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
         Command::Schema => schema::run(),
+        Command::Serve => serve::run(&cli.config),
+        Command::Demo(args) => demo::run(&args),
+        Command::Users(command) => users::run(command, &cli.config),
     }
 }
 

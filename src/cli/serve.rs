@@ -9,7 +9,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config;
 use crate::web::server::{Surroundings, open, serve};
 
 /// Runs until a signal says to stop.
@@ -17,7 +16,7 @@ use crate::web::server::{Surroundings, open, serve};
 /// # Errors
 /// Something cannot be opened or bound.
 pub fn run(file: &Path) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(file, std::env::vars())?;
+    let loaded = super::load_config(file)?;
     let address = loaded.config.server.listen;
     actix_web::rt::System::new().block_on(async {
         let listener = TcpListener::bind(address).with_context(|| format!("can't listen on `{address}`"))?;

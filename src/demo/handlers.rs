@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, ServiceConfig, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::clock::SystemClock;
 use crate::domain::Country;
 use crate::methods::totp;
 use crate::web::answer::{Failure, page, see_other};
@@ -21,7 +22,6 @@ use crate::web::security_headers::Forms;
 
 use super::Demo;
 use super::pretend::Pretence;
-use super::service_provider;
 
 /// Addresses to choose from, each with the key of what it stands for.
 const ADDRESSES: [(&str, &str); 4] = [
@@ -174,7 +174,7 @@ fn links(text: &str) -> Vec<String> {
 
 async fn service_provider_start(web: Data<Web>, demo: Data<Demo>, request: HttpRequest) -> HttpResponse {
     web.serve_cross_site(&request, async |context| {
-        let signin_url = demo.verifier.request_url(web.service.now(), &*web.entropy).map_err(|error| {
+        let signin_url = demo.stand_in.request_url(&SystemClock, &*web.entropy).map_err(|error| {
             tracing::error!(%error, "the demonstration's service provider can't ask");
             Failure::Page(ProblemKind::Internal)
         })?;
@@ -191,9 +191,10 @@ async fn service_provider_start(web: Data<Web>, demo: Data<Demo>, request: HttpR
 async fn service_provider_acs(web: Data<Web>, demo: Data<Demo>, request: HttpRequest, body: Bytes) -> HttpResponse {
     web.serve_cross_site(&request, async |context| {
         let form = Form::parse(&body)?;
-        let received = demo.verifier.receive(form.required("SAMLResponse")?, web.service.now());
-        let (outcome, xml) = service_provider::outcome(received, form.get("RelayState"));
-        let template = ServiceProvider { frame: context.frame(), outcome, xml, guide_url: demo.guide_url.clone() };
+        let frame = context.frame();
+        let (response, relay_state) = (form.required("SAMLResponse")?, form.get("RelayState"));
+        let (outcome, xml) = demo.stand_in.receive(&frame, response, relay_state, web.service.now());
+        let template = ServiceProvider { frame, outcome, xml, guide_url: demo.guide_url.clone() };
         Ok(page(StatusCode::OK, &template, Forms::Own))
     })
     .await

@@ -5,6 +5,7 @@
 pub mod handlers;
 pub mod pretend;
 pub mod service_provider;
+pub mod stand_in;
 pub mod world;
 
 use std::io::Write as _;
@@ -22,7 +23,7 @@ use crate::web::server::{Surroundings, open, serve};
 use crate::workers::{HashPool, HashSettings};
 
 use self::pretend::{Decorated, Pretence, Pretended};
-
+use self::stand_in::StandIn;
 use self::world::Character;
 
 /// What the demonstration's pages share.
@@ -34,7 +35,7 @@ pub struct Demo {
     /// People and mails.
     pub accounts: Accounts,
     /// The service provider that stands in for AWS.
-    pub verifier: Verifier,
+    pub stand_in: StandIn,
     /// Its first page.
     pub aws_url: String,
     /// The guide, from its side.
@@ -71,9 +72,10 @@ pub fn run(address: SocketAddr) -> anyhow::Result<()> {
             world::populate(&opened.accounts, &hashing, &SystemEntropy, SystemClock.now()).await?;
         let snapshot = opened.web.service.snapshot();
         let demo = Data::new(Demo {
-            verifier: Verifier::new(
-                &format!("http://localhost:{}/demo/aws/acs", bound.port()),
-                &snapshot.idp.metadata(),
+            stand_in: StandIn::new(
+                format!("http://localhost:{}/demo/aws/acs", bound.port()),
+                &snapshot.idp.metadata()?,
+                snapshot.idp.sso_url(),
             )?,
             aws_url: format!("http://localhost:{}/demo/aws", bound.port()),
             guide_url: format!("http://{bound}/demo"),

@@ -351,7 +351,7 @@ fn repertoire(authenticators: &[Authenticator], lost: MethodSet) -> Repertoire {
     let last_used = authenticators.iter().max_by_key(|authenticator| authenticator.last_used);
     Repertoire {
         enrolled: enrolled.difference(lost).iter().collect(),
-        // Who says to have lost a method does not get to add one on that word.
+        lost: lost.iter().collect(),
         enrollable: if enrolled.contains(Method::Totp) { Vec::new() } else { vec![Method::Totp] },
         last_used: last_used.filter(|last| last.last_used.is_some()).map(|last| last.method),
     }
