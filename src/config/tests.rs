@@ -408,6 +408,31 @@ fn defaults_are_allowed_by_the_schema() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+proptest::proptest! {
+    // Fewer cases than usual: each writes a file.
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_damage_to_a_file_makes_the_loader_fall_over(
+        at in 0_usize..4000,
+        cut in 0_usize..40,
+        insert in "\\PC{0,12}|[\\[\\]{}\"'=\n#.,]{0,8}",
+    ) {
+        let shipped: Vec<char> = std::fs::read_to_string(SHIPPED).unwrap().chars().collect();
+        let at = at % shipped.len();
+        let rest = shipped.iter().skip(at + cut);
+        let damaged: String = shipped.iter().take(at).copied().chain(insert.chars()).chain(rest.copied()).collect();
+        if let Err(errors) = Written::new(&damaged).load(&[]) {
+            proptest::prop_assert!(!errors.problems().is_empty());
+            proptest::prop_assert!(errors.problems().iter().all(|problem| problem.line_column().is_some()));
+            let mut picture = String::new();
+            for problem in errors.problems() {
+                miette::GraphicalReportHandler::new().render_report(&mut picture, problem).unwrap();
+            }
+        }
+    }
+}
+
 /// The reference of all keys: none is missing, and what it shows loads.
 mod reference {
     use super::*;
