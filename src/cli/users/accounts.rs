@@ -1,5 +1,6 @@
 //! Opening what the commands work on.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -44,7 +45,7 @@ impl Opened {
 
     /// What rows of an import are checked against.
     pub(super) fn import_rules(&self) -> anyhow::Result<Rules> {
-        let mut groups: std::collections::BTreeSet<_> = self.config.groups.keys().cloned().collect();
+        let mut groups: BTreeSet<_> = self.config.groups.keys().cloned().collect();
         for name in CONSOLE_GROUPS {
             groups.insert(GroupName::parse(name)?);
         }
