@@ -14,6 +14,7 @@ pub struct Organisation {
     #[schemars(extend("format" = "display-name"))]
     pub name: String,
     /// Whom to turn to, as people should read it: an address, a number, a room.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "display-name"))]
     pub contact: Option<String>,
     /// The IANA zone in which policies read hour and weekday.

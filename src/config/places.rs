@@ -102,9 +102,10 @@ impl Places {
 
     /// Problems of the syntax have a span and no key.
     pub(super) fn locate_syntax(&self, errors: &[toml::de::Error]) -> ConfigErrors {
-        let located = errors.iter().map(|error| {
-            let span = error.span().unwrap_or(0..0);
-            LocatedProblem::new(Problem::new("", first_line(error.message())), self.origin(span))
+        let mut placed: Vec<_> = errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
+        placed.sort_by_key(|(span, _)| span.start);
+        let located = placed.into_iter().map(|(span, message)| {
+            LocatedProblem::new(Problem::new("", message.lines().next().unwrap_or(message)), self.origin(span))
         });
         ConfigErrors::Problems(located.collect())
     }
@@ -138,10 +139,6 @@ impl Places {
         let length = self.text.get(span.clone()).and_then(|text| text.find(['\n', '\r'])).unwrap_or(span.len());
         span.start..span.start + length
     }
-}
-
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or("this is not TOML")
 }
 
 /// The path of `key` below `parent`.

@@ -116,7 +116,7 @@ impl Diagnostic for LocatedProblem {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         match &self.origin {
             Origin::File { span, .. } => {
-                Some(Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), span.clone()))))
+                Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, span.clone()))))
             }
             Origin::Environment(_) => None,
         }

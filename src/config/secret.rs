@@ -147,3 +147,76 @@ pub fn create_key_file(file: &Path, entropy: &dyn Entropy) -> Result<SecretKey, 
     open.write_all(bytes.as_slice()).and_then(|()| open.sync_all()).map_err(fail)?;
     Ok(SecretKey(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::FixedEntropy;
+
+    fn written(bytes: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, bytes).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        (folder, file)
+    }
+
+    fn random() -> [u8; 32] {
+        let entropy: &dyn Entropy = &FixedEntropy::seeded(7);
+        entropy.bytes().unwrap()
+    }
+
+    #[test]
+    fn a_new_key_file_is_private_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("var/keys/secret");
+        let made = create_key_file(&file, &FixedEntropy::seeded(1)).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(folder.path().join("var")).unwrap().mode() & 0o077, 0);
+        assert_eq!(read_key_file(&file).unwrap().expose(), made.expose());
+    }
+
+    #[test]
+    fn a_key_file_is_never_overwritten() {
+        let (_folder, file) = written(&random(), 0o600);
+        let error = create_key_file(&file, &FixedEntropy::seeded(1)).unwrap_err();
+        assert!(matches!(error, SecretError::Exists(_)), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), random());
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_reach_is_refused() {
+        for mode in [0o640, 0o604, 0o660, 0o610, 0o601] {
+            let (_folder, file) = written(&random(), mode);
+            let error = read_key_file(&file).unwrap_err();
+            assert!(matches!(error, SecretError::TooOpen { .. }), "{mode:o}: {error}");
+            assert!(error.to_string().contains(&format!("mode {mode:04o}")), "{error}");
+        }
+        for mode in [0o600, 0o400] {
+            let (_folder, file) = written(&random(), mode);
+            assert!(read_key_file(&file).is_ok(), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_refused() {
+        for bytes in [&b""[..], &[1, 2, 3], &[0; 32], &[b'x'; 32], &[7; 33]] {
+            let (_folder, file) = written(bytes, 0o600);
+            let error = read_key_file(&file).unwrap_err();
+            assert!(matches!(error, SecretError::NotAKey(_)), "{bytes:?}: {error}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read_key_file(folder.path()), Err(SecretError::NotAKey(_))));
+        assert!(matches!(read_key_file(&folder.path().join("none")), Err(SecretError::Missing(_))));
+    }
+
+    #[test]
+    fn secrets_do_not_show_themselves() {
+        let secret: Secret = serde_json::from_str("\"hunter2\"").unwrap();
+        assert_eq!(secret.expose(), "hunter2");
+        assert_eq!(format!("{secret:?} {:?}", SecretKey::new(random())), "[secret] [secret key]");
+    }
+}
