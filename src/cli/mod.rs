@@ -3,6 +3,7 @@
 
 mod check;
 mod schema;
+mod users;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,10 @@ enum Command {
     Check(check::Args),
     /// Print the JSON schema of config.toml, for editors.
     Schema,
+    /// Import, list, show, disable people; give them passwords and links.
+    #[command(subcommand)]
+    Users(users::Command),
 }
-
-pub mod users;
 
 /// Runs the command line.
 #[must_use]
@@ -59,6 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
         Command::Schema => schema::run(),
+        Command::Users(command) => users::run(command, &cli.config),
     }
 }
 

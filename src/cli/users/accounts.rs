@@ -12,7 +12,7 @@ use crate::accounts::import::Rules;
 use crate::accounts::{Accounts, Envelope, PasswordRules};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::secret::{SecretError, SecretKey, create_key_file, read_key_file};
-use crate::config::{self, AccountsUrl, Config};
+use crate::config::{AccountsUrl, Config};
 use crate::domain::{CONSOLE_GROUPS, GroupName, User};
 use crate::workers::{HashPool, HashSettings};
 
@@ -24,7 +24,7 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) async fn open(file: &Path) -> anyhow::Result<Self> {
-        let config = config::load(file, config::environment())?.config;
+        let config = crate::cli::load_config(file)?.config;
         let AccountsUrl::Sqlite(database) = &config.accounts.url;
         let secret = secret(&config.server.secret_file, database)?;
         let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
