@@ -161,6 +161,23 @@ async fn whatever_ends_sessions_raises_the_epoch_and_nothing_else_does() {
 }
 
 #[tokio::test]
+async fn registration_completes_only_what_is_still_pending() {
+    let Fresh { accounts, folder: _folder, .. } = fresh().await;
+    for (before, activated, after) in [
+        (UserStatus::Pending, true, UserStatus::Active),
+        (UserStatus::Active, false, UserStatus::Active),
+        (UserStatus::Suspended, false, UserStatus::Suspended),
+    ] {
+        let name = before.code();
+        let new = NewUser { status: before, ..new_user(name, &format!("{name}@example.com")) };
+        let id = accounts.create(&new).await.unwrap();
+        assert_eq!(accounts.activate(id).await.unwrap(), activated, "{name}");
+        let user = accounts.user(id).await.unwrap().unwrap();
+        assert_eq!((user.status, user.session_epoch), (after, i64::from(activated)), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_hash_is_only_upgraded_while_the_password_is_the_same() {
     let Fresh { accounts, folder: _folder, .. } = fresh().await;
     let id = accounts.create(&new_user("ann", "ann@example.com")).await.unwrap();
@@ -340,6 +357,17 @@ async fn mails_come_back_newest_first() {
     let mails = accounts.mails(2).await.unwrap();
     assert_eq!(mails.iter().map(|stored| stored.mail.text.as_str()).collect::<Vec<_>>(), ["three", "two"]);
     assert_eq!((mails[0].mail.clone(), mails[0].sent), (mail(ann, "three"), None));
+}
+
+#[tokio::test]
+async fn old_mails_leave_the_outbox() {
+    let Fresh { accounts, clock, folder: _folder } = fresh().await;
+    let ann = accounts.create(&new_user("ann", "ann@example.com")).await.unwrap();
+    accounts.enqueue(mail(ann, "old")).await.unwrap();
+    clock.advance(31 * 24 * 60 * 60);
+    accounts.enqueue(mail(ann, "new")).await.unwrap();
+    let mails = accounts.mails(10).await.unwrap();
+    assert_eq!(mails.iter().map(|stored| stored.mail.text.as_str()).collect::<Vec<_>>(), ["new"]);
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use crate::domain::{EmailAddress, MailId, UserId};
 
 /// How many unsent mails may wait; more is a broken mail server or an attack.
 pub const MAX_WAITING_MAILS: u32 = 20_000;
+/// How long a mail stays in the outbox, sent or not; its links have expired long before.
+const KEEP_MILLIS: i64 = 30 * 24 * 60 * 60 * 1000;
 const BODY: &str = "outbox.body";
 
 /// A mail to a user.
@@ -69,6 +71,12 @@ impl Accounts {
         let body = Body { to: mail.to, subject: mail.subject, text: mail.text, html: mail.html };
         let body = serde_json::to_vec(&body).map_err(|_| AccountsError::Corrupt { column: BODY })?;
         let sealed = self.envelope.seal(Binding { column: BODY, owner: &owner }, &body, self.entropy.as_ref())?;
+        let now = self.now_millis();
+        let mut transaction = self.write().await?;
+        sqlx::query("DELETE FROM outbox WHERE created_at < $1")
+            .bind(now.saturating_sub(KEEP_MILLIS))
+            .execute(&mut *transaction)
+            .await?;
         let done = sqlx::query(
             "INSERT INTO outbox (id, user_id, key_id, body, created_at) SELECT $1, u.id, $3, $4, $5 FROM users u \
              WHERE u.id = $2 AND (SELECT count(*) FROM outbox WHERE sent_at IS NULL) < $6",
@@ -77,10 +85,11 @@ impl Accounts {
         .bind(&owner)
         .bind(sealed.key_id)
         .bind(sealed.bytes)
-        .bind(self.now_millis())
+        .bind(now)
         .bind(i64::from(MAX_WAITING_MAILS))
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         if done.rows_affected() == 1 {
             return Ok(id);
         }

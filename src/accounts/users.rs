@@ -264,6 +264,23 @@ impl Accounts {
         Ok(transaction.commit().await?)
     }
 
+    /// Completes registration: pending becomes active, and all sessions end. Says no when the user is not pending (any
+    /// more): somebody shut out while registering stays out.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn activate(&self, id: UserId) -> Result<bool, AccountsError> {
+        let done = sqlx::query(
+            "UPDATE users SET status = 'active', session_epoch = session_epoch + 1, updated_at = $2 \
+             WHERE id = $1 AND status = 'pending'",
+        )
+        .bind(id.to_string())
+        .bind(self.now_millis())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Ends all sessions of a user ("this wasn't me").
     ///
     /// # Errors

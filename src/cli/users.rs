@@ -26,7 +26,7 @@ const PAGE: u32 = 500;
 
 /// What can be done with people.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Create people from a CSV file: all of them, or none if a row has a problem
     Import(ImportArgs),
     /// Print an example of the CSV file with all columns
@@ -49,7 +49,7 @@ pub enum Command {
 
 /// Arguments of `users import`.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
+pub(super) struct ImportArgs {
     /// The CSV file (UTF-8, commas)
     file: PathBuf,
     /// Only say what would happen
@@ -62,7 +62,7 @@ pub struct ImportArgs {
 
 /// Arguments of `users list`.
 #[derive(Debug, Args)]
-pub struct JsonArgs {
+pub(super) struct JsonArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -70,7 +70,7 @@ pub struct JsonArgs {
 
 /// Arguments of `users show`.
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     /// Username or email address
     user: String,
     /// Print JSON
@@ -80,14 +80,14 @@ pub struct ShowArgs {
 
 /// Arguments of commands about one person.
 #[derive(Debug, Args)]
-pub struct UserArgs {
+pub(super) struct UserArgs {
     /// Username or email address
     user: String,
 }
 
 /// Arguments of `users bootstrap-admin`.
 #[derive(Debug, Args)]
-pub struct BootstrapArgs {
+pub(super) struct BootstrapArgs {
     /// The owner's username
     #[arg(long, default_value = "admin", value_parser = Username::parse)]
     username: Username,
@@ -100,7 +100,7 @@ pub struct BootstrapArgs {
 ///
 /// # Errors
 /// The configuration or the accounts database cannot be read, or standard output cannot be written.
-pub fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     if let Command::SampleCsv = command {
         out.write_all(import::SAMPLE.as_bytes())?;

@@ -54,8 +54,8 @@ pub enum HashError {
     /// No salt.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// The library refused; with checked hashes and settings this does not happen.
-    #[error("Argon2 refused its parameters")]
+    /// The cost is outside what [`PasswordHash::parse`] takes. With checked hashes and settings this does not happen.
+    #[error("the cost of password hashing is out of range")]
     Argon2,
     /// The password has more than 256 characters.
     #[error("a password has at most 256 characters")]
@@ -88,12 +88,14 @@ impl HashPool {
     /// Starts the threads and makes the hash that stands in for missing ones.
     ///
     /// # Errors
-    /// The cost is none Argon2 knows, or there was no thread or no random salt.
+    /// The cost is outside what [`PasswordHash::parse`] takes, or there was no thread or no random salt.
     pub fn start(settings: HashSettings, entropy: Arc<dyn Entropy>) -> Result<Self, HashError> {
         let HashSettings { threads, queue, .. } = settings;
         let pool = PoolSettings { name: "password-hash", threads, queue, priority: Priority::Low };
         let unknown: [u8; 32] = entropy.bytes()?;
         let dummy = hash_now(settings.cost, &unknown, &entropy.bytes()?)?;
+        // What is written today must be readable tomorrow.
+        PasswordHash::parse(dummy.expose()).map_err(|_| HashError::Argon2)?;
         Ok(Self { pool: Pool::start(pool)?, cost: settings.cost, entropy, dummy })
     }
 
@@ -199,6 +201,13 @@ mod tests {
         let check = async |pool: &HashPool, hash| pool.verify(Some(hash), password("correct horse")).await.unwrap();
         assert_eq!(check(&strong, &old).await, Checked::Match { needs_rehash: true });
         assert_eq!(check(&weak, &new).await, Checked::Match { needs_rehash: false });
+    }
+
+    #[test]
+    fn a_cost_whose_hashes_could_not_be_read_back_is_refused() {
+        let cost = HashCost { memory_kib: 64, passes: 1, lanes: 1 };
+        let settings = HashSettings { cost, threads: 1, queue: 1 };
+        assert!(matches!(HashPool::start(settings, Arc::new(FixedEntropy::seeded(1))), Err(HashError::Argon2)));
     }
 
     #[tokio::test]

@@ -168,6 +168,24 @@ mod tests {
         assert_eq!(second.await.unwrap(), 2);
     }
 
+    /// proc(5): the 19th field of `stat`, the 17th after the name in parentheses, is the nice value.
+    #[cfg(target_os = "linux")]
+    fn nice(stat: &str) -> i32 {
+        let stat = std::fs::read_to_string(stat).unwrap();
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn low_priority_is_seen_by_the_system() {
+        let own = nice("/proc/self/stat");
+        for (priority, lower) in [(Priority::Normal, false), (Priority::Low, true)] {
+            let pool = Pool::start(PoolSettings { priority, ..ONE }).unwrap();
+            let thread = pool.run(|| nice("/proc/thread-self/stat")).await.unwrap();
+            assert_eq!(thread > own, lower, "{priority:?}: {thread}, the process {own}");
+        }
+    }
+
     #[tokio::test]
     async fn a_panicking_job_is_an_error_and_the_thread_goes_on() {
         let pool = Pool::start(ONE).unwrap();

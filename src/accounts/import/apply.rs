@@ -48,7 +48,7 @@ impl Accounts {
     }
 
     /// One transaction. A name that was taken since the check refuses its row, and with it the import.
-    async fn write_all(&self, mut rows: Vec<Row>) -> Result<Report, ImportError> {
+    pub(super) async fn write_all(&self, mut rows: Vec<Row>) -> Result<Report, ImportError> {
         let mut transaction = self.write().await?;
         for at in 0..rows.len() {
             let Some(row) = rows.get_mut(at) else { break };

@@ -1,5 +1,5 @@
 //! Import of people from CSV: all rows or none, with a report per row. Reading checks each row by itself ([`read`]);
-//! [`Accounts::import`] checks rows against each other and against the database, hashes passwords, and writes.
+//! [`super::Accounts::import`] checks rows against each other and against the database, hashes passwords, and writes.
 
 mod apply;
 mod read;

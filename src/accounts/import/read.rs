@@ -42,7 +42,7 @@ pub fn read(bytes: &[u8], limits: Limits, rules: &Rules) -> Result<Sheet, Import
     }
     let text = std::str::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = ReaderBuilder::new().from_reader(text.as_bytes());
     let columns = columns(reader.headers().map_err(|error| malformed(&error))?)?;
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -59,7 +59,7 @@ pub fn read(bytes: &[u8], limits: Limits, rules: &Rules) -> Result<Sheet, Import
 
 /// Which known column each position of the header is.
 fn columns(header: &StringRecord) -> Result<Vec<&'static str>, ImportError> {
-    if header.iter().all(str::is_empty) {
+    if header.iter().all(|field| field.trim().is_empty()) {
         return Err(ImportError::Empty);
     }
     if header.len() == 1 && header.iter().any(|field| field.contains(';')) {
@@ -67,7 +67,7 @@ fn columns(header: &StringRecord) -> Result<Vec<&'static str>, ImportError> {
     }
     let mut columns = Vec::new();
     for field in header {
-        let name = field.to_lowercase();
+        let name = field.trim().to_lowercase();
         let Some(known) = COLUMNS.into_iter().find(|column| *column == name) else {
             let hint = COLUMNS.into_iter().find(|column| strsim::damerau_levenshtein(column, &name) <= 2);
             return Err(ImportError::UnknownColumn { column: field.chars().take(40).collect(), hint });
@@ -100,10 +100,11 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// The field of a column; empty when the column is not there.
+    /// The field of a column, trimmed; empty when the column is not there. White space around a password is part of it.
     fn get(&self, column: &str) -> &str {
         let at = self.columns.iter().position(|name| *name == column);
-        at.and_then(|at| self.record.get(at)).unwrap_or("")
+        let field = at.and_then(|at| self.record.get(at)).unwrap_or("");
+        if column == "password" { field } else { field.trim() }
     }
 
     /// Reads a field if it is there, else gives `None`; a problem is noted under the column's name.

@@ -34,7 +34,7 @@ async fn everybody_in_a_good_file_can_be_found_with_all_fields() {
     let seed = TotpSecret::from_bytes(vec![7; 20]).unwrap();
     let csv = format!(
         "\u{feff}Username,email,first_name,last_name,phone,groups,country,time_zone,language,status,password,password_hash,totp_secret\r\n\
-         Ann,Ann@Example.com,\"Ann, B.\",Archer,+44 20 7946-0018,aws-users; staff,GB,europe/london,en-GB,,correct horse,,{}\r\n\
+         Ann,Ann@Example.com,\"Ann, B.\",Archer,+44 20 7946-0018,aws-users; staff,GB,europe/london, en-GB ,, correct horse,,{}\r\n\
          ben,ben@example.com,,,,,,,,,,\"{}\",\r\n\
          cid,cid@example.com,,,,,,,,,,,\r\n",
         seed.to_base32(),
@@ -51,7 +51,7 @@ async fn everybody_in_a_good_file_can_be_found_with_all_fields() {
     assert_eq!((user.groups.len(), user.status), (2, UserStatus::Active));
     assert_eq!(fresh.accounts.totp_secrets(user.id).await.unwrap()[0].secret, seed);
     let ben = fresh.accounts.find_by_login("ben").await.unwrap().unwrap();
-    for (login, password) in [(&ann, "correct horse"), (&ben, "brought along")] {
+    for (login, password) in [(&ann, " correct horse"), (&ben, "brought along")] {
         let checked = hashing.verify(login.password.as_ref(), Password::new(password.into())).await.unwrap();
         assert!(matches!(checked, Checked::Match { .. }), "{password}");
     }
@@ -179,6 +179,16 @@ async fn one_bad_row_holds_all_others_back() {
     }
     let all = fresh.accounts.list(None, 10).await.unwrap();
     assert_eq!(all.iter().map(|user| user.id).collect::<Vec<_>>(), [taken]);
+}
+
+#[tokio::test]
+async fn a_name_taken_after_the_check_holds_all_rows_back() {
+    let fresh = fresh().await;
+    let rows = sheet("username,email\nann,ann@example.com\nben,ben@example.com\n").unwrap().rows;
+    fresh.accounts.create(&new_user("ben", "other@example.com")).await.unwrap();
+    let report = fresh.accounts.write_all(rows).await.unwrap();
+    assert_eq!((report.rows[0].outcome, report.rows[1].outcome), (RowOutcome::Held, RowOutcome::Refused));
+    assert!(fresh.accounts.find_by_login("ann").await.unwrap().is_none(), "the row before was rolled back");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Opening what the commands work on.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::accounts::import::Rules;
 use crate::accounts::{Accounts, Envelope, PasswordRules};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::secret::ensure_key_file;
-use crate::config::{self, AccountsUrl, Config};
+use crate::config::{AccountsUrl, Config};
 use crate::domain::{CONSOLE_GROUPS, GroupName, User};
 use crate::workers::{HashPool, HashSettings};
 
@@ -23,7 +24,7 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) async fn open(file: &Path) -> anyhow::Result<Self> {
-        let config = config::load(file, config::environment())?.config;
+        let config = crate::cli::load_config(file)?.config;
         let AccountsUrl::Sqlite(database) = &config.accounts.url;
         let secret = ensure_key_file(&config.server.secret_file, database, &SystemEntropy)?;
         let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
@@ -44,7 +45,7 @@ impl Opened {
 
     /// What rows of an import are checked against.
     pub(super) fn import_rules(&self) -> anyhow::Result<Rules> {
-        let mut groups: std::collections::BTreeSet<_> = self.config.groups.keys().cloned().collect();
+        let mut groups: BTreeSet<_> = self.config.groups.keys().cloned().collect();
         for name in CONSOLE_GROUPS {
             groups.insert(GroupName::parse(name)?);
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::accounts::Authenticator;
 use crate::accounts::import::{ImportError, Report, RowOutcome};
-use crate::domain::{Country, User};
+use crate::domain::{Country, GroupName, Language, User};
 
 /// A user as JSON.
 #[derive(Serialize)]
@@ -51,10 +51,10 @@ impl<'a> UserView<'a> {
             first_name: &user.first_name,
             last_name: &user.last_name,
             phone: user.phone.as_deref(),
-            groups: user.groups.iter().map(crate::domain::GroupName::as_str).collect(),
+            groups: user.groups.iter().map(GroupName::as_str).collect(),
             country: (country != Country::UNKNOWN).then_some(country),
             time_zone: user.time_zone.as_deref(),
-            language: user.language.map(crate::domain::Language::tag),
+            language: user.language.map(Language::tag),
             status: user.status.code(),
         }
     }
@@ -77,7 +77,7 @@ pub(super) fn many(out: &mut impl Write, users: &[User], as_json: bool) -> io::R
     let mut rows = vec![["USERNAME", "EMAIL", "NAME", "STATUS", "GROUPS"].map(str::to_owned)];
     rows.extend(users.iter().map(|user| {
         let name = format!("{} {}", user.first_name, user.last_name);
-        let groups: Vec<&str> = user.groups.iter().map(crate::domain::GroupName::as_str).collect();
+        let groups: Vec<&str> = user.groups.iter().map(GroupName::as_str).collect();
         [plain(&user.username), plain(&user.email), plain(name.trim()), user.status.code().to_owned(), groups.join(";")]
     }));
     table(out, &rows)
