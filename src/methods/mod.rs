@@ -3,6 +3,8 @@
 //! (`workers`), and the decision which methods are enough (`policy`).
 
 pub mod password;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throttle;
 pub mod totp;
 

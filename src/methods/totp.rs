@@ -147,12 +147,7 @@ impl TotpMethod {
     }
 
     /// Uses up the code on the app that shows it.
-    async fn use_code(
-        &self,
-        user: &User,
-        code: &str,
-        now: Timestamp,
-    ) -> Result<Option<AuthenticatorId>, MethodError> {
+    async fn use_code(&self, user: &User, code: &str, now: Timestamp) -> Result<Option<AuthenticatorId>, MethodError> {
         for record in self.accounts.totp_secrets(user.id).await? {
             if let Some(step) = verify(&record.secret, code, now)
                 && self.accounts.use_totp_step(record.id, step).await?
