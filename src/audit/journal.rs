@@ -264,3 +264,19 @@ fn segments_newest_first(folder: &Path) -> Result<Vec<PathBuf>, AuditError> {
     paths.sort_unstable_by(|a, b| b.cmp(a));
     Ok(paths)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_an_error_of_the_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut segment = Segment::create(folder.path(), "2026-11-21T12:00:00Z".parse().unwrap()).unwrap();
+        segment.append(b"{}\n").unwrap();
+        // Opened for reading, so that every write fails.
+        segment.file = File::open(&segment.path).unwrap();
+        assert!(matches!(segment.append(b"{}\n"), Err(AuditError::Io { .. })));
+        assert_eq!(std::fs::read(&segment.path).unwrap(), b"{}\n");
+    }
+}

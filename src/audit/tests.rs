@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -6,10 +6,9 @@ use super::journal::to_line;
 use super::*;
 use crate::clock::{FixedEntropy, ManualClock, Timestamp};
 use crate::domain::{
-    AppId, Decision, DenyReason, EnforcedPolicy, GroupName, Method, MethodSet, Offer, PolicyId, ReferenceId, RoleName,
-    SignInId, Step, UserStatus, Username,
+    AppId, Country, Decision, DenyReason, DeviceFacts, EnforcedPolicy, GroupName, Method, MethodSet, Offer, PolicyId,
+    ReferenceId, RiskFacts, RoleName, SignInId, SignalSet, Step, UnknownSignal, UserStatus, Username,
 };
-use crate::signals::{Observation, Observer, SignalSource as _};
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()))
@@ -19,9 +18,24 @@ fn noon() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
+fn signals() -> SignalSet {
+    SignalSet {
+        ip: "203.0.113.1".parse().unwrap(),
+        country: Country::unknown(),
+        asn: 0,
+        networks: BTreeSet::new(),
+        anonymous: true,
+        now: noon(),
+        hour: 13,
+        weekday: 6,
+        device: DeviceFacts::default(),
+        risk: RiskFacts { failed_attempts: 0, new_country: true, impossible_travel: true },
+        unknown: BTreeSet::from([UnknownSignal::Country, UnknownSignal::NewCountry]),
+    }
+}
+
 fn decision(seed: i64, decision: Decision) -> DecisionRecord {
     let entropy = FixedEntropy::seeded(seed);
-    let observer = Observer::new(BTreeMap::new(), clock(), "Europe/Berlin").unwrap();
     let policy = EnforcedPolicy {
         id: PolicyId::parse("aws.second-factor").unwrap(),
         message: Some("second-factor.required".to_owned()),
@@ -41,7 +55,7 @@ fn decision(seed: i64, decision: Decision) -> DecisionRecord {
         status: Some(UserStatus::Active),
         proofs: MethodSet::EMPTY.with(Method::Password),
         fresh: MethodSet::EMPTY,
-        signals: observer.observe(&Observation::of_visitor("203.0.113.1".parse().unwrap())),
+        signals: signals(),
         sp_initiated: true,
         force_authn: false,
         decision,

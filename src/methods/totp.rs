@@ -1,13 +1,23 @@
-//! Codes of an authenticator app (RFC 6238: SHA-1, six digits, 30 seconds, which is what every app understands). That a step is
-//! used once only is kept by `accounts`, by the step that [`verify`] gives back.
+//! Codes of an authenticator app (RFC 6238: SHA-1, six digits, 30 seconds, which is what every app understands). Each step is
+//! taken once per authenticator: `accounts` keeps the last one.
+
+use std::sync::Arc;
 
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use totp_rs::{Algorithm, Builder, Totp};
 use zeroize::Zeroizing;
 
-use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{TotpSecret, TotpSecretError};
+use super::throttle::{Admission, Attempt, Throttle};
+use super::{Answer, MethodError, Origin};
+use crate::accounts::Accounts;
+use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
+use crate::devices::Devices;
+use crate::domain::{AuthenticatorId, Method, Proof, TotpSecret, TotpSecretError, User};
+use crate::signals::{Failures, Guarded};
+
+#[cfg(test)]
+mod tests;
 
 /// How long one code is the current one.
 pub const STEP_SECONDS: u64 = 30;
@@ -96,6 +106,59 @@ pub fn code_at(secret: &TotpSecret, now: Timestamp) -> String {
     totp(secret).generate(u64::try_from(now.as_second()).unwrap_or(0)).to_string()
 }
 
+/// Checks the codes of people's authenticator apps.
+#[derive(Clone)]
+pub struct TotpMethod {
+    accounts: Accounts,
+    devices: Devices,
+    failures: Failures,
+    throttle: Throttle,
+    clock: Arc<dyn Clock>,
+}
+
+impl TotpMethod {
+    /// Compares with the secrets in `accounts`.
+    #[must_use]
+    pub fn new(accounts: Accounts, devices: Devices, failures: Failures, clock: Arc<dyn Clock>) -> Self {
+        let throttle = Throttle::new(failures.clone(), Arc::clone(&clock));
+        Self { accounts, devices, failures, throttle, clock }
+    }
+
+    /// Whether one of the user's apps shows `code` now, and showed it to nobody before. Asked only after a first factor.
+    ///
+    /// # Errors
+    /// A store failed.
+    pub async fn check(&self, user: &User, code: &str, origin: Origin<'_>) -> Result<Answer<Proof>, MethodError> {
+        let source = origin.source(&self.devices, Some(user.id)).await?;
+        // By id: a username somebody types elsewhere must not meet these counters.
+        let subject = self.failures.subject(&user.id.to_string());
+        let attempt = Attempt { guarded: Guarded::Totp, subject, source };
+        let ticket = match self.throttle.admit(attempt).await? {
+            Admission::Go(ticket) => ticket,
+            Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),
+        };
+        let now = self.clock.now();
+        let Some(authenticator) = self.use_code(user, code, now).await? else {
+            return Ok(Answer::Wrong { free_left: ticket.free_left(), retry_after: ticket.retry_after() });
+        };
+        self.throttle.right(ticket).await?;
+        let authenticator = Some(authenticator.to_string());
+        Ok(Answer::Right(Proof { method: Method::Totp, at: now, authenticator }))
+    }
+
+    /// Uses up the code on the app that shows it.
+    async fn use_code(&self, user: &User, code: &str, now: Timestamp) -> Result<Option<AuthenticatorId>, MethodError> {
+        for record in self.accounts.totp_secrets(user.id).await? {
+            if let Some(step) = verify(&record.secret, code, now)
+                && self.accounts.use_totp_step(record.id, step).await?
+            {
+                return Ok(Some(record.id));
+            }
+        }
+        Ok(None)
+    }
+}
+
 fn builder(secret: &TotpSecret) -> Builder {
     Builder::new()
         .with_algorithm(Algorithm::SHA1)
@@ -125,80 +188,4 @@ fn grouped(secret: &TotpSecret) -> Zeroizing<String> {
         text.push(letter);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::FixedEntropy;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    /// RFC 6238 appendix B, SHA-1, the last six digits.
-    #[test]
-    fn codes_are_those_of_the_standard() {
-        let secret = TotpSecret::from_bytes(b"12345678901234567890".to_vec()).unwrap();
-        for (second, code) in [
-            (59, "287082"),
-            (1_111_111_109, "081804"),
-            (1_111_111_111, "050471"),
-            (1_234_567_890, "005924"),
-            (2_000_000_000, "279037"),
-            (20_000_000_000, "353130"),
-        ] {
-            assert_eq!(code_at(&secret, at(second)), code, "at {second}");
-            assert_eq!(verify(&secret, code, at(second)), Some(second.unsigned_abs() / 30), "at {second}");
-        }
-    }
-
-    #[test]
-    fn a_code_is_right_in_its_step_and_the_ones_beside_it() {
-        let secret = new_secret(&FixedEntropy::seeded(1)).unwrap();
-        let now = 1_700_000_010;
-        let code = code_at(&secret, at(now));
-        let step = now.unsigned_abs() / 30;
-        for (later, expected) in [(-60, None), (-30, Some(step)), (0, Some(step)), (30, Some(step)), (60, None)] {
-            assert_eq!(verify(&secret, &code, at(now + later)), expected, "{later} s later");
-        }
-    }
-
-    #[test]
-    fn a_code_is_read_as_people_type_it() {
-        let secret = new_secret(&FixedEntropy::seeded(2)).unwrap();
-        let now = at(1_700_000_000);
-        let code = code_at(&secret, now);
-        let (first, last) = code.split_at(3);
-        for typed in [format!("{first} {last}"), format!(" {code}\u{a0}"), format!("{first}-{last}")] {
-            assert!(verify(&secret, &typed, now).is_some(), "{typed:?}");
-        }
-        for typed in ["", "12345", "1234567", "+12345", "１２３４５６", "abcdef", &format!("{code}{}", " ".repeat(99))]
-        {
-            assert_eq!(verify(&secret, typed, now), None, "{typed:?}");
-        }
-    }
-
-    #[test]
-    fn an_enrolment_reads_back_as_the_same_secret() {
-        let secret = new_secret(&FixedEntropy::seeded(3)).unwrap();
-        assert_eq!(secret.bytes().len(), 20);
-        let shown = enrolment(&secret, "Example: Söhne & Co", "ann@example.com").unwrap();
-        let read = Totp::from_url(shown.uri.as_str()).unwrap();
-        assert_eq!(read.secret().as_ref(), secret.bytes());
-        assert_eq!((read.issuer(), read.account_name()), (Some("Example  Söhne & Co"), "ann@example.com"));
-        assert_eq!(TotpSecret::from_base32(&shown.secret_text).unwrap(), secret);
-        assert!(shown.secret_text.split(' ').all(|group| group.len() == 4), "{}", shown.secret_text.as_str());
-    }
-
-    #[test]
-    fn the_qr_code_is_one_plain_svg_element() {
-        let secret = new_secret(&FixedEntropy::seeded(4)).unwrap();
-        let hostile = enrolment(&secret, "\"><script>", "</svg>\u{0}").unwrap();
-        let svg = hostile.qr_svg.as_str();
-        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>"), "{svg}");
-        assert_eq!(svg.matches('<').count(), 4, "svg, rect, path, end of svg");
-        assert!(svg.contains("fill=\"#000\"") && svg.contains("fill=\"#fff\""));
-        assert!(!svg.contains("style") && !svg.contains("script"), "a strict page policy takes it");
-    }
 }
