@@ -1,7 +1,102 @@
-//! Commands.
+//! The command line. One file per command; each ends with 0 when all is well, 1 when something in the files is wrong, and 2
+//! when the command itself could not run.
+
+mod check;
+mod schema;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, ConfigErrors, LocatedProblem};
+use crate::telemetry::{self, LogFormat};
+
+/// What the files say is wrong.
+const EXIT_PROBLEMS: u8 = 1;
+/// The command could not do its work. `clap` ends with this too when it cannot read the command line.
+const EXIT_FAILED: u8 = 2;
+
+/// A SAML identity provider whose every decision is a Cedar policy kept in files.
+#[derive(Debug, Parser)]
+#[command(name = "cedargate", version, propagate_version = true)]
+struct Cli {
+    /// The settings.
+    #[arg(long, global = true, value_name = "FILE", default_value = "config.toml", env = "CEDARGATE_CONFIG")]
+    config: PathBuf,
+
+    /// How logs are written.
+    #[arg(long, global = true, value_enum, default_value_t, env = "CEDARGATE_LOG_FORMAT")]
+    log_format: LogFormat,
+
+    /// What is logged: a level, or directives as `warn,cedargate=debug`.
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info", env = "CEDARGATE_LOG")]
+    log: String,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check config.toml and tell every problem, each with file, line and column.
+    Check(check::Args),
+    /// Print the JSON schema of config.toml, for editors.
+    Schema,
+}
 
 /// Runs the command line.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    run(Cli::parse()).unwrap_or_else(|error| report(&mut io::stderr().lock(), &error))
 }
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    telemetry::init(cli.log_format, &cli.log)?;
+    match cli.command {
+        Command::Check(args) => check::run(&args, &cli.config),
+        Command::Schema => schema::run(),
+    }
+}
+
+/// Writes an error that ended a command, and picks the exit code. Every command may return [`ConfigErrors`] with `?`.
+fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
+    let (written, code) = match error.downcast_ref::<ConfigErrors>() {
+        Some(ConfigErrors::Problems(problems)) => (write_problems(out, problems), EXIT_PROBLEMS),
+        _ => (writeln!(out, "cedargate: {error:#}"), EXIT_FAILED),
+    };
+    // With standard error closed, the code is all that can still be told.
+    ExitCode::from(if written.is_ok() { code } else { EXIT_FAILED })
+}
+
+/// Loads the settings as every command does: file and environment.
+///
+/// # Errors
+/// As [`config::load`].
+pub(crate) fn load_config(file: &Path) -> Result<config::Loaded, ConfigErrors> {
+    config::load(file, config::environment())
+}
+
+/// Writes each problem as `file:line:column: message`, then the line itself with the place underlined, and what to do.
+fn write_problems(out: &mut dyn io::Write, problems: &[LocatedProblem]) -> io::Result<()> {
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+        .with_context_lines(1)
+        .with_links(false);
+    for problem in problems {
+        writeln!(out, "{}: {}", problem.place(), problem.problem().message)?;
+        let mut picture = String::new();
+        if handler.render_report(&mut picture, problem).is_ok() {
+            // Above the frame stands the message, which the line just written says with its place.
+            let body = |line: &&str| line.contains("╭─[") || line.trim_start().starts_with("help:");
+            for line in picture.lines().skip_while(|line| !body(line)) {
+                writeln!(out, "{line}")?;
+            }
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,175 @@
-//! See ARCHITECTURE.md.
+//! `config.toml`: its sections, its layers, its secrets, and where each error is.
+//!
+//! Defaults, file and environment are merged into one [`Config`]. What JSON schema says of it (`docs/config.schema.json` is
+//! made from the same types) is checked first, so that all problems are told at once and each at its line and column. A leaf:
+//! knows nothing of policies, SAML or databases; modules that check more of it hand [`Problem`]s to [`Loaded::report`].
+
+mod apps;
+mod checks;
+mod formats;
+mod layers;
+mod networks;
+mod organisation;
+mod places;
+mod problem;
+mod schema;
+pub mod secret;
+mod server;
+mod shape;
+mod stores;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
+
+pub use apps::{AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use networks::{BlockError, parse_block};
+pub use organisation::{Organisation, ZoneError, ZoneName};
+pub use problem::{ConfigErrors, LocatedProblem, Problem};
+pub use schema::schema;
+pub use secret::Secret;
+pub use server::{PublicUrl, PublicUrlError, Server};
+pub use stores::{Accounts, AccountsUrl, Audit, Policies, Saml, State, StateUrl, StoreUrlError};
+
+use self::places::{Found, Places};
+use crate::domain::{Country, CountryListName, GroupName, NetworkName};
+
+/// All settings, checked. Paths are relative to the folder of the file no more.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "config.toml of cedargate")]
+pub struct Config {
+    /// The file it was read from.
+    #[serde(skip)]
+    pub file: PathBuf,
+    /// Where it listens, and what the world calls it.
+    pub server: Server,
+    /// Who runs this, and in whose hours.
+    pub organisation: Organisation,
+    /// Where sign-ins, sessions, devices and counters are kept.
+    pub state: State,
+    /// Where people and their authenticators are kept.
+    pub accounts: Accounts,
+    /// What decides.
+    pub policies: Policies,
+    /// What responses are signed with.
+    pub saml: Saml,
+    /// The record of every decision.
+    pub audit: Audit,
+    /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
+    /// already.
+    #[schemars(schema_with = "networks::groups_schema")]
+    pub groups: BTreeMap<GroupName, String>,
+    /// Named lists of address blocks (`Network::"office"`).
+    #[serde(deserialize_with = "networks::deserialize_named")]
+    #[schemars(schema_with = "networks::named_schema")]
+    pub networks: BTreeMap<NetworkName, Vec<IpNet>>,
+    /// Named lists of countries by their ISO 3166-1 codes (`CountryList::"blocked"`).
+    #[schemars(schema_with = "networks::country_lists_schema")]
+    pub country_lists: BTreeMap<CountryListName, BTreeSet<Country>>,
+    /// The apps people sign in to.
+    pub apps: Vec<AppConfig>,
+}
+
+impl Config {
+    /// Makes every path that is relative one of the file's folder.
+    fn resolve_paths(&mut self) {
+        let folder = self.file.parent().map(Path::to_owned).unwrap_or_default();
+        let StateUrl::Embedded(state) = &mut self.state.url;
+        let AccountsUrl::Sqlite(accounts) = &mut self.accounts.url;
+        let paths = [
+            &mut self.server.secret_file,
+            state,
+            accounts,
+            &mut self.policies.path,
+            &mut self.saml.keys,
+            &mut self.audit.path,
+        ];
+        for path in paths {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+/// A [`Config`], and where each of its values stands.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    places: Places,
+}
+
+impl Loaded {
+    /// Finds the places of problems that other modules have with the config.
+    #[must_use]
+    pub fn report(&self, problems: Vec<Problem>) -> ConfigErrors {
+        self.places.locate(problems.into_iter().map(Found::at_value))
+    }
+}
+
+/// Reads the settings: defaults, under `file`, under the `CEDARGATE_SECTION__KEY` variables of `env`.
+///
+/// # Errors
+/// The file cannot be read, or something in it or in the environment is wrong: then all of it.
+pub fn load(file: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
+    let text = std::fs::read_to_string(file).map_err(|source| ConfigErrors::unreadable(file, source))?;
+    let mut places = Places::new(file, &text);
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    if !errors.is_empty() {
+        return Err(places.locate_syntax(&errors));
+    }
+    places.add_table("", table.get_ref());
+
+    let schema = schema::tree();
+    let (environment, mut found) = layers::environment(env, &schema, &mut places);
+    let mut figment = Figment::new().merge(layers::file(table.get_ref())).merge(environment);
+    match layers::public_url(figment.clone()) {
+        Ok(with_url) => figment = with_url,
+        Err(missing) => found.push(missing),
+    }
+    match figment.extract::<serde_json::Value>() {
+        Ok(values) => found.extend(shape::check(&schema, &values)),
+        Err(error) => found.extend(unforeseen(error)),
+    }
+    if !found.is_empty() {
+        return Err(places.locate(found));
+    }
+
+    let mut config = figment.extract::<Config>().map_err(|error| places.locate(unforeseen(error)))?;
+    let found = checks::check(&config);
+    if !found.is_empty() {
+        return Err(places.locate(found));
+    }
+    file.clone_into(&mut config.file);
+    config.resolve_paths();
+    Ok(Loaded { config, places })
+}
+
+/// What the types refuse although the schema allows it. figment writes list items as `apps.0`.
+fn unforeseen(error: figment::Error) -> Vec<Found> {
+    let problem = |error: figment::Error| {
+        let path = error.path.iter().fold(String::new(), |path, part| match part.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) => places::child(&path, part),
+        });
+        Found::at_value(Problem::new(path, error.kind.to_string()))
+    };
+    error.into_iter().map(problem).collect()
+}
+
+/// The variables of this process that [`load`] takes, whatever else stands in its environment.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter(|(name, _)| name.starts_with("CEDARGATE_"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! What the command line says and how it ends.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_config_file_may_be_named_before_and_after_the_command() {
+    for line in ["cedargate --config a.toml check", "cedargate check --config a.toml"] {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(cli.config, Path::new("a.toml"), "{line}");
+    }
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_ends_with_2() {
+    for line in ["cedargate", "cedargate frobnicate", "cedargate check --loud"] {
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        assert_eq!(error.exit_code(), i32::from(EXIT_FAILED), "{line}");
+    }
+}
+
+#[test]
+fn problems_are_written_with_place_message_and_the_line_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[server]\nlisen = \"127.0.0.1:1\"\n").unwrap();
+    let errors = config::load(&file, []).unwrap_err();
+    let mut out = Vec::new();
+    write_problems(&mut out, errors.problems()).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.starts_with(&format!("{}:2:1: unknown key `lisen`\n", file.display())), "{out}");
+    assert!(out.contains("lisen = \"127.0.0.1:1\"") && out.contains("did you mean `listen`?"), "{out}");
+}
+
+#[test]
+fn a_problem_ends_with_1_and_a_missing_file_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let mut out = Vec::new();
+    let missing = load_config(&file).unwrap_err();
+    assert_eq!(report(&mut out, &missing.into()), ExitCode::from(EXIT_FAILED));
+    std::fs::write(&file, "nonsense = 1").unwrap();
+    let wrong = load_config(&file).unwrap_err();
+    assert_eq!(report(&mut out, &wrong.into()), ExitCode::from(EXIT_PROBLEMS));
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.starts_with("cedargate: cannot read `"), "{out}");
+    assert!(out.contains("config.toml:1:1: unknown key `nonsense`"), "{out}");
+}

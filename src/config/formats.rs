@@ -1,0 +1,155 @@
+//! The forms of texts: what each `format` of the schema asks for.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::apps::USER_FIELDS;
+use super::server::is_https_or_loopback;
+use super::shape::nearest;
+use super::{AccountsUrl, PublicUrl, StateUrl, ZoneName, parse_block};
+use crate::domain::{
+    AppId, CONSOLE, CONSOLE_GROUPS, CONSOLE_USERS, Country, CountryListName, EVERYONE, GroupName, NetworkName, PORTAL,
+    RelayState, RoleName,
+};
+
+/// Why a text is refused, and what to write instead where that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl<E: std::error::Error> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self { message: error.to_string(), help: None }
+    }
+}
+
+fn refuse(message: impl Into<String>, help: impl Into<String>) -> Result<(), Refusal> {
+    Err(Refusal { message: message.into(), help: Some(help.into()) })
+}
+
+/// Checks `text` against a format of the schema; `None` when there is no such format.
+pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
+    Some(match format {
+        "socket-address" => socket_address(text),
+        "public-url" => PublicUrl::parse(text).map(drop).map_err(Refusal::from),
+        "address-block" => parse_block(text).map(drop).map_err(Refusal::from),
+        "path" => plain(text, 4096, "a path"),
+        "state-url" => StateUrl::parse(text).map(drop).map_err(Refusal::from),
+        "accounts-url" => AccountsUrl::parse(text).map(drop).map_err(Refusal::from),
+        "display-name" => plain(text, 120, "a name for people to read"),
+        "time-zone" => ZoneName::parse(text).map(drop).map_err(Refusal::from),
+        "app-id" => app_id(text),
+        "group-name" => group_name(text),
+        "network-name" => NetworkName::parse(text).map(drop).map_err(Refusal::from),
+        "country-list-name" => CountryListName::parse(text).map(drop).map_err(Refusal::from),
+        "country" => Country::parse(text).map(drop).map_err(Refusal::from),
+        "role-name" => RoleName::parse(text).map(drop).map_err(Refusal::from),
+        "entity-id" => entity_id(text),
+        "acs-url" => acs_url(text),
+        "relay-state" => RelayState::parse(text).map(drop).map_err(Refusal::from),
+        "target-name" | "icon-name" => slug(text),
+        "attribute-name" => plain(text, 256, "an attribute name"),
+        "user-field" => user_field(text),
+        "arn" => arn(text),
+        _ => return None,
+    })
+}
+
+fn socket_address(text: &str) -> Result<(), Refusal> {
+    if text.parse::<SocketAddr>().is_ok() {
+        return Ok(());
+    }
+    refuse(
+        format!("`{text}` is no address with a port"),
+        "write it as `127.0.0.1:8080`, or `[::]:8080` for every address of this machine",
+    )
+}
+
+fn plain(text: &str, most: usize, what: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        refuse(format!("{what} cannot be empty"), "leave the key out to have the default")
+    } else if text.chars().count() > most {
+        refuse(format!("this is too long for {what}"), format!("use {most} characters at most"))
+    } else if text.chars().any(char::is_control) {
+        refuse(format!("{what} cannot hold control characters"), "write it on one line")
+    } else {
+        Ok(())
+    }
+}
+
+fn app_id(text: &str) -> Result<(), Refusal> {
+    AppId::parse(text)?;
+    if [PORTAL, CONSOLE].contains(&text) {
+        return refuse(
+            format!("the app `{text}` is built in"),
+            "choose another id; policies may name it without declaring it",
+        );
+    }
+    Ok(())
+}
+
+fn group_name(text: &str) -> Result<(), Refusal> {
+    GroupName::parse(text)?;
+    if [EVERYONE, CONSOLE_USERS].contains(&text) || CONSOLE_GROUPS.contains(&text) {
+        return refuse(
+            format!("the group `{text}` is built in"),
+            "leave it out; policies may name it without declaring it",
+        );
+    }
+    Ok(())
+}
+
+fn entity_id(text: &str) -> Result<(), Refusal> {
+    // SAML metadata §2.2.1: a URI of at most 1024 characters.
+    if !text.is_empty() && text.chars().count() <= 1024 && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Ok(());
+    }
+    refuse(format!("`{text}` is no entity ID"), "use the one the app shows, a URI of at most 1024 characters")
+}
+
+fn acs_url(text: &str) -> Result<(), Refusal> {
+    let Ok(url) = Url::parse(text) else {
+        return refuse(format!("`{text}` is no URL"), "write it as `https://app.example.com/saml/acs`");
+    };
+    if !is_https_or_loopback(&url) {
+        return refuse(
+            format!("`{text}` is not https"),
+            "responses let people in: http is for loopback addresses only",
+        );
+    }
+    if url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+        || text.contains(char::is_whitespace)
+    {
+        return refuse(format!("`{text}` has more than an address to post to"), "leave out names, passwords and `#…`");
+    }
+    Ok(())
+}
+
+fn slug(text: &str) -> Result<(), Refusal> {
+    let good =
+        (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if good { Ok(()) } else { refuse(format!("`{text}` is no name"), "use 1 to 64 letters, digits, `-` or `_`") }
+}
+
+fn user_field(text: &str) -> Result<(), Refusal> {
+    if USER_FIELDS.contains(&text) {
+        return Ok(());
+    }
+    let help = nearest(text, USER_FIELDS).map_or_else(
+        || format!("fields are {}", USER_FIELDS.map(|field| format!("`{field}`")).join(", ")),
+        |field| format!("did you mean `{field}`?"),
+    );
+    refuse(format!("`{text}` is no field of a user"), help)
+}
+
+fn arn(text: &str) -> Result<(), Refusal> {
+    if text.starts_with("arn:") && text.split(':').count() >= 6 && !text.contains(char::is_whitespace) {
+        return Ok(());
+    }
+    refuse(format!("`{text}` is no ARN"), "copy it from the AWS console: `arn:aws:iam::123456789012:…`")
+}

@@ -1,0 +1,193 @@
+//! `[state]`, `[accounts]`, `[policies]`, `[saml]` and `[audit]`: where things are kept.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[state]`: sign-ins, sessions, devices and counters.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// `embedded:FILE`, a file for one machine that survives restarts.
+    #[schemars(extend("format" = "state-url"))]
+    pub url: StateUrl,
+}
+
+/// Where state is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum StateUrl {
+    /// A file of this machine.
+    Embedded(PathBuf),
+}
+
+/// `[accounts]`: people, groups and their authenticators.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    /// `sqlite:FILE`.
+    #[schemars(extend("format" = "accounts-url"))]
+    pub url: AccountsUrl,
+}
+
+/// Where accounts are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum AccountsUrl {
+    /// A SQLite file of this machine.
+    Sqlite(PathBuf),
+}
+
+/// A text that names no store this version has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{input}` names no store of this version; write `{scheme}:FILE`, as in `{example}`")]
+pub struct StoreUrlError {
+    input: String,
+    scheme: &'static str,
+    example: &'static str,
+}
+
+/// The file behind `scheme:`; such a URL has no host, hence no `//`.
+fn file_of(input: &str, scheme: &'static str, example: &'static str) -> Result<PathBuf, StoreUrlError> {
+    input
+        .strip_prefix(scheme)
+        .and_then(|rest| rest.strip_prefix(':'))
+        .filter(|file| {
+            !file.is_empty() && !file.starts_with("//") && !file.starts_with(':') && !file.contains(['?', '\0'])
+        })
+        .map(PathBuf::from)
+        .ok_or_else(|| StoreUrlError { input: without_password(input), scheme, example })
+}
+
+/// A URL of another store may hold a password, which must not reach a log or a terminal.
+fn without_password(input: &str) -> String {
+    match (input.find("://"), input.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}://…{}", input.get(..scheme).unwrap_or_default(), input.get(at..).unwrap_or_default())
+        }
+        _ => input.to_owned(),
+    }
+}
+
+impl StateUrl {
+    /// Reads `embedded:FILE`.
+    ///
+    /// # Errors
+    /// It is anything else.
+    pub fn parse(input: &str) -> Result<Self, StoreUrlError> {
+        file_of(input, "embedded", "embedded:var/state.db").map(Self::Embedded)
+    }
+}
+
+impl Default for StateUrl {
+    fn default() -> Self {
+        Self::Embedded(PathBuf::from("var/state.db"))
+    }
+}
+
+impl fmt::Display for StateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Embedded(file) = self;
+        write!(f, "embedded:{}", file.display())
+    }
+}
+
+impl TryFrom<String> for StateUrl {
+    type Error = StoreUrlError;
+
+    fn try_from(input: String) -> Result<Self, StoreUrlError> {
+        Self::parse(&input)
+    }
+}
+
+impl From<StateUrl> for String {
+    fn from(url: StateUrl) -> String {
+        url.to_string()
+    }
+}
+
+impl AccountsUrl {
+    /// Reads `sqlite:FILE`.
+    ///
+    /// # Errors
+    /// It is anything else.
+    pub fn parse(input: &str) -> Result<Self, StoreUrlError> {
+        file_of(input, "sqlite", "sqlite:var/accounts.db").map(Self::Sqlite)
+    }
+}
+
+impl Default for AccountsUrl {
+    fn default() -> Self {
+        Self::Sqlite(PathBuf::from("var/accounts.db"))
+    }
+}
+
+impl fmt::Display for AccountsUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Sqlite(file) = self;
+        write!(f, "sqlite:{}", file.display())
+    }
+}
+
+impl TryFrom<String> for AccountsUrl {
+    type Error = StoreUrlError;
+
+    fn try_from(input: String) -> Result<Self, StoreUrlError> {
+        Self::parse(&input)
+    }
+}
+
+impl From<AccountsUrl> for String {
+    fn from(url: AccountsUrl) -> String {
+        url.to_string()
+    }
+}
+
+/// `[policies]`: what decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policies {
+    /// The folder of `schema.cedarschema`, `*.cedar` and `tests/*.toml`.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub path: PathBuf,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { path: PathBuf::from("policies") }
+    }
+}
+
+/// `[saml]`: what responses are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Saml {
+    /// The folder of `current.key.pem` (mode 0600) and `current.crt.pem`.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub keys: PathBuf,
+}
+
+impl Default for Saml {
+    fn default() -> Self {
+        Self { keys: PathBuf::from("var/keys") }
+    }
+}
+
+/// `[audit]`: the record of every decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// The folder the journal is written to.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub path: PathBuf,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { path: PathBuf::from("var/audit") }
+    }
+}

@@ -1,0 +1,454 @@
+//! The files people write, right and wrong.
+
+use std::path::Path;
+
+use super::*;
+
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml");
+
+/// A file in a folder of its own, which goes away with it.
+struct Written {
+    folder: tempfile::TempDir,
+}
+
+impl Written {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        Self { folder }
+    }
+
+    fn load(&self, env: &[(&str, &str)]) -> Result<Loaded, ConfigErrors> {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load(&self.folder.path().join("config.toml"), env)
+    }
+}
+
+fn loaded(text: &str) -> Config {
+    Written::new(text).load(&[]).unwrap_or_else(|errors| panic!("{errors}\n{text}")).config
+}
+
+/// Every problem as `line:column key: message [help]`.
+fn problems(text: &str, env: &[(&str, &str)]) -> Vec<String> {
+    let errors = Written::new(text).load(env).map(drop).unwrap_err();
+    told(&errors)
+}
+
+fn told(errors: &ConfigErrors) -> Vec<String> {
+    errors
+        .problems()
+        .iter()
+        .map(|located| {
+            let place =
+                located.line_column().map_or_else(|| located.place(), |(line, column)| format!("{line}:{column}"));
+            let Problem { key, message, help } = located.problem();
+            let help = help.as_ref().map(|help| format!(" [{help}]")).unwrap_or_default();
+            format!("{place} {key}: {message}{help}")
+        })
+        .collect()
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    assert_eq!(problems(text, &[]), expected, "{text}");
+}
+
+#[test]
+fn an_empty_file_has_every_default() {
+    let written = Written::new("");
+    let config = written.load(&[]).unwrap().config;
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:8080");
+    assert_eq!(config.organisation.name, "cedargate");
+    assert_eq!(config.server.secret_file, written.folder.path().join("var/secret"));
+    assert_eq!(config.state.url, StateUrl::Embedded(written.folder.path().join("var/state.db")));
+    assert_eq!(config.accounts.url, AccountsUrl::Sqlite(written.folder.path().join("var/accounts.db")));
+    assert_eq!(config.audit.path, written.folder.path().join("var/audit"));
+    assert!(config.apps.is_empty() && config.groups.is_empty());
+}
+
+#[test]
+fn the_shipped_file_holds_what_the_shipped_policies_name() {
+    let config = load(Path::new(SHIPPED), []).unwrap_or_else(|errors| panic!("{errors}")).config;
+    let names = |keys: Vec<&str>| keys.join(" ");
+    assert_eq!(names(config.groups.keys().map(GroupName::as_str).collect()), "aws-admins aws-users contractors");
+    assert_eq!(names(config.networks.keys().map(NetworkName::as_str).collect()), "blocked office vpn");
+    assert_eq!(names(config.country_lists.keys().map(CountryListName::as_str).collect()), "blocked");
+    assert_eq!(names(config.apps.iter().map(|app| app.id.as_str()).collect()), "aws wiki");
+    assert_eq!(names(config.apps[0].roles.iter().map(|role| role.name.as_str()).collect()), "Dev Admin");
+    assert_eq!(config.apps[1].acs, ["https://wiki.example.com/saml/acs"]);
+}
+
+#[test]
+fn absolute_paths_stay_and_relative_ones_start_at_the_file() {
+    let written = Written::new("[policies]\npath = \"/etc/cedargate/policies\"\n[saml]\nkeys = \"../keys\"");
+    let config = written.load(&[]).unwrap().config;
+    assert_eq!(config.policies.path, Path::new("/etc/cedargate/policies"));
+    assert_eq!(config.saml.keys, written.folder.path().join("../keys"));
+}
+
+#[test]
+fn addresses_of_an_app_are_one_text_or_a_list() {
+    for acs in ["\"https://a.example/acs\"", "[\"https://a.example/acs\"]"] {
+        let config = loaded(&format!("[[apps]]\nid = \"a\"\nentity_id = \"a\"\nacs = {acs}"));
+        assert_eq!(config.apps[0].acs, ["https://a.example/acs"]);
+        assert!(config.apps[0].idp_initiated);
+    }
+}
+
+#[test]
+fn unknown_keys_are_told_with_the_nearest_known_one() {
+    check("[server]\nlisen = \"127.0.0.1:1\"", &["2:1 server.lisen: unknown key `lisen` [did you mean `listen`?]"]);
+    check("[network]\noffice = []", &["1:2 network: unknown key `network` [did you mean `networks`?]"]);
+    check(
+        "[[apps]]\nid = \"aws\"\npreset = \"aws\"\n[[apps.roles]]\nname = \"Dev\"\nrole_arm = \"x\"",
+        &[
+            "4:1 apps[0].roles[0].role_arn: `role_arn` is missing",
+            "4:1 apps[0].roles[0].provider_arn: `provider_arn` is missing",
+            "6:1 apps[0].roles[0].role_arm: unknown key `role_arm` [did you mean `role_arn`?]",
+        ],
+    );
+}
+
+#[test]
+fn sections_without_effect_yet_are_unknown() {
+    for section in ["mail", "geoip", "metrics"] {
+        let problems = problems(&format!("[{section}]\nurl = \"x\""), &[]);
+        assert!(
+            problems[0].starts_with(&format!("1:2 {section}: unknown key `{section}` [known here: ")),
+            "{problems:?}"
+        );
+    }
+    let problems = problems("[[apps]]\nid = \"a\"\nmetadata = \"a.xml\"", &[]);
+    assert!(problems[0].starts_with("3:1 apps[0].metadata: unknown key `metadata`"), "{problems:?}");
+}
+
+#[test]
+fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+    check(
+        "[server]\nlisten = \"here\"\npublic_url = \"http://login.example.com\"\n\n[state]\nurl = \"redis://:pw@cache:6379\"\n\n[groups]\nowners = \"us\"\n",
+        &[
+            "2:10 server.listen: `here` is no address with a port [write it as `127.0.0.1:8080`, or `[::]:8080` for every \
+             address of this machine]",
+            "3:14 server.public_url: `http://login.example.com` is not https; http is for loopback addresses only",
+            "6:7 state.url: `redis://…@cache:6379` names no store of this version; write `embedded:FILE`, as in \
+             `embedded:var/state.db`",
+            "9:1 groups.owners: the group `owners` is built in [leave it out; policies may name it without declaring it]",
+        ],
+    );
+}
+
+#[test]
+fn values_of_the_wrong_kind_or_form_are_told_where_they_stand() {
+    for (text, expected) in [
+        ("[server]\nlisten = 8080", "2:10 server.listen: expected a text in quotes, found a number"),
+        ("[server]\ntrusted_proxies = \"10.0.0.1\"", "2:19 server.trusted_proxies: expected a list, found a text"),
+        ("apps = 3", "1:8 apps: expected a list, found a number"),
+        ("[apps]\nid = \"a\"", "1:1 apps: expected a list, found a table"),
+        (
+            "[networks]\noffice = [\"10.0.0.0/8\", \"10.0.0.5/8\"]",
+            "2:25 networks.office[1]: `10.0.0.5/8` has bits set behind its prefix; did you mean `10.0.0.0/8`?",
+        ),
+        (
+            "[networks]\noffice = [\"10.0.0\"]",
+            "2:11 networks.office[0]: `10.0.0` is no address block; write it as `203.0.113.0/24`, `2001:db8::/32` or a \
+             single address",
+        ),
+        (
+            "[country_lists]\nblocked = [\"kp\"]",
+            "2:12 country_lists.blocked[0]: `kp` is no country: use the two capital letters of ISO 3166-1, as in `DE`",
+        ),
+        (
+            "[organisation]\ntime_zone = \"Berlin\"",
+            "2:13 organisation.time_zone: `Berlin` is no time zone; use an IANA name, as in `Europe/Berlin`",
+        ),
+        (
+            "[organisation]\nname = \" \"",
+            "2:8 organisation.name: a name for people to read cannot be empty [leave the key out to have the default]",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\"0.0.0.0/0\"]",
+            "2:20 server.trusted_proxies[0]: this lets everybody claim any address [list the addresses of your own proxies]",
+        ),
+        (
+            "[accounts]\nurl = \"sqlite::memory:\"",
+            "2:7 accounts.url: `sqlite::memory:` names no store of this version; write `sqlite:FILE`, as in \
+             `sqlite:var/accounts.db`",
+        ),
+        (
+            "[server]\nlisten = \"0.0.0.0:443\"",
+            "1:2 server.public_url: `public_url` is missing [say under which https address people reach this server]",
+        ),
+    ] {
+        check(text, &[expected]);
+    }
+}
+
+#[test]
+fn rules_of_apps_are_told_where_they_are_broken() {
+    const APP: &str = "[[apps]]\nid = \"wiki\"\nentity_id = \"wiki\"\nacs = \"https://wiki.example/acs\"\n";
+    for (more, expected) in [
+        (
+            "name_id = \"persistant\"",
+            "5:11 apps[0].name_id: `persistant` is not one of `persistent`, `transient`, \
+          `emailAddress`, `unspecified` [did you mean `persistent`?]",
+        ),
+        ("sign = \"none\"", "5:8 apps[0].sign: `none` is not one of `assertion`, `response`, `both`"),
+        ("device_limit = -1", "5:16 apps[0].device_limit: `-1` is not a whole number from 0 to 4294967295"),
+        (
+            "device_limit = 4294967296",
+            "5:16 apps[0].device_limit: `4294967296` is not a whole number from 0 to 4294967295",
+        ),
+        ("idp_initiated = \"no\"", "5:17 apps[0].idp_initiated: expected `true` or `false`, found a text"),
+        (
+            "attributes = { mail = \"emial\" }",
+            "5:23 apps[0].attributes.mail: `emial` is no field of a user [did you mean `email`?]",
+        ),
+        (
+            "attributes = { \"urn:oid:2.5.4.4\" = \"cn\" }",
+            "5:36 apps[0].attributes.\"urn:oid:2.5.4.4\": `cn` is no field of a user [fields are `email`, `username`, \
+          `first_name`, `last_name`, `display_name`, `phone`, `groups`]",
+        ),
+        (
+            "session_duration = 3600",
+            "5:20 apps[0].session_duration: `session_duration` has no effect without a preset that knows roles \
+          [add `preset = \"aws\"`, or leave it out]",
+        ),
+        (
+            "relay_state_override = true",
+            "5:24 apps[0].relay_state_override: there is no `relay_state` to send instead [add `relay_state`, or leave this out]",
+        ),
+        (
+            "relay_states = { \"a b\" = \"/x\" }",
+            "5:18 apps[0].relay_states.\"a b\": `a b` is no name [use 1 to 64 letters, digits, `-` or `_`]",
+        ),
+        ("[[apps]]\nid = \"wiki\"\npreset = \"aws\"", "6:6 apps[1].id: `wiki` is taken: `apps[0]` has this id too"),
+        (
+            "[[apps]]\nid = \"other\"\nentity_id = \"wiki\"\nacs = \"https://o.example/\"",
+            "7:13 apps[1].entity_id: `wiki` is taken: `apps[0]` has this entity_id too",
+        ),
+        (
+            "[[apps]]\nid = \"portal\"\npreset = \"aws\"",
+            "6:6 apps[1].id: the app `portal` is built in [choose another id; policies may name it without declaring it]",
+        ),
+        (
+            "[[apps]]\nid = \"aws\"\npreset = \"aws\"\nacs = [\"http://a.example/\"]",
+            "8:8 apps[1].acs[0]: `http://a.example/` is not https [responses let people in: http is for loopback addresses only]",
+        ),
+    ] {
+        check(&format!("{APP}{more}"), &[expected]);
+    }
+}
+
+#[test]
+fn an_app_without_a_preset_needs_entity_id_and_address() {
+    let help = "[the app shows it on its SAML page, or in its metadata]";
+    check(
+        "[[apps]]\nid = \"wiki\"",
+        &[
+            &format!(
+                "1:1 apps[0].entity_id: `entity_id` is missing: the app `wiki` has no preset that knows it {help}"
+            ),
+            &format!("1:1 apps[0].acs: `acs` is missing: the app `wiki` has no preset that knows it {help}"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_told_at_its_line() {
+    let problems = problems("[server]\nlisten = \n\n[state", &[]);
+    assert!(problems[0].starts_with("2:"), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.starts_with("4:")), "{problems:?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_problem_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(&folder.path().join("none.toml"), []).unwrap_err();
+    assert!(matches!(&error, ConfigErrors::Unreadable { .. }), "{error}");
+}
+
+#[test]
+fn the_environment_beats_the_file() {
+    let written = Written::new("[server]\nlisten = \"127.0.0.1:1\"\n[organisation]\nname = \"A\"");
+    let config = written
+        .load(&[
+            ("CEDARGATE_SERVER__LISTEN", "127.0.0.1:2"),
+            ("CEDARGATE_SERVER__TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16"),
+            // Raw text: neither a number nor a quoted text.
+            ("CEDARGATE_ORGANISATION__NAME", "0042 \"B\""),
+            ("CEDARGATE_LOG", "debug"),
+            ("PATH", "/bin"),
+        ])
+        .unwrap()
+        .config;
+    assert_eq!(config.server.listen.port(), 2);
+    assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:2");
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    assert_eq!(config.organisation.name, "0042 \"B\"");
+}
+
+#[test]
+fn problems_of_the_environment_name_the_variable() {
+    let env = [("CEDARGATE_SERVER__LISTEN", "here"), ("CEDARGATE_SERVER__LISTE", "x"), ("CEDARGATE_APPS__0__ID", "x")];
+    let problems = problems("", &env);
+    assert_eq!(
+        problems,
+        [
+            "CEDARGATE_SERVER__LISTE server.liste: `CEDARGATE_SERVER__LISTE` names no setting [did you mean \
+             `CEDARGATE_SERVER__LISTEN`?]",
+            "CEDARGATE_APPS__0__ID apps.0__id: `CEDARGATE_APPS__0__ID` names no setting [single keys of sections can be \
+             set, as in `CEDARGATE_SERVER__LISTEN`]",
+            "CEDARGATE_SERVER__LISTEN server.listen: `here` is no address with a port [write it as `127.0.0.1:8080`, or \
+             `[::]:8080` for every address of this machine]",
+        ]
+    );
+}
+
+#[test]
+fn problems_of_other_modules_find_their_place() {
+    let written = Written::new("[[apps]]\nid = \"aws\"\npreset = \"aws\"\n  role_session_name = \"email\"\n");
+    let loaded = written.load(&[("CEDARGATE_SAML__KEYS", "keys")]).unwrap();
+    let errors = loaded.report(vec![
+        Problem::new(".role_session_name", "may not match").under("apps[0]"),
+        Problem::new("apps[0].session_duration", "missing key: its table"),
+        Problem::new("saml.keys", "is loose"),
+        Problem::new("policies.path", "no place at all: the start"),
+    ]);
+    assert_eq!(
+        told(&errors),
+        [
+            "1:1 apps[0].session_duration: missing key: its table",
+            "1:1 policies.path: no place at all: the start",
+            "4:23 apps[0].role_session_name: may not match",
+            "CEDARGATE_SAML__KEYS saml.keys: is loose",
+        ]
+    );
+}
+
+#[test]
+fn an_error_shows_file_line_column_and_a_caret() {
+    let written = Written::new("[server]\nlisten = \"here\"\n");
+    let errors = written.load(&[]).unwrap_err();
+    let file = written.folder.path().join("config.toml");
+    assert_eq!(errors.to_string(), format!("{}:2:10: `here` is no address with a port", file.display()));
+    let mut picture = String::new();
+    let theme = miette::GraphicalTheme::none();
+    miette::GraphicalReportHandler::new_themed(theme).render_report(&mut picture, &errors.problems()[0]).unwrap();
+    assert!(picture.contains("listen = \"here\"") && picture.contains("^^^"), "{picture}");
+    let json = serde_json::to_value(&errors).unwrap();
+    assert_eq!(json[0]["line"], 2);
+    assert_eq!(json[0]["column"], 10);
+    assert_eq!(json[0]["key"], "server.listen");
+}
+
+#[test]
+fn public_urls_are_an_origin_over_https_or_loopback() {
+    for (input, origin) in [
+        ("https://login.example.com", "https://login.example.com"),
+        ("https://login.example.com/", "https://login.example.com"),
+        ("https://LOGIN.example.com:443", "https://login.example.com"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+    ] {
+        assert_eq!(PublicUrl::parse(input).unwrap().as_str(), origin);
+    }
+    for input in [
+        "",
+        "login.example.com",
+        "http://login.example.com",
+        "http://127.0.0.1.example.com",
+        "https://login.example.com/sso",
+        "https://login.example.com/?a",
+        "https://login.example.com/#a",
+        "https://ann@login.example.com",
+        "ftp://127.0.0.1",
+        "javascript:alert(1)",
+    ] {
+        assert!(PublicUrl::parse(input).is_err(), "{input}");
+    }
+}
+
+#[test]
+fn a_port_of_zero_becomes_the_port_that_was_taken() {
+    let config = loaded("[server]\nlisten = \"127.0.0.1:0\"");
+    let bound = "127.0.0.1:50123".parse().unwrap();
+    assert_eq!(config.server.public_url_at(bound).as_str(), "http://127.0.0.1:50123");
+    let named = loaded("[server]\nlisten = \"0.0.0.0:0\"\npublic_url = \"https://login.example.com\"");
+    assert_eq!(named.server.public_url_at(bound).as_str(), "https://login.example.com");
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_the_types() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.schema.json");
+    let published: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(published == schema::tree(), "docs/config.schema.json is old: write it anew by `cedargate schema`");
+}
+
+#[test]
+fn every_format_of_the_schema_is_checked() {
+    fn walk(schema: &serde_json::Value) {
+        if let Some(format) = schema.get("format").and_then(serde_json::Value::as_str) {
+            assert!(format == "uint32" || formats::check(format, "x").is_some(), "nobody checks `{format}`");
+        }
+        match schema {
+            serde_json::Value::Object(object) => object.values().for_each(walk),
+            serde_json::Value::Array(items) => items.iter().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&schema::tree());
+}
+
+#[test]
+fn defaults_are_allowed_by_the_schema() {
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    let found = shape::check(&schema::tree(), &defaults);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// The reference of all keys: none is missing, and what it shows loads.
+mod reference {
+    use super::*;
+
+    fn text() -> String {
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md")).unwrap()
+    }
+
+    fn keys(schema: &serde_json::Value, path: &str, all: &mut Vec<String>) {
+        for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            keys(schema, &path, all);
+            keys(&schema["items"], &path, all);
+            all.push(path);
+        }
+    }
+
+    #[test]
+    fn has_every_key_of_the_schema() {
+        let (text, mut all) = (text(), Vec::new());
+        keys(&schema::tree(), "", &mut all);
+        assert!(all.len() > 40, "{all:?}");
+        let rows: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let sections =
+            ["server", "organisation", "state", "accounts", "policies", "saml", "audit", "apps", "apps.roles"];
+        for key in all.iter().filter(|key| !sections.contains(&key.as_str())) {
+            assert!(rows.contains(&key.as_str()), "docs/config.md has no row for `{key}`");
+        }
+        for row in rows {
+            assert!(all.iter().any(|key| key == row) || row.contains('<'), "`{row}` of docs/config.md is no key");
+        }
+    }
+
+    #[test]
+    fn shows_examples_that_load() {
+        let text = text();
+        let examples: Vec<&str> =
+            text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        assert!(examples.len() >= 3);
+        for example in examples {
+            loaded(example);
+        }
+    }
+}
