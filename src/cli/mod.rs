@@ -2,6 +2,7 @@
 //! when the command itself could not run.
 
 mod check;
+mod policy;
 mod schema;
 
 use std::io;
@@ -42,6 +43,9 @@ struct Cli {
 enum Command {
     /// Check config.toml and tell every problem, each with file, line and column.
     Check(check::Args),
+    /// Look at and test the policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Print the JSON schema of config.toml, for editors.
     Schema,
 }
@@ -56,6 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::init(cli.log_format, &cli.log)?;
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
+        Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
     }
 }

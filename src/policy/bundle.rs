@@ -93,8 +93,9 @@ impl Bundle {
         let at_schema = |message: String| BundleErrors::new(vec![BundleError::new(&sources.schema, (0, 0), message)]);
         let schema = read_schema(&sources.schema)?;
         let names = Names::new(&schema).map_err(|error| at_schema(error.to_string()))?;
-        probe(&names, &vocabulary, &schema)
-            .map_err(|error| at_schema(format!("the schema does not fit what cedargate tells policies: {error}")))?;
+        probe(&names, &vocabulary, &schema).map_err(|error| {
+            at_schema(format!("the schema does not fit what cedargate tells policies: {}", whole(&error)))
+        })?;
         let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let validator = Validator::new(schema);
@@ -189,6 +190,17 @@ fn read_schema(file: &SourceFile) -> Result<Schema, BundleErrors> {
         }
         Err(error) => Err(BundleErrors::new(vec![located(file, &error)])),
     }
+}
+
+/// An error with what caused it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// A finding of Cedar at its place.

@@ -66,7 +66,7 @@ fn next_proofs(sets: &[MethodSet], q: &Question<'_>) -> Vec<Method> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_planner_offers_what_brute_force_finds(
