@@ -20,7 +20,7 @@ const MOST_FILES: usize = 10_000;
 
 /// What to do with the policies.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Check the policies and run every case of policies/tests/*.toml.
     Test {
         /// Write one JSON object instead of text.
@@ -44,7 +44,7 @@ pub enum Command {
 ///
 /// # Errors
 /// The settings or the policies cannot be read, or the result cannot be written.
-pub fn run(command: &Command, config: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Command, config: &Path) -> anyhow::Result<ExitCode> {
     let config = load_config(config)?.config;
     let sources = read_sources(&config.policies.path)?;
     let today = SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date();

@@ -256,7 +256,13 @@ fn read_file(
         let monotone = policy.to_pst().map(|pst| positive::refuse(&pst));
         match monotone {
             Ok(None) => {}
-            Ok(Some(why)) => problems.push(BundleError::new(file, span, why).with_help(positive::HELP)),
+            Ok(Some(why)) => {
+                let text = file.text.get(start..end).unwrap_or_default();
+                let read =
+                    ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (start + at, read.len())));
+                let span = read.into_iter().flatten().min().unwrap_or(span);
+                problems.push(BundleError::new(file, span, why).with_help(positive::HELP));
+            }
             Err(error) => problems.push(BundleError::new(file, span, error.to_string())),
         }
         match annotations::read(policy.annotations(), policy.effect()) {

@@ -28,7 +28,7 @@ fn each_mistake_is_told_at_its_place_with_a_hint() {
         ),
         (
             "@id(\"a\") @description(\"d\") forbid (principal is User, action == Action::\"signIn\", resource) when { context.proofs.contains(Proof::\"totp\") };",
-            "forbid",
+            "context.proofs",
             "a forbid may read proofs under `unless` alone",
         ),
         (
