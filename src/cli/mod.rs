@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod policy;
 mod schema;
 mod serve;
 mod users;
@@ -45,6 +46,9 @@ struct Cli {
 enum Command {
     /// Check config.toml and tell every problem, each with file, line and column.
     Check(check::Args),
+    /// Look at and test the policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Print the JSON schema of config.toml, for editors.
     Schema,
     /// Run the server.
@@ -66,6 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::init(cli.log_format, &cli.log)?;
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
+        Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
         Command::Serve => serve::run(&cli.config),
         Command::Demo(args) => demo::run(&args),

@@ -18,8 +18,8 @@ use super::request::{self, Names, Prepared, RequestError, STEPS, Shown};
 use super::vocabulary::Vocabulary;
 use crate::clock::Timestamp;
 use crate::domain::{
-    App, AppId, Country, DeviceFacts, EmailAddress, IdError, MethodSet, PolicyId, Profile, RiskFacts, RoleName, SignalSet,
-    Step, User, UserId, UserStatus, Username,
+    App, AppId, Country, DeviceFacts, EmailAddress, IdError, MethodSet, PolicyId, Profile, RiskFacts, RoleName,
+    SignalSet, Step, User, UserId, UserStatus, Username,
 };
 
 /// One file as it was read.
@@ -94,7 +94,7 @@ impl Bundle {
         let schema = read_schema(&sources.schema)?;
         let names = Names::new(&schema).map_err(|error| at_schema(error.to_string()))?;
         probe(&names, &vocabulary, &schema).map_err(|error| {
-            at_schema(format!("the schema does not fit what cedargate tells policies: {error}"))
+            at_schema(format!("the schema does not fit what cedargate tells policies: {}", whole(&error)))
         })?;
         let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -192,6 +192,17 @@ fn read_schema(file: &SourceFile) -> Result<Schema, BundleErrors> {
     }
 }
 
+/// An error with what caused it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// A finding of Cedar at its place.
 fn located<E: Diagnostic>(file: &SourceFile, finding: &E) -> BundleError {
     let label = finding.labels().and_then(|mut labels| labels.next());
@@ -245,7 +256,13 @@ fn read_file(
         let monotone = policy.to_pst().map(|pst| positive::refuse(&pst));
         match monotone {
             Ok(None) => {}
-            Ok(Some(why)) => problems.push(BundleError::new(file, span, why).with_help(positive::HELP)),
+            Ok(Some(why)) => {
+                let text = file.text.get(start..end).unwrap_or_default();
+                let read =
+                    ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (start + at, read.len())));
+                let span = read.into_iter().flatten().min().unwrap_or(span);
+                problems.push(BundleError::new(file, span, why).with_help(positive::HELP));
+            }
             Err(error) => problems.push(BundleError::new(file, span, error.to_string())),
         }
         match annotations::read(policy.annotations(), policy.effect()) {
@@ -312,12 +329,8 @@ fn fingerprint(schema: &SourceFile, files: &[&SourceFile], vocabulary: &Vocabula
 
 /// A person, an app and signals that stand for all others when the schema is tried.
 fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), ProbeError> {
-    let app = App {
-        id: AppId::parse("app")?,
-        name: String::new(),
-        device_limit: 1,
-        roles: vec![RoleName::parse("role")?],
-    };
+    let app =
+        App { id: AppId::parse("app")?, name: String::new(), device_limit: 1, roles: vec![RoleName::parse("role")?] };
     let user = User {
         id: UserId::parse("00000000-0000-7000-8000-000000000000").ok_or(ProbeError::Sample)?,
         username: Username::parse("somebody")?,
@@ -373,3 +386,6 @@ enum ProbeError {
     #[error(transparent)]
     Request(#[from] RequestError),
 }
+
+#[cfg(test)]
+mod tests;

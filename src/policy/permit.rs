@@ -199,3 +199,104 @@ impl Refused {
         Self { verdict: Verdict { allowed: false, ..verdict }, reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AppId, Attribute, AuthnContextClass, Method, NameId, NameIdFormat, RoleCandidate, SignMode};
+    use crate::policy::samples::{self, Sample};
+
+    fn request(app: &str, roles: &[&str]) -> IssueRequest {
+        IssueRequest {
+            app: AppId::parse(app).unwrap(),
+            audience: "urn:amazon:webservices".to_owned(),
+            acs: "https://signin.aws.amazon.com/saml".to_owned(),
+            in_response_to: None,
+            relay_state: None,
+            name_id: NameId { format: NameIdFormat::Persistent, value: "x".to_owned() },
+            attributes: vec![Attribute { name: "mail".to_owned(), values: vec!["ann@example.com".to_owned()] }],
+            role_attribute: None,
+            roles: roles
+                .iter()
+                .map(|name| RoleCandidate { name: samples::role(name), value: format!("arn:{name}") })
+                .collect(),
+            session_index: "s".to_owned(),
+            authn_instant: at(0),
+            session_not_on_or_after: None,
+            authn_context: AuthnContextClass::TimeSyncToken,
+            sign: SignMode::Assertion,
+        }
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
+    }
+
+    fn session() -> SessionId {
+        SessionId::parse("01890000-0000-7000-8000-000000000002").unwrap()
+    }
+
+    fn shown(methods: &[Method]) -> MethodSet {
+        methods.iter().copied().collect()
+    }
+
+    #[test]
+    fn only_permitted_roles_stay() {
+        let (bundle, sample) = (samples::shipped(), Sample::new(&["aws-users", "aws-admins"], "aws"));
+        for (proofs, roles) in [
+            (vec![Method::Password, Method::Totp], vec!["Dev"]),
+            (vec![Method::Password, Method::SecurityKey], vec!["Dev", "Admin"]),
+        ] {
+            let q = sample.question(shown(&proofs));
+            let permit =
+                bundle.permit_issue(&q, request("aws", &["Dev", "Admin", "Unknown"]), session(), at(0)).unwrap();
+            let permitted = permit.redeem(at(1)).unwrap();
+            let names: Vec<_> = permitted.request().roles.iter().map(|role| role.name.as_str()).collect();
+            assert_eq!(names, roles);
+            assert_eq!(permitted.policy_digest(), bundle.digest());
+            assert_eq!((permitted.user_id(), permitted.session()), (sample.user.id, session()));
+            assert_eq!((permitted.username(), permitted.proofs()), (&sample.user.username, q.proofs));
+        }
+    }
+
+    #[test]
+    fn nothing_is_permitted_without_the_yes_of_every_policy() {
+        let bundle = samples::shipped();
+        let refused = |groups: &[&str], proofs: &[Method], app: &str, roles: &[&str]| {
+            let sample = Sample::new(groups, "aws");
+            let q = sample.question(shown(proofs));
+            let refused = bundle.permit_issue(&q, request(app, roles), session(), at(0)).unwrap_err();
+            assert!(!refused.verdict.allowed);
+            refused.reason
+        };
+        let both = [Method::Password, Method::Totp];
+        assert_eq!(refused(&[], &both, "aws", &["Dev"]), DenyReason::NoPermit);
+        assert_eq!(refused(&["aws-users"], &both, "wiki", &["Dev"]), DenyReason::NoPermit);
+        assert_eq!(refused(&["aws-users"], &both, "aws", &["Admin"]), DenyReason::NoRole);
+        assert_eq!(refused(&["aws-users"], &both, "aws", &[]), DenyReason::NoRole);
+        let reason = refused(&["aws-users"], &[Method::Password], "aws", &["Dev"]);
+        assert!(
+            matches!(&reason, DenyReason::Forbidden { policies } if policies[0].id.as_str() == "aws.second-factor")
+        );
+    }
+
+    #[test]
+    fn a_permit_is_worth_nothing_after_ten_seconds_or_before_it_was_made() {
+        let (bundle, sample) = (samples::shipped(), Sample::new(&["aws-users"], "aws"));
+        for (millis, good) in [(0, true), (10_000, true), (10_001, false), (-1, false)] {
+            let q = sample.question(shown(&[Method::Password, Method::Totp]));
+            let permit = bundle.permit_issue(&q, request("aws", &["Dev"]), session(), at(0)).unwrap();
+            assert_eq!(permit.redeem(at(millis)).is_ok(), good, "{millis} ms");
+            let q = sample.question(shown(&[Method::Password, Method::ActivationLink]));
+            let permit = bundle.permit_enroll(&q, at(0)).unwrap();
+            assert_eq!(permit.redeem(at(millis)).is_ok(), good, "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn enrolling_takes_more_than_a_password() {
+        let (bundle, sample) = (samples::shipped(), Sample::new(&["aws-users"], "aws"));
+        let refused = bundle.permit_enroll(&sample.question(shown(&[Method::Password])), at(0)).unwrap_err();
+        assert_eq!(refused.verdict.determining[0].id.as_str(), "base.self-service-proof");
+    }
+}
