@@ -309,7 +309,7 @@ fn demo(lang: Language, word: &str) -> Vec<Sample> {
         subject: word.to_owned(),
         at: "2026-11-21 22:15".to_owned(),
         text: format!("Hello {word},\n\nopen this link:\nhttp://127.0.0.1:8080/link/abc\n"),
-        links: vec!["http://127.0.0.1:8080/link/abc".to_owned()],
+        links: vec!["http://127.0.0.1:8080/link/abc".to_owned(), "javascript:alert(1)".to_owned()],
     };
     let choice = |value: &str, selected| Choice { value: value.to_owned(), label: word.to_owned(), selected };
     let pretend = Pretend {

@@ -82,8 +82,14 @@ pub struct Mail {
     pub at: String,
     /// The plain text.
     pub text: String,
-    /// The addresses in it, to click on.
+    /// The addresses in it, to click on; anything but `http` and `https` is left out.
     pub links: Vec<String>,
+}
+
+impl Mail {
+    fn web_links(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().map(String::as_str).filter(|link| link.starts_with("http://") || link.starts_with("https://"))
+    }
 }
 
 /// The mails, newest first. GET `/demo/mails`.

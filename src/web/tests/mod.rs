@@ -42,6 +42,7 @@ fn nothing_from_outside_reaches_a_page_unescaped() {
     check_all(HOSTILE, |sample, _| {
         assert!(!sample.html.contains("<script>alert"), "{}\n{}", sample.name, sample.html);
         assert!(!sample.html.contains("\"'>"), "{}\n{}", sample.name, sample.html);
+        assert!(!sample.html.contains("\"javascript:"), "{}\n{}", sample.name, sample.html);
     });
 }
 
@@ -117,7 +118,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_first_page_is_small() {
     let page = samples::all(Language::De, "Example").into_iter().find(|sample| sample.name == "identify").unwrap();
-    let assets = ["style.css", "icon.svg", "rings.svg"].map(|name| size(name));
+    let assets = ["style.css", "icon.svg", "rings.svg"].map(size);
     let total = page.html.len() + assets.iter().sum::<usize>();
     assert!(total < 50_000, "{total} bytes: html {}, {assets:?}", page.html.len());
 }
@@ -161,6 +162,17 @@ fn a_contact_becomes_a_link_only_where_it_is_one() {
     ] {
         let frame = Frame { contact: Some(contact.to_owned()), ..Frame::new(Language::En, "Example", None, "t") };
         assert_eq!(frame.contact_url().as_deref(), url, "{contact}");
+    }
+}
+
+#[test]
+fn a_page_links_to_its_other_languages_where_it_can_be_asked_for_again() {
+    for (address, expected) in
+        [(None, vec![]), (Some("/signin"), vec!["/signin?lang=de"]), (Some("/?q=wiki"), vec!["/?q=wiki&lang=de"])]
+    {
+        let language_url = address.map(ToOwned::to_owned);
+        let frame = Frame { language_url, ..Frame::new(Language::En, "Example", None, "t") };
+        assert_eq!(frame.language_links().into_iter().map(|link| link.url).collect::<Vec<_>>(), expected);
     }
 }
 
