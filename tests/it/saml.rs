@@ -235,7 +235,7 @@ async fn what_cannot_be_done_is_answered_in_the_protocol() {
 #[tokio::test]
 async fn a_block_page_leads_back_to_the_app_that_asked() {
     let server = Server::start();
-    let client = server.client().from_address(from::ELSEWHERE);
+    let client = server.client().at_address(from::ELSEWHERE);
     let request = AuthnRequest::of(&server, AWS, AWS_ACS);
     let page = client.get(&request.redirect(Some("back"))).await;
     let page = client.walk(page, server.person("carl")).await;

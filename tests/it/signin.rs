@@ -127,7 +127,7 @@ async fn a_wrong_a_used_and_a_malformed_code_open_nothing() {
 #[tokio::test]
 async fn a_contractor_outside_the_office_is_refused_at_once_and_the_reason_is_found_again() {
     let server = Server::start();
-    let client = server.client().from_address(from::ELSEWHERE);
+    let client = server.client().at_address(from::ELSEWHERE);
     let page = client.get("/launch/aws").await;
     let page = if let Some(form) = page.find_form("/launch/aws") { client.submit(&form).await } else { page };
     let page = client.submit(&page.form("/signin").set("username", "carl")).await;
@@ -143,7 +143,7 @@ async fn a_contractor_outside_the_office_is_refused_at_once_and_the_reason_is_fo
 async fn a_blocked_network_sees_no_sign_in_page() {
     let server = Server::start();
     for path in ["/", "/signin", "/launch/aws"] {
-        let page = server.client().from_address(from::BLOCKED).get(path).await;
+        let page = server.client().at_address(from::BLOCKED).get(path).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{path}");
         assert_clear(path, &page);
         assert!(page.find_form("/signin").is_none(), "{path}");
@@ -291,7 +291,7 @@ async fn bad_input_gets_a_clear_page_and_the_server_stays() {
 
 /// How many wrong passwords are answered before the first 429.
 async fn failures_until_refused(server: &Server, username: &str) -> usize {
-    let client = server.client().from_address(from::ELSEWHERE);
+    let client = server.client().at_address(from::ELSEWHERE);
     let form = at_password(&client, username).await.form("/signin/password").set("password", "not-the-password");
     for tried in 0..40 {
         let page = client.submit(&form).await;
@@ -309,7 +309,7 @@ async fn guessing_is_slowed_down_alike_for_known_and_unknown_people_and_others_a
     let server = Server::start();
     let known = failures_until_refused(&server, "ann").await;
     assert_eq!(known, failures_until_refused(&server, "nobody").await);
-    let elsewhere = after_password(&server.client().from_address(from::OFFICE), "ann").await;
+    let elsewhere = after_password(&server.client().at_address(from::OFFICE), "ann").await;
     assert!(elsewhere.find_form("/signin/totp").is_some(), "a stranger locks nobody out: {elsewhere:?}");
 }
 

@@ -59,7 +59,7 @@ impl Client {
     }
 
     /// The same browser behind the address `ip` (the tests' config trusts the loopback as a proxy).
-    pub(crate) fn from_address(&self, ip: &str) -> Self {
+    pub(crate) fn at_address(&self, ip: &str) -> Self {
         self.with_header("x-forwarded-for", ip)
     }
 
