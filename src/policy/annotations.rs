@@ -46,7 +46,8 @@ pub(super) fn read<'a>(
         wrong.extend(read.err().map(|(what, help)| (format!("`@{key}`: {what}"), help)));
     }
     let has = |key: &str| wrong.iter().any(|(what, _)| what.starts_with(&format!("`@{key}`")));
-    let (no_id, no_description) = (id.is_none() && !has("id"), description.is_none() && !has("description"));
+    let (no_id, no_description) =
+        (id.is_none() && !has("id"), description.is_none() && !has("description"));
     if no_id {
         wrong.push(("a policy without `@id`".to_owned(), "name it, as in @id(\"aws.second-factor\")"));
     }
@@ -113,8 +114,7 @@ mod tests {
 
     #[test]
     fn alerts_and_messages_are_read() {
-        let all =
-            NAMED.into_iter().chain([("alert", "user, security"), ("message", "network.blocked"), ("mode", "report")]);
+        let all = NAMED.into_iter().chain([("alert", "user, security"), ("message", "network.blocked"), ("mode", "report")]);
         let read = read(all, Forbid).unwrap();
         assert!(read.enforced.alerts_user && read.enforced.alerts_security && read.report);
         assert_eq!(read.enforced.message.as_deref(), Some("network.blocked"));

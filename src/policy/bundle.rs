@@ -18,8 +18,8 @@ use super::request::{self, Names, Prepared, RequestError, STEPS, Shown};
 use super::vocabulary::Vocabulary;
 use crate::clock::Timestamp;
 use crate::domain::{
-    App, AppId, Country, DeviceFacts, EmailAddress, IdError, MethodSet, PolicyId, Profile, RiskFacts, RoleName,
-    SignalSet, Step, User, UserId, UserStatus, Username,
+    App, AppId, Country, DeviceFacts, EmailAddress, IdError, MethodSet, PolicyId, Profile, RiskFacts, RoleName, SignalSet,
+    Step, User, UserId, UserStatus, Username,
 };
 
 /// One file as it was read.
@@ -93,8 +93,9 @@ impl Bundle {
         let at_schema = |message: String| BundleErrors::new(vec![BundleError::new(&sources.schema, (0, 0), message)]);
         let schema = read_schema(&sources.schema)?;
         let names = Names::new(&schema).map_err(|error| at_schema(error.to_string()))?;
-        probe(&names, &vocabulary, &schema)
-            .map_err(|error| at_schema(format!("the schema does not fit what cedargate tells policies: {error}")))?;
+        probe(&names, &vocabulary, &schema).map_err(|error| {
+            at_schema(format!("the schema does not fit what cedargate tells policies: {error}"))
+        })?;
         let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let validator = Validator::new(schema);
@@ -311,8 +312,12 @@ fn fingerprint(schema: &SourceFile, files: &[&SourceFile], vocabulary: &Vocabula
 
 /// A person, an app and signals that stand for all others when the schema is tried.
 fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), ProbeError> {
-    let app =
-        App { id: AppId::parse("app")?, name: String::new(), device_limit: 1, roles: vec![RoleName::parse("role")?] };
+    let app = App {
+        id: AppId::parse("app")?,
+        name: String::new(),
+        device_limit: 1,
+        roles: vec![RoleName::parse("role")?],
+    };
     let user = User {
         id: UserId::parse("00000000-0000-7000-8000-000000000000").ok_or(ProbeError::Sample)?,
         username: Username::parse("somebody")?,

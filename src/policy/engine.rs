@@ -128,7 +128,11 @@ impl Bundle {
 
     pub(super) fn verdict(&self, applied: &Applied) -> Verdict {
         let which = if applied.forbids.is_empty() { &applied.permits } else { &applied.forbids };
-        Verdict { allowed: applied.allowed(), determining: self.enforced(which), errors: applied.errors.clone() }
+        Verdict {
+            allowed: applied.allowed(),
+            determining: self.enforced(which),
+            errors: applied.errors.clone(),
+        }
     }
 
     pub(super) fn enforced<'a>(&self, places: impl IntoIterator<Item = &'a usize>) -> Vec<EnforcedPolicy> {

@@ -11,9 +11,11 @@ pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String
     let known: Vec<String> = match uid.type_name().to_string().as_str() {
         "Group" => vocabulary.groups.keys().map(ToString::to_string).collect(),
         "App" => vocabulary.apps.iter().map(|app| app.id.to_string()).collect(),
-        "Role" => {
-            vocabulary.apps.iter().flat_map(|app| app.roles.iter().map(|role| app.role_entity_id(role))).collect()
-        }
+        "Role" => vocabulary
+            .apps
+            .iter()
+            .flat_map(|app| app.roles.iter().map(|role| app.role_entity_id(role)))
+            .collect(),
         "Network" => vocabulary.networks.iter().map(ToString::to_string).collect(),
         "CountryList" => vocabulary.country_lists.keys().map(ToString::to_string).collect(),
         "AppGroup" => Vec::new(),

@@ -170,8 +170,7 @@ fn enrolment(
     with_all: Shown,
 ) -> Result<Option<(Vec<Method>, bool)>, Stop> {
     let about_an_app = matches!(goal, Goal::App { .. } | Goal::Step(Step::SignIn | Step::TrustDevice));
-    let theirs: MethodSet =
-        repertoire.enrolled.iter().chain(&repertoire.lost).copied().chain(q.proofs.iter()).collect();
+    let theirs: MethodSet = repertoire.enrolled.iter().chain(&repertoire.lost).copied().chain(q.proofs.iter()).collect();
     if !about_an_app || theirs.iter().any(|method| is_second_factor(method, q.profile)) {
         return Ok(None);
     }
@@ -206,7 +205,12 @@ fn is_second_factor(method: Method, profile: Profile) -> bool {
 }
 
 /// Why somebody is refused who reaches the goal with nothing they can show.
-fn reason(bundle: &Bundle, search: &mut Search<'_>, shown: Shown, everything: &Reach) -> Result<DenyReason, Stop> {
+fn reason(
+    bundle: &Bundle,
+    search: &mut Search<'_>,
+    shown: Shown,
+    everything: &Reach,
+) -> Result<DenyReason, Stop> {
     if everything.step.allowed() {
         // The app opens, but no role: tell what stands before the roles that are granted, if any is.
         let granted = everything.roles.iter().filter(|role| !role.permits.is_empty());

@@ -84,10 +84,7 @@ mod tests {
     fn proofs_stand_only_where_more_of_them_helps() {
         for (policy, good) in [
             (r#"permit (principal, action, resource) when { context.proofs.contains(Proof::"totp") };"#, true),
-            (
-                r#"forbid (principal, action, resource) unless { context.fresh.containsAny([Proof::"totp"]) || context.x };"#,
-                true,
-            ),
+            (r#"forbid (principal, action, resource) unless { context.fresh.containsAny([Proof::"totp"]) || context.x };"#, true),
             (r#"forbid (principal, action, resource) when { !context.x && context.net.y == 3 };"#, true),
             (r#"permit (principal, action, resource) when { context.sign_in.proofs.contains(Proof::"totp") };"#, true),
             (r#"forbid (principal, action, resource) when { context.proofs.contains(Proof::"totp") };"#, false),
@@ -97,15 +94,9 @@ mod tests {
             (r#"permit (principal, action, resource) when { context.proofs == [] };"#, false),
             (r#"permit (principal, action, resource) when { [Proof::"totp"].containsAll(context.proofs) };"#, false),
             (r#"permit (principal, action, resource) when { context.proofs.containsAll(context.fresh) };"#, false),
-            (
-                r#"permit (principal, action, resource) when { if context.proofs.contains(Proof::"totp") then false else true };"#,
-                false,
-            ),
+            (r#"permit (principal, action, resource) when { if context.proofs.contains(Proof::"totp") then false else true };"#, false),
             (r#"permit (principal, action, resource) when { {"a": context} == {"a": context} };"#, false),
-            (
-                r#"permit (principal, action, resource) when { (if true then context else context).proofs.isEmpty() };"#,
-                false,
-            ),
+            (r#"permit (principal, action, resource) when { (if true then context else context).proofs.isEmpty() };"#, false),
             (r#"permit (principal, action, resource) when { context["proofs"].isEmpty() };"#, false),
         ] {
             let parsed = cedar_policy::Policy::parse(None, policy).unwrap().to_pst().unwrap();

@@ -10,8 +10,8 @@ use super::planner::{self, Goal, Repertoire};
 use super::question::Question;
 use crate::clock::Timestamp;
 use crate::domain::{
-    App, Country, Decision, DenyReason, DeviceFacts, EmailAddress, EnforcedPolicy, GroupName, Method, NetworkName,
-    Profile, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
+    App, Country, Decision, DenyReason, DeviceFacts, EmailAddress, EnforcedPolicy, GroupName, Method,
+    NetworkName, Profile, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
 };
 
 /// One case that did not come out as written.

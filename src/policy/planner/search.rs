@@ -201,7 +201,11 @@ impl<'a> Search<'a> {
 
     /// Every smallest set of `candidates` that reaches the goal on top of `shown`; each member of a set is a group of
     /// methods that no policy tells apart, any of which will do.
-    pub(super) fn smallest_sets(&mut self, shown: Shown, candidates: MethodSet) -> Result<Vec<Vec<MethodSet>>, Stop> {
+    pub(super) fn smallest_sets(
+        &mut self,
+        shown: Shown,
+        candidates: MethodSet,
+    ) -> Result<Vec<Vec<MethodSet>>, Stop> {
         let groups = self.groups(shown, candidates);
         let all = union(&groups);
         let mut looked_at = 0_usize;
@@ -237,9 +241,9 @@ impl<'a> Search<'a> {
     fn groups(&self, shown: Shown, candidates: MethodSet) -> Vec<MethodSet> {
         let mut groups: Vec<MethodSet> = Vec::new();
         for method in candidates.iter() {
-            let same = groups
-                .iter_mut()
-                .find(|group| group.iter().next().is_some_and(|first| self.is_alike(first, method, shown, candidates)));
+            let same = groups.iter_mut().find(|group| {
+                group.iter().next().is_some_and(|first| self.is_alike(first, method, shown, candidates))
+            });
             match same {
                 Some(group) => *group = group.with(method),
                 None => groups.push(MethodSet::EMPTY.with(method)),

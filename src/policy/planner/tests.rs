@@ -4,18 +4,17 @@ use super::*;
 use crate::policy::samples::{self, Sample};
 
 const PROOFS: [&str; 9] = [
-    "password",
-    "passkey",
-    "totp",
-    "email_otp",
-    "security_key",
-    "magic_link",
-    "first_factor",
-    "second_factor",
+    "password", "passkey", "totp", "email_otp", "security_key", "magic_link", "first_factor", "second_factor",
     "phishing_resistant",
 ];
-const METHODS: [Method; 6] =
-    [Method::Password, Method::Passkey, Method::Totp, Method::EmailOtp, Method::SecurityKey, Method::MagicLink];
+const METHODS: [Method; 6] = [
+    Method::Password,
+    Method::Passkey,
+    Method::Totp,
+    Method::EmailOtp,
+    Method::SecurityKey,
+    Method::MagicLink,
+];
 
 /// One `contains`, of `proofs` or `fresh`.
 fn any_condition() -> impl Strategy<Value = String> {
@@ -37,9 +36,7 @@ fn any_policies() -> impl Strategy<Value = String> {
 }
 
 fn any_methods() -> impl Strategy<Value = MethodSet> {
-    (0_u32..64).prop_map(|bits| {
-        METHODS.into_iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0).map(|(_, m)| m).collect()
-    })
+    (0_u32..64).prop_map(|bits| METHODS.into_iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0).map(|(_, m)| m).collect())
 }
 
 /// All smallest sets by asking about each.

@@ -17,8 +17,7 @@ fn failure(text: &str) -> Failure {
 
 #[test]
 fn a_wrong_expectation_is_told_with_its_line() {
-    let failure =
-        failure("# one\n[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\nexpect = \"deny\"\n");
+    let failure = failure("# one\n[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\nexpect = \"deny\"\n");
     assert_eq!((failure.line, failure.case.as_str()), (3, "n"));
     assert_eq!(failure.message, r#"expected Deny, got Allow by ["base.portal"]"#);
 }
