@@ -237,7 +237,7 @@ fn signed_assertion(signed: &str) -> Result<Assertion, Refusal> {
         "Assertion" => signed.parse().map_err(|e| unreadable(&e)),
         "Response" => {
             // The innermost code says most.
-            let status = document.descendants().filter(|node| node.tag_name().name() == "StatusCode").next_back();
+            let status = document.descendants().rfind(|node| node.tag_name().name() == "StatusCode");
             let status = status.and_then(|code| code.attribute("Value")).unwrap_or("none");
             if !status.ends_with(":status:Success") {
                 return Err(Refusal::Status(status.rsplit(':').next().unwrap_or(status).to_owned()));
