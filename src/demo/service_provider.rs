@@ -237,7 +237,7 @@ fn signed_assertion(signed: &str) -> Result<Assertion, Refusal> {
         "Assertion" => signed.parse().map_err(|e| unreadable(&e)),
         "Response" => {
             // The innermost code says most.
-            let status = document.descendants().filter(|node| node.tag_name().name() == "StatusCode").last();
+            let status = document.descendants().rfind(|node| node.tag_name().name() == "StatusCode");
             let status = status.and_then(|code| code.attribute("Value")).unwrap_or("none");
             if !status.ends_with(":status:Success") {
                 return Err(Refusal::Status(status.rsplit(':').next().unwrap_or(status).to_owned()));
@@ -279,17 +279,16 @@ fn aws(attributes: &[Attribute]) -> Result<AwsSession, Refusal> {
     let good = (2..=64).contains(&session_name.len())
         && session_name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
     demand(good, || format!("the RoleSessionName `{session_name}` is not of AWS's form"))?;
-    let duration = match values(SESSION_DURATION).as_slice() {
-        [] => None,
-        [seconds] => Some(
-            seconds
-                .parse()
-                .ok()
-                .filter(|seconds| (900..=43_200).contains(seconds))
-                .ok_or_else(|| Refusal::Assertion(format!("the SessionDuration `{seconds}` is not 900 to 43200")))?,
-        ),
-        _ => return Err(Refusal::Assertion("SessionDuration stands there twice".into())),
-    };
+    let duration =
+        match values(SESSION_DURATION).as_slice() {
+            [] => None,
+            [seconds] => {
+                Some(seconds.parse().ok().filter(|seconds| (900..=43_200).contains(seconds)).ok_or_else(|| {
+                    Refusal::Assertion(format!("the SessionDuration `{seconds}` is not 900 to 43200"))
+                })?)
+            }
+            _ => return Err(Refusal::Assertion("SessionDuration stands there twice".into())),
+        };
     Ok((roles, Some(session_name), duration))
 }
 
@@ -362,7 +361,12 @@ mod tests {
             assert!(matches!(sp.verify(&response, asked, now()), Err(Refusal::Assertion(_))), "{audience} {acs}");
         }
         let other = metadata.replace("entityID=\"https://login", "entityID=\"https://other");
-        let sp = VerifyingServiceProvider::new(Kind::Aws, &other, "urn:amazon:webservices", "https://signin.aws.amazon.com/saml");
+        let sp = VerifyingServiceProvider::new(
+            Kind::Aws,
+            &other,
+            "urn:amazon:webservices",
+            "https://signin.aws.amazon.com/saml",
+        );
         assert!(matches!(sp.unwrap().verify(&response, None, now()), Err(Refusal::Assertion(_))));
     }
 

@@ -58,10 +58,7 @@ pub fn read_redirect(value: &str, limit: usize) -> Result<String, EncodingError>
     let deflated = base64(value, limit)?;
     let mut xml = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    DeflateDecoder::new(deflated.as_slice())
-        .take(most)
-        .read_to_end(&mut xml)
-        .map_err(|_| EncodingError::NotDeflate)?;
+    DeflateDecoder::new(deflated.as_slice()).take(most).read_to_end(&mut xml).map_err(|_| EncodingError::NotDeflate)?;
     if xml.len() > limit {
         return Err(EncodingError::TooLarge);
     }

@@ -157,7 +157,10 @@ impl Files {
     /// What xmllint says against an OASIS schema; empty = valid.
     pub(crate) fn schema_errors(&self, schema: &str) -> String {
         let schema = Path::new("/usr/share/xml/opensaml").join(schema);
-        assert!(schema.exists(), "the tests need the SAML schemas: apt-get install opensaml-schemas xmltooling-schemas");
+        assert!(
+            schema.exists(),
+            "the tests need the SAML schemas: apt-get install opensaml-schemas xmltooling-schemas"
+        );
         self.catalog();
         let output = Command::new("xmllint")
             .args(["--nonet", "--noout", "--schema"])
@@ -182,7 +185,8 @@ impl Files {
             ("http://www.w3.org/2001/xml.xsd", "xml.xsd"),
         ] {
             let uri = format!("file:///usr/share/xml/xmltooling/{file}");
-            writeln!(catalog, "<system systemId=\"{address}\" uri=\"{uri}\"/><uri name=\"{address}\" uri=\"{uri}\"/>").unwrap();
+            writeln!(catalog, "<system systemId=\"{address}\" uri=\"{uri}\"/><uri name=\"{address}\" uri=\"{uri}\"/>")
+                .unwrap();
         }
         writeln!(catalog, "</catalog>").unwrap();
     }

@@ -94,7 +94,8 @@ fn a_response_says_when_where_and_for_whom() {
     assert_eq!(one("Audience").text(), Some("urn:amazon:webservices"));
     assert_eq!(one("Response").attribute("InResponseTo"), None);
     assert_eq!(response.sha256, sha256_hex(response.xml.as_bytes()));
-    let pair = |role: &str| format!("arn:aws:iam::123456789012:role/{role},arn:aws:iam::123456789012:saml-provider/cedargate");
+    let pair =
+        |role: &str| format!("arn:aws:iam::123456789012:role/{role},arn:aws:iam::123456789012:saml-provider/cedargate");
     let aws = |name: &str| format!("https://aws.amazon.com/SAML/Attributes/{name}");
     assert_eq!(
         attributes(&response.xml),
@@ -167,7 +168,12 @@ proptest! {
 
 #[test]
 fn hostile_names_still_verify_elsewhere() {
-    for name in ["]]><!--", "&#x41;<b a='1'>\"", "R&D \u{2028}\u{1f332} é e\u{301}", " xmlns:xs=\"http://www.w3.org/2001/XMLSchema\""] {
+    for name in [
+        "]]><!--",
+        "&#x41;<b a='1'>\"",
+        "R&D \u{2028}\u{1f332} é e\u{301}",
+        " xmlns:xs=\"http://www.w3.org/2001/XMLSchema\"",
+    ] {
         let response = issue_for(&User { last_name: name.into(), ..ann() }, &wiki_config());
         assert!(Files::of(&response.xml).xmlsec1_verifies("Assertion"), "{name}\n{}", response.xml);
     }

@@ -330,9 +330,7 @@ pub fn verify(
     sso_url: &str,
     now: Timestamp,
 ) -> Result<VerifiedAuthnRequest, Refusal> {
-    let sp = registry
-        .by_entity_id(&parsed.issuer)
-        .ok_or_else(|| RequestError::UnknownIssuer(parsed.issuer.clone()))?;
+    let sp = registry.by_entity_id(&parsed.issuer).ok_or_else(|| RequestError::UnknownIssuer(parsed.issuer.clone()))?;
     if let Some(destination) = parsed.destination.as_ref().filter(|destination| *destination != sso_url) {
         return Err(RequestError::Destination(destination.clone()).into());
     }

@@ -73,7 +73,8 @@ fn acs_choice(root: Node<'_, '_>) -> Result<AcsChoice, RequestError> {
 
 fn contexts(root: Node<'_, '_>) -> Result<Option<Contexts>, RequestError> {
     let Some(node) = only_child(root, ns::PROTOCOL, "RequestedAuthnContext")? else { return Ok(None) };
-    let comparison = Comparison::parse(attribute(node, "Comparison")?).ok_or_else(|| malformed("unknown `Comparison`"))?;
+    let comparison =
+        Comparison::parse(attribute(node, "Comparison")?).ok_or_else(|| malformed("unknown `Comparison`"))?;
     let mut asked = Vec::new();
     for child in node.children().filter(Node::is_element) {
         if is(child, ns::ASSERTION, "AuthnContextClassRef") {
@@ -117,7 +118,11 @@ fn plain_text<'a>(node: Node<'a, '_>) -> Result<&'a str, RequestError> {
     let wrong = || malformed(format!("its `{}` holds no plain text", node.tag_name().name()));
     let mut children = node.children();
     let text = children.next().filter(Node::is_text).and_then(|text| text.text()).ok_or_else(wrong)?.trim();
-    if children.next().is_some() || text.is_empty() || text.len() > MAX_VALUE_BYTES || text.chars().any(char::is_control) {
+    if children.next().is_some()
+        || text.is_empty()
+        || text.len() > MAX_VALUE_BYTES
+        || text.chars().any(char::is_control)
+    {
         return Err(wrong());
     }
     Ok(text)

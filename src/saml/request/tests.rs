@@ -108,7 +108,10 @@ fn xml_that_readers_would_differ_on_is_refused() {
         (good.replace("AuthnRequest", "LogoutRequest"), "another message"),
         (good.replace("SAML:2.0:protocol", "SAML:1.1:protocol"), "another namespace"),
         (request("IsPassive=\"yes\"", ""), "a flag that is none"),
-        (request(&format!("AssertionConsumerServiceURL=\"{ACS}\" AssertionConsumerServiceIndex=\"0\""), ""), "two addresses"),
+        (
+            request(&format!("AssertionConsumerServiceURL=\"{ACS}\" AssertionConsumerServiceIndex=\"0\""), ""),
+            "two addresses",
+        ),
         (request("", &deep), "deep nesting"),
         (request("", &very_deep), "very deep nesting"),
         (request("", &"<a/>".repeat(3000)), "many elements"),
@@ -172,7 +175,11 @@ fn wishes_that_cannot_be_met_are_answered_with_a_status() {
         )
     };
     for (attributes, children, expected) in [
-        ("ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:PAOS\"", String::new(), SecondLevel::UnsupportedBinding),
+        (
+            "ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:PAOS\"",
+            String::new(),
+            SecondLevel::UnsupportedBinding,
+        ),
         ("", policy(NameIdFormat::EmailAddress.uri()), SecondLevel::InvalidNameIdPolicy),
         ("", policy("urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos"), SecondLevel::InvalidNameIdPolicy),
         ("", "<samlp:NameIDPolicy SPNameQualifier=\"other\"/>".into(), SecondLevel::InvalidNameIdPolicy),

@@ -176,9 +176,7 @@ impl ServiceProvider {
         candidates
             .into_iter()
             .filter(|format| *format == self.format(None) || self.offers(*format))
-            .filter(|format| {
-                asked.is_none_or(|uri| uri == format.uri() || uri == NameIdFormat::Unspecified.uri())
-            })
+            .filter(|format| asked.is_none_or(|uri| uri == format.uri() || uri == NameIdFormat::Unspecified.uri()))
             .any(|format| self.name_id_value(user, format, "", persistent_id_key) == subject.value)
     }
 

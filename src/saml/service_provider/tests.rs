@@ -32,7 +32,10 @@ fn check(config: &AppConfig, cases: &[Case]) {
         let mut config = config.clone();
         change(&mut config);
         let problems = ServiceProvider::build(&config).expect_err(message);
-        assert!(problems.iter().any(|p| p.key == *key && p.message.contains(message)), "{key} {message}: {problems:#?}");
+        assert!(
+            problems.iter().any(|p| p.key == *key && p.message.contains(message)),
+            "{key} {message}: {problems:#?}"
+        );
     }
 }
 
@@ -42,10 +45,21 @@ fn what_aws_would_refuse_is_a_problem_of_the_config() {
         (|c| c.roles[0].role_arn = "arn:aws:iam::1234:role/Dev".into(), ".roles[0].role_arn", "is no role ARN"),
         (|c| c.roles[0].role_arn = "arn:aws:iam::123456789012:user/Dev".into(), ".roles[0].role_arn", "is no role ARN"),
         (|c| c.roles[0].role_arn = "arn:aws:iam::123456789012:role/a,b".into(), ".roles[0].role_arn", "is no role ARN"),
-        (|c| c.roles[0].role_arn = " arn:aws:iam::123456789012:role/Dev".into(), ".roles[0].role_arn", "is no role ARN"),
-        (|c| c.roles[1].role_arn = c.roles[1].role_arn.replace("arn:aws:", "arn:aws-cn:"), ".roles[1].role_arn", "partition"),
         (
-            |c| c.roles[0].role_arn = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1".into(),
+            |c| c.roles[0].role_arn = " arn:aws:iam::123456789012:role/Dev".into(),
+            ".roles[0].role_arn",
+            "is no role ARN",
+        ),
+        (
+            |c| c.roles[1].role_arn = c.roles[1].role_arn.replace("arn:aws:", "arn:aws-cn:"),
+            ".roles[1].role_arn",
+            "partition",
+        ),
+        (
+            |c| {
+                c.roles[0].role_arn =
+                    "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1".into()
+            },
             ".roles[0].role_arn",
             "Identity Center",
         ),
@@ -60,8 +74,20 @@ fn what_aws_would_refuse_is_a_problem_of_the_config() {
         (|c| c.acs = vec!["https://signin.aws.amazon.com/sam1".into()], ".acs", "AWS has"),
         (|c| c.acs = vec!["https://eu.signin.aws.amazon.com/saml".into()], ".acs", "AWS has"),
         (|c| c.acs = vec!["https://signin.amazonaws.cn/saml".into()], ".acs", "partition"),
-        (|c| { c.attributes.insert(ROLE_NAME.into(), "email".into()); }, ATTRIBUTE_ROLE, "decided by policies"),
-        (|c| { c.attributes.insert(format!("{TAGS}Team"), "last_name".into()); }, ATTRIBUTE_TEAM, "edit this field"),
+        (
+            |c| {
+                c.attributes.insert(ROLE_NAME.into(), "email".into());
+            },
+            ATTRIBUTE_ROLE,
+            "decided by policies",
+        ),
+        (
+            |c| {
+                c.attributes.insert(format!("{TAGS}Team"), "last_name".into());
+            },
+            ATTRIBUTE_TEAM,
+            "edit this field",
+        ),
         (
             |c| {
                 c.attributes.insert(format!("{TAGS}Team"), "email".into());
@@ -71,7 +97,11 @@ fn what_aws_would_refuse_is_a_problem_of_the_config() {
             "only in case",
         ),
         (
-            |c| (0..51).for_each(|n| { c.attributes.insert(format!("{TAGS}t{n}"), "email".into()); }),
+            |c| {
+                (0..51).for_each(|n| {
+                    c.attributes.insert(format!("{TAGS}t{n}"), "email".into());
+                })
+            },
             ".attributes",
             "50 tags",
         ),
@@ -119,7 +149,13 @@ fn what_any_service_provider_would_refuse_is_a_problem_of_the_config() {
         (|c| c.relay_state_override = true, ".relay_state_override", "no RelayState"),
         (|c| c.session_duration = Some(3600), ".session_duration", "only with"),
         (|c| c.name_id_field = Some("display_name".into()), ".name_id_field", "cannot name a person"),
-        (|c| { c.attributes.insert("mail".into(), "mail".into()); }, ".attributes.\"mail\"", "no user field `mail`"),
+        (
+            |c| {
+                c.attributes.insert("mail".into(), "mail".into());
+            },
+            ".attributes.\"mail\"",
+            "no user field `mail`",
+        ),
     ];
     check(&wiki_config(), &cases);
 }
@@ -194,7 +230,11 @@ fn a_subject_is_matched_by_the_name_the_app_knows() {
         (None, "bob@example.com", false),
         (None, "", false),
     ] {
-        assert_eq!(email.is_subject(&ann(), &subject(format, value), &PERSISTENT_ID_KEY), expected, "{format:?} {value}");
+        assert_eq!(
+            email.is_subject(&ann(), &subject(format, value), &PERSISTENT_ID_KEY),
+            expected,
+            "{format:?} {value}"
+        );
     }
 }
 
@@ -216,7 +256,10 @@ fn relay_states_follow_the_rules() {
     assert_eq!(echo.relay_state_for_launch(Some("docs")).unwrap().unwrap().as_str(), "https://wiki.example.com/docs");
     let stranger = "https://evil.example.com";
     assert_eq!(echo.relay_state_for_launch(Some(stranger)), Err(UnknownTarget(stranger.into())));
-    assert_eq!(build(&aws_config()).relay_state_for_launch(None).unwrap().unwrap().as_str(), "https://console.aws.amazon.com");
+    assert_eq!(
+        build(&aws_config()).relay_state_for_launch(None).unwrap().unwrap().as_str(),
+        "https://console.aws.amazon.com"
+    );
 }
 
 #[test]
