@@ -52,6 +52,7 @@ fn decision(seed: i64, decision: Decision) -> DecisionRecord {
         step: Step::AssumeRole,
         role: Some(RoleName::parse("Dev").unwrap()),
         groups: BTreeSet::from([GroupName::parse("aws-users").unwrap()]),
+        home_country: None,
         status: Some(UserStatus::Active),
         proofs: MethodSet::EMPTY.with(Method::Password),
         fresh: MethodSet::EMPTY,

@@ -15,7 +15,7 @@ use crate::web::server::{Surroundings, open, serve};
 ///
 /// # Errors
 /// Something cannot be opened or bound.
-pub fn run(file: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let loaded = super::load_config(file)?;
     let address = loaded.config.server.listen;
     actix_web::rt::System::new().block_on(async {

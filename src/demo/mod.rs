@@ -13,18 +13,52 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::web::Data;
-use anyhow::Context as _;
 
 use crate::accounts::Accounts;
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::config;
 use crate::domain::Country;
-use crate::web::server::{Surroundings, open, serve};
+use crate::saml::TextError;
+use crate::web::server::{OpenError, Surroundings, open, serve};
 use crate::workers::{HashPool, HashSettings};
 
 use self::pretend::{Decorated, Pretence, Pretended};
 use self::stand_in::StandIn;
 use self::world::Character;
+
+/// The demonstration cannot start or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// It shows passwords, so it is for this machine alone.
+    #[error("the demonstration shows its passwords to everybody, so it listens on loopback only, not on `{0}`")]
+    NotLoopback(SocketAddr),
+    /// The address is taken.
+    #[error("can't listen on `{address}`; try `cedargate demo --listen 127.0.0.1:0`")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its config does not load.
+    #[error(transparent)]
+    Config(#[from] config::ConfigErrors),
+    /// The server's parts do not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its people cannot be made.
+    #[error(transparent)]
+    World(#[from] world::WorldError),
+    /// Its own metadata cannot be written.
+    #[error(transparent)]
+    Metadata(#[from] TextError),
+    /// Its service provider does not understand the metadata.
+    #[error(transparent)]
+    StandIn(#[from] service_provider::MetadataError),
+    /// A file, a folder or the output.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
 
 /// What the demonstration's pages share.
 pub struct Demo {
@@ -46,30 +80,28 @@ pub struct Demo {
 ///
 /// # Errors
 /// `address` is not a loopback one or is taken, or something cannot be opened.
-pub fn run(address: SocketAddr) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        address.ip().is_loopback(),
-        "the demonstration shows its passwords to everybody, so it listens on loopback only, not on `{address}`"
-    );
+pub fn run(address: SocketAddr) -> Result<(), DemoError> {
+    if !address.ip().is_loopback() {
+        return Err(DemoError::NotLoopback(address));
+    }
     let folder = tempfile::Builder::new().prefix("cedargate-demo-").tempdir()?;
     actix_web::rt::System::new().block_on(async {
-        let listener = TcpListener::bind(address)
-            .with_context(|| format!("can't listen on `{address}`; try `cedargate demo --listen 127.0.0.1:0`"))?;
+        let listener = TcpListener::bind(address).map_err(|source| DemoError::Bind { address, source })?;
         let bound = listener.local_addr()?;
         let file = world::write_files(folder.path(), bound)?;
         let loaded = config::load(&file, [])?;
         let pretended = Pretended::new(Pretence {
             ip: SocketAddr::from(([203, 0, 113, 10], 0)).ip(),
-            country: Country::parse("DE")?,
+            country: Country::parse("DE").map_err(world::WorldError::from)?,
             hour: None,
         });
         let surroundings = Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
         let decorated = pretended.clone();
-        let opened = open(loaded, &listener, surroundings, |inner| Arc::new(Decorated { inner, pretended: decorated }))
-            .await?;
-        let hashing = HashPool::start(HashSettings::default(), Arc::new(SystemEntropy))?;
-        let characters =
-            world::populate(&opened.accounts, &hashing, &SystemEntropy, SystemClock.now()).await?;
+        let opened =
+            open(loaded, &listener, surroundings, |inner| Arc::new(Decorated { inner, pretended: decorated })).await?;
+        let hashing =
+            HashPool::start(HashSettings::default(), Arc::new(SystemEntropy)).map_err(world::WorldError::from)?;
+        let characters = world::populate(&opened.accounts, &hashing, &SystemEntropy, SystemClock.now()).await?;
         let snapshot = opened.web.service.snapshot();
         let demo = Data::new(Demo {
             stand_in: StandIn::new(

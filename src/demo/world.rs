@@ -4,11 +4,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::accounts::{Accounts, NewUser};
-use crate::clock::{Entropy, Timestamp};
-use crate::domain::{Country, EmailAddress, GroupName, Language, TotpSecret, UserId, UserStatus, Username};
+use crate::accounts::{Accounts, AccountsError, NewUser};
+use crate::clock::{Entropy, EntropyError, Timestamp};
+use crate::domain::{Country, EmailAddress, GroupName, IdError, Language, TotpSecret, UserId, UserStatus, Username};
 use crate::methods::totp;
-use crate::workers::{HashPool, Password};
+use crate::workers::{HashError, HashPool, Password};
 
 /// The organisation's config; the address is put in for `{address}`, `{host}` stands for the service provider's side.
 const CONFIG: &str = include_str!("config.toml");
@@ -30,6 +30,22 @@ const POLICIES: [(&str, &str); 8] = shipped![
     "50-notify.cedar",
     "60-console.cedar",
 ];
+
+/// The people cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is what failed, and says so itself")]
+pub enum WorldError {
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error(transparent)]
+    Totp(#[from] totp::TotpError),
+    #[error(transparent)]
+    Name(#[from] IdError),
+}
 
 /// Somebody to sign in as.
 #[derive(Debug, Clone)]
@@ -113,7 +129,7 @@ pub async fn populate(
     hashing: &HashPool,
     entropy: &dyn Entropy,
     now: Timestamp,
-) -> anyhow::Result<Vec<Character>> {
+) -> Result<Vec<Character>, WorldError> {
     let mut characters = Vec::new();
     for role in &CAST {
         let password = random_password(entropy)?;
@@ -126,7 +142,7 @@ pub async fn populate(
     Ok(characters)
 }
 
-async fn create(accounts: &Accounts, role: &Role) -> anyhow::Result<UserId> {
+async fn create(accounts: &Accounts, role: &Role) -> Result<UserId, WorldError> {
     let email = EmailAddress::parse(&format!("{}@example.com", role.username))?;
     let mut user = NewUser::pending(Username::parse(role.username)?, email);
     user.first_name = role.first_name.to_owned();
@@ -139,15 +155,20 @@ async fn create(accounts: &Accounts, role: &Role) -> anyhow::Result<UserId> {
 }
 
 /// Enrols an app as if its first code had been typed a minute ago, so that the code on the guide page is a new one.
-async fn enrol(accounts: &Accounts, id: UserId, entropy: &dyn Entropy, now: Timestamp) -> anyhow::Result<TotpSecret> {
+async fn enrol(
+    accounts: &Accounts,
+    id: UserId,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<TotpSecret, WorldError> {
     let secret = totp::new_secret(entropy)?;
-    let a_minute_ago = u64::try_from(now.as_second() / 30 - 2)?;
+    let a_minute_ago = u64::try_from(now.as_second() / 30 - 2).unwrap_or(0);
     accounts.add_totp(id, &secret, a_minute_ago, "").await?;
     Ok(secret)
 }
 
 /// Three groups of four letters and digits: easy to copy, 60 bits.
-fn random_password(entropy: &dyn Entropy) -> anyhow::Result<String> {
+fn random_password(entropy: &dyn Entropy) -> Result<String, WorldError> {
     const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz123456789";
     let letter = |byte: &u8| ALPHABET.get(usize::from(byte & 31)).copied().map_or('a', char::from);
     let letters: Vec<char> = entropy.bytes::<12>()?.iter().map(letter).collect();

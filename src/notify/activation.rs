@@ -3,7 +3,7 @@
 use askama::Template;
 use jiff::tz::TimeZone;
 
-use super::{Mail, one_line};
+use super::{Mail, MailError, one_line};
 use crate::clock::Timestamp;
 use crate::domain::Language;
 
@@ -111,7 +111,7 @@ struct Html<'a> {
 ///
 /// # Errors
 /// A template could not be rendered.
-pub fn activation_link(language: Language, mail: &ActivationMail<'_>) -> Result<Mail, askama::Error> {
+pub fn activation_link(language: Language, mail: &ActivationMail<'_>) -> Result<Mail, MailError> {
     let organisation = one_line(mail.organisation);
     let name = one_line(mail.name);
     let contact = mail.contact.map(one_line);

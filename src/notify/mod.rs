@@ -5,6 +5,11 @@ mod activation;
 
 pub use activation::{ActivationMail, activation_link};
 
+/// A mail could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("a mail can't be written")]
+pub struct MailError(#[from] askama::Error);
+
 /// A mail without its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {

@@ -54,7 +54,8 @@ pub enum LoadError {
 }
 
 fn test_failures(report: &testing::Report) -> String {
-    let mut text = format!("{} of the policy tests fail, so the policies do not come into force", report.failures.len());
+    let mut text =
+        format!("{} of the policy tests fail, so the policies do not come into force", report.failures.len());
     for failure in &report.failures {
         text.push_str(&format!("\n{}:{}: {}: {}", failure.file, failure.line, failure.case, failure.message));
     }
@@ -95,10 +96,11 @@ fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
                 }
                 apps.push(Arc::new(provider));
             }
-            Err(found) => problems.extend(found.into_iter().map(|problem| crate::config::Problem {
-                key: format!("apps[{index}]{}", problem.key),
-                ..problem
-            })),
+            Err(found) => problems.extend(
+                found
+                    .into_iter()
+                    .map(|problem| crate::config::Problem { key: format!("apps[{index}]{}", problem.key), ..problem }),
+            ),
         }
     }
     if problems.is_empty() { Ok(apps) } else { Err(loaded.report(problems).into()) }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use load::{Checked, LoadError, check, read_sources};
-pub use snapshot::Snapshot;
+pub use snapshot::{NoPortal, Snapshot};
 
 /// Holds the snapshot in force.
 pub struct Runtime {

@@ -7,8 +7,8 @@ use crate::audit::DecisionRecord;
 use crate::clock::Timestamp;
 use crate::devices::{DeviceToken, Factors, Recorded};
 use crate::domain::{
-    App, AppId, Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof, ReferenceId, RoleName, SignalSet,
-    SignInId, Step, TotpSecret, User, classes,
+    App, AppId, Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof, ReferenceId,
+    RoleName, SignInId, SignalSet, Step, TotpSecret, User, classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Repertoire, Verdict};
@@ -102,8 +102,7 @@ impl Service {
             let subject = parts.failures.subject(&person.typed);
             parts.failures.recent_passwords(&subject, NetworkPrefix::of(client.ip)).await?
         };
-        let signals =
-            parts.signals.observe(&Observation { ip: client.ip, device: Some(device), failed_attempts });
+        let signals = parts.signals.observe(&Observation { ip: client.ip, device: Some(device), failed_attempts });
         let repertoire = repertoire(&authenticators, person.lost);
         Ok(Facts {
             user,
@@ -139,7 +138,8 @@ impl Service {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
         }
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let shadow = snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
+        let shadow =
+            snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
         let subject = Subject { sign_in: Some(sign_in.id), step, app: &app.id, shadow };
         let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
         Ok(Decided { facts, decision: planned.decision, reference })

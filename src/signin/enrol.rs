@@ -193,7 +193,13 @@ fn link_mail(snapshot: &Snapshot, user: &User, url: &str, now: Timestamp) -> Res
         contact: snapshot.config.organisation.contact.as_deref(),
     };
     let mail = activation_link(user.language.unwrap_or_default(), &contents)?;
-    Ok(OutboxMail { user: user.id, to: user.email.clone(), subject: mail.subject, text: mail.text, html: Some(mail.html) })
+    Ok(OutboxMail {
+        user: user.id,
+        to: user.email.clone(),
+        subject: mail.subject,
+        text: mail.text,
+        html: Some(mail.html),
+    })
 }
 
 fn registration(status: UserStatus) -> Registration {

@@ -5,6 +5,7 @@ use crate::audit::AuditError;
 use crate::clock::EntropyError;
 use crate::devices::DeviceError;
 use crate::methods::totp::TotpError;
+use crate::notify::MailError;
 use crate::policy::PlanError;
 use crate::saml::{IssueError, MappingError};
 use crate::sessions::SessionError;
@@ -109,7 +110,7 @@ unavailable! {
     StateError => "the state store does not answer",
     SessionError => "the session can't be kept",
     DeviceError => "the device can't be looked up",
-    askama::Error => "the mail can't be written",
+    MailError => "the mail can't be written",
     TotpError => "an authenticator app can't be set up",
     AuditError => "the decision can't be recorded",
     PlanError => "the policies can't be decided",

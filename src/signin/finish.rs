@@ -39,17 +39,9 @@ impl Service {
                 Err(reason) => return self.blocked(snapshot, target, reason, decided).await,
             }
         };
-        let cookies = CookieChanges {
-            browser: None,
-            session: token.map(|token| token.expose().to_string()),
-            device: None,
-        };
-        Ok(Reply {
-            view,
-            cookies,
-            app_name: snapshot.display_name(&target.app),
-            language: decided.facts.user.language,
-        })
+        let cookies =
+            CookieChanges { browser: None, session: token.map(|token| token.expose().to_string()), device: None };
+        Ok(Reply { view, cookies, app_name: snapshot.display_name(&target.app), language: decided.facts.user.language })
     }
 
     /// The session to go on with, and its new token where something was shown in this sign-in.
@@ -145,9 +137,9 @@ impl Service {
         let relay_state = match request {
             // INVARIANT: `saml::request::verify` applied the app's rules to it.
             Some(request) => request.relay_state(),
-            None => provider
-                .relay_state_for_launch(target.relay_state.as_deref())
-                .map_err(|_| SignInError::UnknownApp)?,
+            None => {
+                provider.relay_state_for_launch(target.relay_state.as_deref()).map_err(|_| SignInError::UnknownApp)?
+            }
         };
         let index = self.parts.envelope.mac("session-index", format!("{}/{}", session.id, target.app).as_bytes());
         let persistent_id_key =
@@ -200,9 +192,7 @@ impl Service {
         target: &Target,
     ) -> Result<Option<SignedResponse>, SignInError> {
         match &target.request {
-            Some(request) => {
-                self.sign_status(snapshot, request.refused(SecondLevel::RequestDenied)).await.map(Some)
-            }
+            Some(request) => self.sign_status(snapshot, request.refused(SecondLevel::RequestDenied)).await.map(Some),
             None => Ok(None),
         }
     }

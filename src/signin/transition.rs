@@ -185,10 +185,7 @@ mod tests {
                 Stage::Password { typed: "ann".into(), carried: vec![proof(Method::ActivationLink)] },
             ),
             ("deciding", Stage::Deciding { person: complete() }),
-            (
-                "challenge",
-                Stage::Challenge { person: complete(), offers, chosen: Method::Totp, policies: Vec::new() },
-            ),
+            ("challenge", Stage::Challenge { person: complete(), offers, chosen: Method::Totp, policies: Vec::new() }),
             (
                 "awaiting-link",
                 Stage::AwaitingLink { person: complete(), mail: LinkMail::Offered, policies: Vec::new() },
@@ -262,7 +259,9 @@ mod tests {
     #[test]
     fn a_lost_method_is_remembered_for_this_sign_in() {
         let (_, stage) = stages().into_iter().find(|(name, _)| *name == "challenge").unwrap();
-        let Ok(Stage::Deciding { person }) = transition(stage, Event::Lost(Method::Totp)) else { panic!("plans again") };
+        let Ok(Stage::Deciding { person }) = transition(stage, Event::Lost(Method::Totp)) else {
+            panic!("plans again")
+        };
         assert!(person.lost.contains(Method::Totp));
     }
 }

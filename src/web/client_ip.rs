@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn an_endless_chain_of_proxies_is_refused() {
         let chain = vec!["10.0.0.1"; 1000].join(",");
-        let client = client_ip("10.0.0.1".parse().unwrap(), [chain.as_str()].into_iter(), &["10.0.0.0/8".parse().unwrap()]);
+        let client =
+            client_ip("10.0.0.1".parse().unwrap(), [chain.as_str()].into_iter(), &["10.0.0.0/8".parse().unwrap()]);
         assert_eq!(client, Err(BadForwardedFor));
     }
 }

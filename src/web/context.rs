@@ -115,8 +115,11 @@ impl Web {
         peer: IpAddr,
         trusted: &[ipnet::IpNet],
     ) -> Result<IpAddr, BadForwardedFor> {
-        let values: Result<Vec<&str>, _> =
-            request.headers().get_all("x-forwarded-for").map(|value| value.to_str().map_err(|_| BadForwardedFor)).collect();
+        let values: Result<Vec<&str>, _> = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .map(|value| value.to_str().map_err(|_| BadForwardedFor))
+            .collect();
         client_ip(peer, values?.into_iter(), trusted)
     }
 

@@ -1,7 +1,7 @@
 //! The only route table.
 
 use actix_web::http::header;
-use actix_web::web::{Data, PayloadConfig, Path, ServiceConfig, get, post, resource, route};
+use actix_web::web::{Data, Path, PayloadConfig, ServiceConfig, get, post, resource, route};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
 use super::answer::{Failure, plain};
@@ -24,7 +24,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/signin/step").route(get().to(steps::step)))
         .service(at("/signin/password").route(post().to(steps::password)))
         .service(at("/signin/totp").route(post().to(steps::totp)))
-        .service(at("/signin/methods").route(post().to(steps::methods)))
+        .service(at("/signin/methods").route(get().to(steps::methods)))
         .service(at("/signin/method").route(post().to(steps::method)))
         .service(at("/signin/lost").route(post().to(steps::lost)))
         .service(at("/signin/enrol-link").route(post().to(steps::enrol_link)))

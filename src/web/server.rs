@@ -9,20 +9,20 @@ use actix_web::middleware::Compress;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
-use crate::accounts::{Accounts, Envelope};
-use crate::audit::Journal;
+use crate::accounts::{Accounts, AccountsError, Envelope, EnvelopeError};
+use crate::audit::{AuditError, Journal};
 use crate::clock::{Clock, Entropy};
-use crate::config::secret::ensure_key_file;
+use crate::config::secret::{SecretError, ensure_key_file};
 use crate::config::{AccountsUrl, Loaded, StateUrl};
 use crate::devices::Devices;
 use crate::methods::throttle::Throttle;
-use crate::runtime::{Runtime, Snapshot, check};
-use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore};
+use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
+use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
-use crate::signals::{Failures, Observer, SignalSource};
+use crate::signals::{Failures, Observer, SignalSource, ZoneError};
 use crate::signin::{Parts, Service, SignIns};
-use crate::state::{EmbeddedStore, StateStore};
-use crate::workers::{HashPool, HashSettings, Pool, PoolSettings, Priority};
+use crate::state::{EmbeddedStore, StateError, StateStore};
+use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
 
 use super::context::Web;
 use super::cookies::CookieStyle;
@@ -44,6 +44,36 @@ pub struct Surroundings {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// Something that the server needs cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is what failed, and says so itself")]
+pub enum OpenError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Snapshot(#[from] NoPortal),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error("the accounts database can't be opened")]
+    Accounts(#[from] AccountsError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+    #[error(transparent)]
+    Hashing(#[from] HashError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    #[error("the listener has no address")]
+    Listener(#[from] std::io::Error),
+}
+
 /// The opened parts that more than the server needs.
 pub struct Opened {
     /// For [`serve`].
@@ -61,7 +91,7 @@ pub async fn open(
     listener: &TcpListener,
     surroundings: Surroundings,
     decorate: impl FnOnce(Observer) -> Arc<dyn SignalSource>,
-) -> anyhow::Result<Opened> {
+) -> Result<Opened, OpenError> {
     let Surroundings { clock, entropy } = surroundings;
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let checked = check(&loaded, today)?;

@@ -12,5 +12,6 @@
 mod architecture;
 mod harness;
 mod judges;
+mod permits;
 mod saml;
 mod signin;

@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{AppId, RoleName};
 use crate::signin::{Availability, PortalPage, SignInError, Target};
-use crate::web::assets;
 use crate::web::answer::{Failure, page, see_other};
+use crate::web::assets;
 use crate::web::context::{Context, Web};
 use crate::web::form::Form;
 use crate::web::saml::pages::{HiddenField, LaunchConfirm};
@@ -75,7 +75,11 @@ fn note(availability: Availability) -> Option<TileNote> {
 pub async fn launch(web: Data<Web>, request: HttpRequest, app: Path<String>) -> HttpResponse {
     web.serve(&request, async |context| {
         let query = Form::parse(request.query_string().as_bytes())?;
-        if is_own_act(&request) { launch_target(&web, context, &app, &query).await } else { confirm(&web, context, &app, &query) }
+        if is_own_act(&request) {
+            launch_target(&web, context, &app, &query).await
+        } else {
+            confirm(&web, context, &app, &query)
+        }
     })
     .await
 }
@@ -120,7 +124,11 @@ fn confirm(web: &Web, context: &Context, app: &str, query: &Form) -> Result<Http
         .filter_map(|name| query.get(name).map(|value| HiddenField { name, value: value.to_owned() }))
         .collect();
     let action = format!("/launch/{}", target.app);
-    Ok(page(StatusCode::OK, &LaunchConfirm { frame: context.frame(), app_name, action, fields }, Forms::ServiceProvider))
+    Ok(page(
+        StatusCode::OK,
+        &LaunchConfirm { frame: context.frame(), app_name, action, fields },
+        Forms::ServiceProvider,
+    ))
 }
 
 /// Fetch metadata (W3C): `same-origin`, or `none` (typed, bookmarked) with a user's act.

@@ -5,8 +5,8 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::AppId;
-use crate::saml::request::{self, Parsed, Refusal, RequestError};
 use crate::runtime::Snapshot;
+use crate::saml::request::{self, Parsed, Refusal, RequestError};
 use crate::signin::{SignInError, Target};
 use crate::web::answer::{Failure, see_other};
 use crate::web::context::{Context, Web};
@@ -34,11 +34,7 @@ pub async fn post(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResp
 
 /// Checks a request and sends the browser on to the sign-in with what was read, sealed. The address is the same site's, so
 /// the cookies come along there.
-async fn accept(
-    web: &Web,
-    context: &Context,
-    parsed: Result<Parsed, RequestError>,
-) -> Result<HttpResponse, Failure> {
+async fn accept(web: &Web, context: &Context, parsed: Result<Parsed, RequestError>) -> Result<HttpResponse, Failure> {
     let snapshot = web.service.snapshot();
     let verified = parsed
         .map_err(Refusal::Local)

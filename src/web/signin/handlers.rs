@@ -71,10 +71,11 @@ pub async fn totp(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResp
     .await
 }
 
-/// `POST /signin/methods`: "Try another way".
-pub async fn methods(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
-        let reply = web.service.other_ways(&context.client, form.required("signin")?).await?;
+/// `GET /signin/methods`: "Try another way". The handle in the address is worthless without the browser's cookie.
+pub async fn methods(web: Data<Web>, request: HttpRequest) -> HttpResponse {
+    web.serve(&request, async |context| {
+        let query = Form::parse(request.query_string().as_bytes())?;
+        let reply = web.service.other_ways(&context.client, query.required("signin")?).await?;
         Ok(web.show(context, reply))
     })
     .await

@@ -16,8 +16,8 @@ use crate::web::saml::pages::Post;
 use crate::web::security_headers::Forms;
 
 use super::pages::{
-    Back, Blocked, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password, SetPassword,
-    SignedOut, Totp, reasons,
+    Back, Blocked, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
+    SetPassword, SignedOut, Totp, reasons,
 };
 
 impl Web {
@@ -91,7 +91,15 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             let template = Password { frame, app_name, signin, username, error, retry_after };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
-        View::Challenge { handle: signin, method: Method::Totp, policies, error, attempts_left, retry_after, other_ways } => {
+        View::Challenge {
+            handle: signin,
+            method: Method::Totp,
+            policies,
+            error,
+            attempts_left,
+            retry_after,
+            other_ways,
+        } => {
             let error = error.map(code_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let reasons = policy_texts(&frame, &policies);
             let template = Totp { frame, app_name, signin, error, attempts_left, reasons, other_methods: other_ways };
@@ -139,8 +147,7 @@ fn enrolment_page(frame: Frame, view: View, app_name: Option<String>) -> HttpRes
             page(status(error), &SetPassword { frame, signin, username, error }, Forms::Own)
         }
         View::Link { token, masked_email: display, registration } => {
-            let kind =
-                if registration == Registration::Underway { LinkKind::Activation } else { LinkKind::Enrolment };
+            let kind = if registration == Registration::Underway { LinkKind::Activation } else { LinkKind::Enrolment };
             page(StatusCode::OK, &Link { frame, token, kind, display }, Forms::Own)
         }
         // INVARIANT: `render` and `step_page` took the others.
@@ -222,9 +229,7 @@ fn deny_message(frame: &Frame, reason: &DenyReason) -> String {
 
 /// Date and time in the person's zone (UTC when it is not known), and the name of that zone.
 fn local_time(at: Timestamp, time_zone: Option<&str>) -> (String, String) {
-    let zoned = time_zone
-        .and_then(|zone| at.in_tz(zone).ok())
-        .unwrap_or_else(|| at.to_zoned(jiff::tz::TimeZone::UTC));
+    let zoned = time_zone.and_then(|zone| at.in_tz(zone).ok()).unwrap_or_else(|| at.to_zoned(jiff::tz::TimeZone::UTC));
     (zoned.strftime("%Y-%m-%d %H:%M:%S").to_string(), zoned.strftime("%Z").to_string())
 }
 

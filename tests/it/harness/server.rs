@@ -73,6 +73,7 @@ blocked = ["KP"]
 id = "aws"
 name = "AWS Production"
 preset = "aws"
+device_limit = 3
 role_session_name = "email"
 session_duration = 3600
 roles = [
@@ -103,9 +104,6 @@ idp_initiated = false
 
 /// Who may open the apps that the shipped policies do not know.
 const POLICIES: &str = r#"
-@id("test.wiki") @description("Everybody may read the wiki.")
-permit (principal in Group::"everyone", action == Action::"signIn", resource == App::"wiki");
-
 @id("test.archive") @description("Everybody may read the archive.")
 permit (principal in Group::"everyone", action == Action::"signIn", resource == App::"archive");
 "#;
