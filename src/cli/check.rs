@@ -1,13 +1,16 @@
-//! `cedargate check`: is what the files say fit to run?
+//! `cedargate check`: is what the files say fit to run? Config, apps, policies and the policies' own tests.
 
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{EXIT_PROBLEMS, load_config, write_problems};
+use super::{EXIT_PROBLEMS, load_config, today, write_problems};
 use crate::config::{Config, ConfigErrors};
+use crate::policy::BundleErrors;
+use crate::policy::testing::Failure;
+use crate::runtime::{self, Checked, LoadError};
 
 /// The flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -17,40 +20,80 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What is wrong, by the kind of file it is in.
+enum Wrong {
+    Config(ConfigErrors),
+    Policies(BundleErrors),
+    Tests(Vec<Failure>),
+}
+
 pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     let result = match load_config(config) {
-        Ok(loaded) => Ok(loaded.config),
         Err(unreadable @ ConfigErrors::Unreadable { .. }) => return Err(unreadable.into()),
-        Err(problems) => Err(problems),
+        Err(problems) => Err(Wrong::Config(problems)),
+        Ok(loaded) => match runtime::check(&loaded, today()) {
+            Ok(checked) => Ok((loaded.config, checked)),
+            Err(LoadError::Config(problems)) => Err(Wrong::Config(problems)),
+            Err(LoadError::Policies(errors)) => Err(Wrong::Policies(errors)),
+            Err(LoadError::PolicyTests(report)) => Err(Wrong::Tests(report.failures)),
+            Err(error) => return Err(error.into()),
+        },
     };
-    write_result(&mut io::stdout().lock(), args, config, &result)?;
+    let out = &mut io::stdout().lock();
+    if args.json {
+        writeln_json(out, config, &result)?;
+    } else {
+        write_result(out, config, &result)?;
+    }
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
 }
 
-fn write_result(
-    out: &mut dyn io::Write,
-    args: &Args,
-    file: &Path,
-    result: &Result<Config, ConfigErrors>,
-) -> io::Result<()> {
-    let problems = result.as_ref().err().map_or(&[][..], ConfigErrors::problems);
-    if args.json {
-        let report = json!({ "ok": result.is_ok(), "file": file, "problems": problems });
-        return writeln!(out, "{report:#}");
-    }
-    write_problems(out, problems)?;
-    match result {
-        Ok(config) => writeln!(out, "{}: fine ({})", file.display(), summary(config)),
-        Err(_) => writeln!(out, "{}: {}", file.display(), counted(problems.len(), "problem")),
-    }
+fn writeln_json(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {
+    let problems: Vec<Value> = match result {
+        Ok(_) => Vec::new(),
+        Err(Wrong::Config(errors)) => errors.problems().iter().map(|problem| json!(problem)).collect(),
+        Err(Wrong::Policies(errors)) => errors
+            .problems
+            .iter()
+            .map(|problem| {
+                let (file, line, column) = (&problem.file, problem.line, problem.column);
+                json!({ "file": file, "line": line, "column": column, "message": problem.message, "help": problem.help })
+            })
+            .collect(),
+        Err(Wrong::Tests(failures)) => failures.iter().map(|failure| json!(failure)).collect(),
+    };
+    writeln!(out, "{:#}", json!({ "ok": result.is_ok(), "file": file, "problems": problems }))
 }
 
-fn summary(config: &Config) -> String {
+fn write_result(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {
+    let count = match result {
+        Ok((config, checked)) => return writeln!(out, "{}: fine ({})", file.display(), summary(config, checked)),
+        Err(Wrong::Config(errors)) => {
+            write_problems(out, errors.problems())?;
+            errors.problems().len()
+        }
+        Err(Wrong::Policies(errors)) => {
+            writeln!(out, "{errors}")?;
+            errors.problems.len()
+        }
+        Err(Wrong::Tests(failures)) => {
+            for failure in failures {
+                writeln!(out, "{}:{}: {}: {}", failure.file, failure.line, failure.case, failure.message)?;
+            }
+            failures.len()
+        }
+    };
+    writeln!(out, "{}: {}", file.display(), counted(count, "problem"))
+}
+
+fn summary(config: &Config, checked: &Checked) -> String {
     [
         counted(config.apps.len(), "app"),
         counted(config.groups.len(), "group"),
         counted(config.networks.len(), "network"),
         counted(config.country_lists.len(), "country list"),
+        format!("{} policies", checked.bundle.policy_ids().count()),
+        counted(checked.tests.passed, "policy test"),
     ]
     .join(", ")
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod policy;
 mod schema;
 mod serve;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, ConfigErrors, LocatedProblem};
 use crate::telemetry::{self, LogFormat};
 
@@ -94,6 +96,11 @@ fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
 /// As [`config::load`].
 pub(crate) fn load_config(file: &Path) -> Result<config::Loaded, ConfigErrors> {
     config::load(file, config::environment())
+}
+
+/// The day, by which exceptions in policies expire.
+pub(crate) fn today() -> jiff::civil::Date {
+    SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// Writes each problem as `file:line:column: message`, then the line itself with the place underlined, and what to do.

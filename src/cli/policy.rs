@@ -1,6 +1,5 @@
 //! `cedargate policy …`: look at the set of policies, and run its tests.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,15 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{EXIT_PROBLEMS, load_config};
-use crate::clock::{Clock as _, SystemClock};
+use super::{EXIT_PROBLEMS, explain, load_config, today};
 use crate::domain::PolicyId;
-use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
-
-/// No file of policies is larger.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
-/// No folder of policies holds more files.
-const MOST_FILES: usize = 10_000;
+use crate::policy::{Bundle, BundleErrors, PolicySources, testing};
+use crate::runtime::{self, LoadError};
 
 /// What to do with the policies.
 #[derive(Debug, clap::Subcommand)]
@@ -33,6 +27,11 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find the decision behind a reference, and say of every policy what came of it.
+    Explain {
+        /// The ten characters that a page or a log shows.
+        reference: String,
+    },
     /// Print one policy as it was written.
     Show {
         /// Its `@id`.
@@ -45,15 +44,15 @@ pub(super) enum Command {
 /// # Errors
 /// The settings or the policies cannot be read, or the result cannot be written.
 pub(super) fn run(command: &Command, config: &Path) -> anyhow::Result<ExitCode> {
-    let config = load_config(config)?.config;
-    let sources = read_sources(&config.policies.path)?;
-    let today = SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let out = &mut io::stdout().lock();
-    let bundle = match Bundle::parse(&sources, Vocabulary::of_config(&config), today) {
-        Ok(bundle) => bundle,
-        Err(errors) => return problems(command, &errors),
+    let loaded = load_config(config)?;
+    let (bundle, sources) = match runtime::parse(&loaded, today()) {
+        Ok(parsed) => (parsed.bundle, parsed.sources),
+        Err(LoadError::Policies(errors)) => return problems(command, &errors),
+        Err(error) => return Err(error.into()),
     };
+    let out = &mut io::stdout().lock();
     match command {
+        Command::Explain { reference } => explain::run(out, &loaded.config, &bundle, reference),
         Command::Test { json } => test(out, &bundle, &sources, *json),
         Command::List { json } => {
             let ids: Vec<&PolicyId> = bundle.policy_ids().collect();
@@ -101,35 +100,4 @@ fn test(out: &mut impl io::Write, bundle: &Bundle, sources: &PolicySources, json
         writeln!(out, "{} passed, {} failed", report.passed, report.failures.len())?;
     }
     Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
-}
-
-/// Reads a folder of policies: `schema.cedarschema`, `*.cedar` and `tests/*.toml`.
-fn read_sources(folder: &Path) -> anyhow::Result<PolicySources> {
-    Ok(PolicySources {
-        schema: read(&folder.join("schema.cedarschema"))?,
-        policies: read_all(folder, "cedar")?,
-        tests: if folder.join("tests").is_dir() { read_all(&folder.join("tests"), "toml")? } else { Vec::new() },
-    })
-}
-
-fn read_all(folder: &Path, extension: &str) -> anyhow::Result<Vec<SourceFile>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries.take(MOST_FILES + 1) {
-        let path = entry.with_context(|| format!("cannot read `{}`", folder.display()))?.path();
-        if path.extension().is_some_and(|found| found == extension) {
-            paths.push(path);
-        }
-    }
-    anyhow::ensure!(paths.len() <= MOST_FILES, "`{}` holds more than {MOST_FILES} files", folder.display());
-    paths.sort();
-    paths.iter().map(|path| read(path)).collect()
-}
-
-fn read(path: &Path) -> anyhow::Result<SourceFile> {
-    let shown = path.display();
-    let size = fs::metadata(path).with_context(|| format!("cannot read `{shown}`"))?.len();
-    anyhow::ensure!(size <= MOST_BYTES, "`{shown}` is larger than {MOST_BYTES} bytes");
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{shown}`"))?;
-    Ok(SourceFile { path: shown.to_string(), text })
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Data, ServiceConfig, get, post, resource};
+use actix_web::web::{Data, ServiceConfig, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::clock::SystemClock;
@@ -16,7 +16,7 @@ use crate::web::demo::pages::{
     ServiceProviderStart,
 };
 use crate::web::errors::pages::ProblemKind;
-use crate::web::form::Form;
+use crate::web::form::{Form, Posted};
 use crate::web::page::Frame;
 use crate::web::security_headers::Forms;
 
@@ -31,7 +31,9 @@ const ADDRESSES: [(&str, &str); 4] = [
     ("192.0.2.66", "demo-address-blocked"),
 ];
 /// Countries to choose from.
-const COUNTRIES: [&str; 5] = ["DE", "FR", "US", "JP", "KP"];
+pub(crate) const COUNTRIES: [&str; 5] = ["DE", "FR", "US", "JP", "KP"];
+/// The steps of the guide, as parts of the keys of their texts.
+pub(crate) const STEPS: [&str; 5] = ["allow", "challenge", "requested", "block", "enrol"];
 /// The most mails shown.
 const MAX_MAILS: u32 = 50;
 
@@ -77,21 +79,16 @@ fn code(secret: &crate::domain::TotpSecret, now: crate::clock::Timestamp) -> Cod
 }
 
 fn steps(frame: &Frame, demo: &Demo) -> Vec<GuideStep> {
-    [
-        ("allow", "/signin"),
-        ("challenge", "/launch/aws"),
-        ("requested", demo.aws_url.as_str()),
-        ("block", "/demo/pretend"),
-        ("enrol", "/demo/mails"),
-    ]
-    .into_iter()
-    .map(|(step, url)| GuideStep {
-        title: frame.t(&format!("demo-step-{step}-title")),
-        text: frame.t(&format!("demo-step-{step}-text")),
-        label: frame.t(&format!("demo-step-{step}-label")),
-        url: url.to_owned(),
-    })
-    .collect()
+    STEPS
+        .into_iter()
+        .zip(["/signin", "/launch/aws", demo.aws_url.as_str(), "/demo/pretend", "/demo/mails"])
+        .map(|(step, url)| GuideStep {
+            title: frame.t(&format!("demo-step-{step}-title")),
+            text: frame.t(&format!("demo-step-{step}-text")),
+            label: frame.t(&format!("demo-step-{step}-label")),
+            url: url.to_owned(),
+        })
+        .collect()
 }
 
 async fn pretend(web: Data<Web>, demo: Data<Demo>, request: HttpRequest) -> HttpResponse {
@@ -103,8 +100,8 @@ async fn pretend(web: Data<Web>, demo: Data<Demo>, request: HttpRequest) -> Http
     .await
 }
 
-async fn pretended(web: Data<Web>, demo: Data<Demo>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| match read_pretence(form) {
+async fn pretended(web: Data<Web>, demo: Data<Demo>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| match read_pretence(form) {
         Ok(pretence) => {
             demo.pretended.set(pretence);
             Ok(see_other("/demo/pretend?saved=1"))
@@ -188,9 +185,9 @@ async fn service_provider_start(web: Data<Web>, demo: Data<Demo>, request: HttpR
     .await
 }
 
-async fn service_provider_acs(web: Data<Web>, demo: Data<Demo>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn service_provider_acs(web: Data<Web>, demo: Data<Demo>, request: HttpRequest, body: Posted) -> HttpResponse {
     web.serve_cross_site(&request, async |context| {
-        let form = Form::parse(&body)?;
+        let form = Form::parse(&body.0.map_err(Failure::Page)?)?;
         let frame = context.frame();
         let (response, relay_state) = (form.required("SAMLResponse")?, form.get("RelayState"));
         let (outcome, xml) = demo.stand_in.receive(&frame, response, relay_state, web.service.now());

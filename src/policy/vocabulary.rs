@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::Config;
 use crate::domain::{
     App, AppId, CONSOLE, CONSOLE_GROUPS, CONSOLE_USERS, Country, CountryListName, EVERYONE, GroupName, NetworkName,
     PORTAL,
@@ -46,19 +45,6 @@ impl Vocabulary {
         });
         let apps = reserved.chain(apps).collect();
         Self { groups, apps, networks: networks.into_iter().collect(), country_lists }
-    }
-
-    /// The names of a loaded config.toml.
-    #[must_use]
-    pub fn of_config(config: &Config) -> Self {
-        let apps = config.apps.iter().map(|app| App {
-            id: app.id.clone(),
-            name: app.name.clone().unwrap_or_else(|| app.id.to_string()),
-            device_limit: app.device_limit,
-            roles: app.roles.iter().map(|role| role.name.clone()).collect(),
-        });
-        let networks = config.networks.keys().cloned();
-        Self::new(config.groups.keys().cloned(), apps, networks, config.country_lists.clone())
     }
 
     /// The app of this id.

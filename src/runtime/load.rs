@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Config, ConfigErrors, Loaded};
+use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
 use crate::saml::ServiceProvider;
 
@@ -62,16 +62,34 @@ fn test_failures(report: &testing::Report) -> String {
     text
 }
 
-/// Checks that config, apps and policies fit each other, and runs the policy tests. `today` decides which exceptions have
+/// Apps and policies that load, their tests not run yet.
+pub struct Parsed {
+    /// The service providers, in the order of config.toml.
+    pub apps: Vec<Arc<ServiceProvider>>,
+    /// The policies.
+    pub bundle: Bundle,
+    /// The files they came from.
+    pub sources: PolicySources,
+}
+
+/// Reads the policies and checks that config, apps and policies fit each other. `today` decides which exceptions have
 /// expired.
 ///
 /// # Errors
 /// They do not, or a file cannot be read.
-pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadError> {
-    let config = &loaded.config;
+pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadError> {
     let apps = build_apps(loaded)?;
-    let sources = read_sources(&config.policies.path)?;
-    let bundle = Bundle::parse(&sources, vocabulary(config, &apps), today)?;
+    let sources = read_sources(&loaded.config.policies.path)?;
+    let bundle = Bundle::parse(&sources, vocabulary(&loaded.config, &apps), today)?;
+    Ok(Parsed { apps, bundle, sources })
+}
+
+/// [`parse`], and then runs the policy tests.
+///
+/// # Errors
+/// As [`parse`]; or a policy test fails.
+pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadError> {
+    let Parsed { apps, bundle, sources } = parse(loaded, today)?;
     let tests = testing::run(&bundle, &sources.tests);
     if tests.is_ok() { Ok(Checked { apps, bundle, tests }) } else { Err(LoadError::PolicyTests(tests)) }
 }
@@ -83,7 +101,7 @@ fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
         match ServiceProvider::build(app) {
             Ok(provider) => {
                 if let Some(other) = apps.iter().find(|other| other.entity_id() == provider.entity_id()) {
-                    problems.push(crate::config::Problem {
+                    problems.push(Problem {
                         key: format!("apps[{index}]"),
                         message: format!(
                             "app `{}` has the entity id of app `{}`: `{}`",
@@ -97,9 +115,7 @@ fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
                 apps.push(Arc::new(provider));
             }
             Err(found) => problems.extend(
-                found
-                    .into_iter()
-                    .map(|problem| crate::config::Problem { key: format!("apps[{index}]{}", problem.key), ..problem }),
+                found.into_iter().map(|problem| Problem { key: format!("apps[{index}]{}", problem.key), ..problem }),
             ),
         }
     }

@@ -17,7 +17,7 @@ use crate::signals::{NetworkPrefix, Observation};
 use crate::state::{Key, Kind, Ttl};
 
 use super::error::SignInError;
-use super::flow::{Person, Registration, SignIn, Target};
+use super::flow::{Aim, Person, Registration, SignIn, Target};
 use super::reply::{Reply, View};
 use super::service::{Client, Service};
 use super::transition::Event;
@@ -126,9 +126,11 @@ impl Service {
     ) -> Result<Decided, SignInError> {
         let facts = self.gather(client, person, &sign_in.target).await?;
         // Until registration is complete, the only thing to ask is whether a method may be added.
-        let (app, step) = match person.registration {
-            Registration::Underway => (snapshot.portal(), Step::Enroll),
-            Registration::Complete => (snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?, Step::SignIn),
+        let enrols = person.registration == Registration::Underway || sign_in.target.aim == Aim::Enrol;
+        let (app, step) = if enrols {
+            (snapshot.portal(), Step::Enroll)
+        } else {
+            (snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?, Step::SignIn)
         };
         let started = Instant::now();
         let roles = roles_asked(&sign_in.target, app);

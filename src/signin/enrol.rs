@@ -13,7 +13,7 @@ use crate::runtime::Snapshot;
 use crate::workers::Password;
 
 use super::error::SignInError;
-use super::flow::{Person, Registration, SignIn, Stage, Target};
+use super::flow::{Aim, Person, Registration, SignIn, Stage, Target};
 use super::reply::{InputError, Reply, View};
 use super::service::{Client, Service};
 use super::transition::{Event, transition};
@@ -76,7 +76,8 @@ impl Service {
         let typed = user.username.to_string();
         if user.status != UserStatus::Pending {
             let stage = Stage::Password { typed, carried: vec![proof] };
-            return self.password_page(&snapshot, client, &SignIn { stage, ..sign_in }, None);
+            let target = Target { aim: Aim::Enrol, ..sign_in.target };
+            return self.password_page(&snapshot, client, &SignIn { stage, target, ..sign_in }, None);
         }
         let person = Person {
             user: user.id,

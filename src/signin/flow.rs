@@ -41,13 +41,25 @@ pub struct Target {
     pub role: Option<RoleName>,
     /// The name of a RelayState from config that a link asked for.
     pub relay_state: Option<String>,
+    /// What to do there.
+    pub aim: Aim,
+}
+
+/// What a sign-in is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aim {
+    /// To open the app.
+    Open,
+    /// To add a method: a link that we sent led here.
+    Enrol,
 }
 
 impl Target {
     /// An app opened from its tile, a bookmark, or by coming to the portal.
     #[must_use]
     pub fn app(app: AppId) -> Self {
-        Self { app, request: None, role: None, relay_state: None }
+        Self { app, request: None, role: None, relay_state: None, aim: Aim::Open }
     }
 
     /// The service provider asked for proofs shown now.

@@ -11,7 +11,6 @@ use crate::devices::{DeviceToken, Devices};
 use crate::domain::{Method, MethodSet, Proof, SignInId, User, UserId};
 use crate::methods::throttle::{Admission, Attempt, Throttle, Ticket};
 use crate::methods::totp;
-use crate::policy::Verdict;
 use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
 use crate::signals::{FailureSource, Failures, Guarded, NetworkPrefix, Observation, SignalSource};
@@ -159,9 +158,8 @@ impl Service {
         if sign_in.target.request.as_ref().is_some_and(|request| request.is_passive()) {
             return self.no_passive(&snapshot, &sign_in.target).await;
         }
-        let verdict = self.visit(&snapshot, client, &sign_in.target);
-        if !verdict.allowed {
-            return self.visit_denied(&snapshot, client, &sign_in.target, verdict).await;
+        if let Some(refusal) = self.refuse_visit(client, &sign_in.target).await? {
+            return Ok(refusal);
         }
         self.identify(&snapshot, client, &sign_in, String::new(), None)
     }
@@ -199,9 +197,8 @@ impl Service {
         let sign_in = self.parts.sign_ins.open(handle, &client.browser)?;
         let Stage::Password { typed, carried } = sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
         let snapshot = self.snapshot();
-        let verdict = self.visit(&snapshot, client, &sign_in.target);
-        if !verdict.allowed {
-            return self.visit_denied(&snapshot, client, &sign_in.target, verdict).await;
+        if let Some(refusal) = self.refuse_visit(client, &sign_in.target).await? {
+            return Ok(refusal);
         }
         if password.is_empty() {
             return self.password_page(&snapshot, client, &sign_in, Some(InputError::Empty));
@@ -380,8 +377,9 @@ impl Service {
         }
         let event = self.event_of(&decided, person)?;
         let stage = transition(sign_in.stage.clone(), event)?;
-        let was_stored = live.is_some();
-        let browser = if was_stored { client.browser.clone() } else { BrowserToken::new(&*self.parts.entropy)? };
+        // The browser's token changes when somebody becomes known here, and when a session begins.
+        let is_new = live.is_none() && !person.shown.is_empty();
+        let browser = if is_new { BrowserToken::new(&*self.parts.entropy)? } else { client.browser.clone() };
         let is_over = matches!(stage, Stage::Allowed { .. } | Stage::Denied { .. });
         let live = match live {
             Some(live) => Some(self.parts.sign_ins.advance(live, stage.clone(), &browser).await?),
@@ -402,21 +400,27 @@ impl Service {
         if let (true, Some(live)) = (is_over, live) {
             self.parts.sign_ins.close(live).await?;
         }
-        // The browser's token changes when somebody becomes known and when a session begins.
-        if !was_stored || reply.cookies.session.is_some() {
-            let token = if was_stored { BrowserToken::new(&*self.parts.entropy)? } else { browser };
-            reply.cookies.browser = Some(token.expose().to_string());
+        if is_new {
+            reply.cookies.browser = Some(browser.expose().to_string());
+        } else if reply.cookies.session.is_some() {
+            reply.cookies.browser = Some(BrowserToken::new(&*self.parts.entropy)?.expose().to_string());
         }
         Ok(reply)
     }
 
-    /// What the policies say before anybody is known.
-    fn visit(&self, snapshot: &Snapshot, client: &Client, target: &Target) -> Verdict {
+    /// The refusal, if the policies refuse whoever comes from there, before anybody is known.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn refuse_visit(&self, client: &Client, target: &Target) -> Result<Option<Reply>, SignInError> {
+        let snapshot = self.snapshot();
+        let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
         let signals = self.parts.signals.observe(&Observation::of_visitor(client.ip));
-        match snapshot.app(&target.app) {
-            Some(app) => snapshot.bundle.visit(app, &signals),
-            None => Verdict { allowed: false, determining: Vec::new(), errors: Vec::new() },
+        let verdict = snapshot.bundle.visit(app, &signals);
+        if verdict.allowed {
+            return Ok(None);
         }
+        self.visit_denied(&snapshot, client, target, verdict).await.map(Some)
     }
 
     fn identify(

@@ -9,7 +9,7 @@ use crate::signin::{CookieChanges, SignInError};
 use super::context::{Context, ContextError, Web};
 use super::cookies::CookieKind;
 use super::errors::pages::{Problem, ProblemKind};
-use super::form::Form;
+use super::form::{Form, Posted};
 use super::security_headers::Forms;
 
 /// Why a handler has no page of its own to show.
@@ -93,12 +93,12 @@ impl Web {
     }
 
     /// [`Web::serve`] for a form of our own: the browser must have kept its cookie, and the form must carry its token.
-    pub async fn serve_form<F>(&self, request: &HttpRequest, bytes: &[u8], body: F) -> HttpResponse
+    pub async fn serve_form<F>(&self, request: &HttpRequest, posted: Posted, body: F) -> HttpResponse
     where
         F: AsyncFnOnce(&Context, &Form) -> Result<HttpResponse, Failure>,
     {
         self.serve(request, async |context| {
-            let form = Form::parse(bytes)?;
+            let form = Form::parse(&posted.0.map_err(Failure::Page)?)?;
             if context.new_browser {
                 return Err(Failure::Page(ProblemKind::CookiesOff));
             }

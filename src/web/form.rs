@@ -1,9 +1,41 @@
 //! Posted forms and query strings: small, each field at most once.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::errors::pages::ProblemKind;
 
 /// The largest form of our own pages.
 pub const MAX_BYTES: usize = 64 * 1024;
+
+/// The body of a posted form, or why there is none. The route's limit on the body's size applies.
+#[derive(Debug)]
+pub struct Posted(pub Result<Bytes, ProblemKind>);
+
+impl FromRequest for Posted {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_form = kind.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
+        let bytes = Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
+                Some(PayloadError::Overflow) => ProblemKind::TooLarge,
+                _ => ProblemKind::BadForm,
+            });
+            Ok(Self(bytes.and_then(|bytes| if is_form { Ok(bytes) } else { Err(ProblemKind::NotAForm) })))
+        })
+    }
+}
 
 /// A form that is not one of ours: fields doubled or missing, or no form at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr, reason = "what a failed test has to say")]
 
 mod architecture;
+mod demo;
 mod harness;
 mod judges;
 mod permits;

@@ -56,13 +56,15 @@ pub enum ProblemKind {
     MethodNotAllowed,
     /// Too much was sent.
     TooLarge,
+    /// A body of another kind than a form's.
+    NotAForm,
     /// A fault of this server.
     Internal,
 }
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Expired,
         Self::Replayed,
         Self::StartAgain,
@@ -77,6 +79,7 @@ impl ProblemKind {
         Self::Unavailable,
         Self::MethodNotAllowed,
         Self::TooLarge,
+        Self::NotAForm,
         Self::Internal,
     ];
 
@@ -98,6 +101,7 @@ impl ProblemKind {
             Self::Unavailable => "unavailable",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge => "too-large",
+            Self::NotAForm => "not-a-form",
             Self::Internal => "internal",
         }
     }
@@ -113,6 +117,7 @@ impl ProblemKind {
             Self::Replayed | Self::StartAgain => 409,
             Self::Expired => 410,
             Self::TooLarge => 413,
+            Self::NotAForm => 415,
             Self::TooManyAttempts => 429,
             Self::Internal => 500,
             Self::Busy | Self::Unavailable => 503,

@@ -1,7 +1,7 @@
 //! The portal, and opening an app from it.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{AppId, RoleName};
@@ -9,7 +9,7 @@ use crate::signin::{Availability, PortalPage, SignInError, Target};
 use crate::web::answer::{Failure, page, see_other};
 use crate::web::assets;
 use crate::web::context::{Context, Web};
-use crate::web::form::Form;
+use crate::web::form::{Form, Posted};
 use crate::web::saml::pages::{HiddenField, LaunchConfirm};
 use crate::web::security_headers::Forms;
 
@@ -78,15 +78,15 @@ pub async fn launch(web: Data<Web>, request: HttpRequest, app: Path<String>) -> 
         if is_own_act(&request) {
             launch_target(&web, context, &app, &query).await
         } else {
-            confirm(&web, context, &app, &query)
+            confirm(&web, context, &app, &query).await
         }
     })
     .await
 }
 
 /// `POST /launch/{app}`: the answer to the question, with the token of our forms.
-pub async fn launch_confirmed(web: Data<Web>, request: HttpRequest, app: Path<String>, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| launch_target(&web, context, &app, form).await).await
+pub async fn launch_confirmed(web: Data<Web>, request: HttpRequest, app: Path<String>, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| launch_target(&web, context, &app, form).await).await
 }
 
 async fn launch_target(web: &Web, context: &Context, app: &str, fields: &Form) -> Result<HttpResponse, Failure> {
@@ -116,8 +116,11 @@ fn target(web: &Web, app: &str, fields: &Form) -> Result<Target, SignInError> {
     Ok(Target { role, relay_state, ..Target::app(app) })
 }
 
-fn confirm(web: &Web, context: &Context, app: &str, query: &Form) -> Result<HttpResponse, Failure> {
+async fn confirm(web: &Web, context: &Context, app: &str, query: &Form) -> Result<HttpResponse, Failure> {
     let target = target(web, app, query)?;
+    if let Some(refusal) = web.service.refuse_visit(&context.client, &target).await? {
+        return Ok(web.show(context, refusal));
+    }
     let app_name = web.service.snapshot().display_name(&target.app).unwrap_or_default();
     let fields = ["role", "relay_state"]
         .into_iter()

@@ -1,7 +1,7 @@
 //! Where service providers send requests, and where they fetch our metadata.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::AppId;
@@ -11,6 +11,7 @@ use crate::signin::{SignInError, Target};
 use crate::web::answer::{Failure, see_other};
 use crate::web::context::{Context, Web};
 use crate::web::errors::pages::ProblemKind;
+use crate::web::form::Posted;
 use crate::web::signin::render::respond;
 
 /// `GET /saml/sso`: the Redirect binding.
@@ -22,10 +23,10 @@ pub async fn redirect(web: Data<Web>, request: HttpRequest) -> HttpResponse {
 }
 
 /// `POST /saml/sso`: the POST binding. It comes from another site, so no cookie of ours comes with it; none is read.
-pub async fn post(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
+pub async fn post(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
     web.serve_cross_site(&request, async |context| {
-        let fields: Vec<(String, String)> =
-            serde_urlencoded::from_bytes(&body).map_err(|_| Failure::Page(ProblemKind::BadSamlRequest))?;
+        let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&body.0.map_err(Failure::Page)?)
+            .map_err(|_| Failure::Page(ProblemKind::BadSamlRequest))?;
         let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         accept(&web, context, request::parse_post(fields)).await
     })

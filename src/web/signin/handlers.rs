@@ -1,6 +1,6 @@
 //! The forms and links of a sign-in: each takes its fields, calls one function of the service, and shows what comes.
 
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{AppId, Method, PORTAL, SignInId};
@@ -9,7 +9,7 @@ use crate::web::answer::{Failure, see_other};
 use crate::web::context::Web;
 use crate::web::cookies::CookieKind;
 use crate::web::errors::pages::ProblemKind;
-use crate::web::form::Form;
+use crate::web::form::{Form, Posted};
 
 /// `GET /signin`: begins. `request` is a sealed target that `/saml/sso` made; `app` names an app.
 pub async fn begin(web: Data<Web>, request: HttpRequest) -> HttpResponse {
@@ -27,13 +27,13 @@ pub async fn begin(web: Data<Web>, request: HttpRequest) -> HttpResponse {
     .await
 }
 
-/// `POST /signin`: a name was typed; without the field, "Not you?".
-pub async fn name(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+/// `POST /signin`: a name was typed; or, with the field `change`, "Not you?" was pressed.
+pub async fn name(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let handle = form.required("signin")?;
-        let reply = match form.get("username") {
-            Some(username) => web.service.name_typed(&context.client, handle, username)?,
-            None => web.service.rename(&context.client, handle)?,
+        let reply = match form.get("change") {
+            Some(_) => web.service.rename(&context.client, handle)?,
+            None => web.service.name_typed(&context.client, handle, form.required("username")?)?,
         };
         Ok(web.show(context, reply))
     })
@@ -41,8 +41,8 @@ pub async fn name(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResp
 }
 
 /// `POST /signin/password`.
-pub async fn password(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn password(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let (handle, password) = (form.required("signin")?, form.required("password")?);
         let reply = web.service.password_typed(&context.client, handle, password).await?;
         Ok(web.show(context, reply))
@@ -62,8 +62,8 @@ pub async fn step(web: Data<Web>, request: HttpRequest) -> HttpResponse {
 }
 
 /// `POST /signin/totp`: a code from an authenticator app.
-pub async fn totp(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn totp(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let (handle, code) = (form.required("signin")?, form.required("code")?);
         let reply = web.service.code_typed(&context.client, handle, code).await?;
         Ok(web.show(context, reply))
@@ -82,8 +82,8 @@ pub async fn methods(web: Data<Web>, request: HttpRequest) -> HttpResponse {
 }
 
 /// `POST /signin/method`: a method was chosen.
-pub async fn method(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn method(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let (handle, method) = (form.required("signin")?, offered(form)?);
         let reply = web.service.method_chosen(&context.client, handle, method).await?;
         Ok(web.show(context, reply))
@@ -92,8 +92,8 @@ pub async fn method(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpRe
 }
 
 /// `POST /signin/lost`: "I no longer have this".
-pub async fn lost(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn lost(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let (handle, method) = (form.required("signin")?, offered(form)?);
         let reply = web.service.method_lost(&context.client, handle, method).await?;
         Ok(web.show(context, reply))
@@ -106,8 +106,8 @@ fn offered(form: &Form) -> Result<Method, Failure> {
 }
 
 /// `POST /signin/enrol-link`: "Send me a link".
-pub async fn enrol_link(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn enrol_link(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let reply = web.service.link_wanted(&context.client, form.required("signin")?).await?;
         Ok(web.show(context, reply))
     })
@@ -115,8 +115,8 @@ pub async fn enrol_link(web: Data<Web>, request: HttpRequest, body: Bytes) -> Ht
 }
 
 /// `POST /signin/enrol`: the first code from a new authenticator app.
-pub async fn enrol(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn enrol(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let (handle, code) = (form.required("signin")?, form.required("code")?);
         let reply = web.service.new_code_typed(&context.client, handle, code).await?;
         Ok(web.show(context, reply))
@@ -125,8 +125,8 @@ pub async fn enrol(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpRes
 }
 
 /// `POST /signin/set-password`: the first password of somebody who registers.
-pub async fn set_password(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, form| {
+pub async fn set_password(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
         let (handle, password) = (form.required("signin")?, form.required("password")?);
         let reply = web.service.password_chosen(&context.client, handle, password).await?;
         Ok(web.show(context, reply))
@@ -144,8 +144,8 @@ pub async fn link(web: Data<Web>, request: HttpRequest, token: Path<String>) -> 
 }
 
 /// `POST /link/{token}`: the button.
-pub async fn use_link(web: Data<Web>, request: HttpRequest, token: Path<String>, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, _| {
+pub async fn use_link(web: Data<Web>, request: HttpRequest, token: Path<String>, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, _| {
         let reply = web.service.link_used(&context.client, &token).await?;
         Ok(web.show(context, reply))
     })
@@ -153,8 +153,8 @@ pub async fn use_link(web: Data<Web>, request: HttpRequest, token: Path<String>,
 }
 
 /// `POST /signout`.
-pub async fn sign_out(web: Data<Web>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    web.serve_form(&request, &body, async |context, _| {
+pub async fn sign_out(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, _| {
         web.service.sign_out(&context.client).await?;
         let mut response = see_other("/signed-out");
         if let Err(error) = response.add_removal_cookie(&web.cookies.set(CookieKind::Session, String::new())) {

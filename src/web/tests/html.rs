@@ -116,7 +116,10 @@ fn forms(elements: &[Element], problems: &mut Vec<String>) {
         if token != (form.get("method") == "post" && ours) {
             problems.push(format!("the form to `{}` has a token: {token}", form.get("action")));
         }
-        if !fields.iter().any(|field| field.name == "button" && field.get("type") == "submit") {
+        let id = form.get("id");
+        let outside = elements.iter().filter(|element| !id.is_empty() && element.get("form") == id);
+        let mut candidates = fields.iter().copied().chain(outside);
+        if !candidates.any(|field| field.name == "button" && field.get("type") == "submit") {
             problems.push(format!("the form to `{}` has no button", form.get("action")));
         }
     }

@@ -43,6 +43,8 @@ impl Client {
         let site = base.origin();
         let http = reqwest::Client::builder()
             .cookie_provider(Arc::clone(&jar))
+            // A server that was restarted has forgotten the connections of before.
+            .pool_max_idle_per_host(0)
             // Where another site is next, the test wants to see the answer that sends there.
             .redirect(Policy::custom(move |attempt| {
                 if attempt.url().origin() != site {
@@ -151,7 +153,11 @@ impl Page {
     /// The text of the first element that `selector` finds; empty when there is none.
     pub(crate) fn text(&self, selector: &str) -> String {
         let (html, selector) = (self.html(), Selector::parse(selector).unwrap());
-        let words = html.select(&selector).next().map(|element| element.text().collect::<String>()).unwrap_or_default();
+        let words = html
+            .select(&selector)
+            .next()
+            .map(|element| element.text().collect::<Vec<_>>().join(" "))
+            .unwrap_or_default();
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
