@@ -304,9 +304,9 @@ fn literal_problems(
 fn collect(policies: &[Stored], standing: Standing) -> Result<Sets, Box<cedar_policy::PolicySetError>> {
     let of = |effect: Effect| {
         let chosen = policies.iter().filter(|s| s.standing == standing && s.policy.effect() == effect);
-        PolicySet::from_policies(chosen.map(|stored| stored.policy.clone()))
+        PolicySet::from_policies(chosen.map(|stored| stored.policy.clone())).map_err(Box::new)
     };
-    Ok(Sets { permits: of(Effect::Permit).map_err(Box::new)?, forbids: of(Effect::Forbid).map_err(Box::new)? })
+    Ok(Sets { permits: of(Effect::Permit)?, forbids: of(Effect::Forbid)? })
 }
 
 /// One name for everything that decides: equal digests decide alike.

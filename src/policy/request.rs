@@ -3,8 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, ParseErrors, Request, RestrictedExpression as Expr,
-    Schema,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Expr, Schema,
 };
 
 use super::question::Question;
@@ -80,9 +79,10 @@ pub(super) const STEPS: [Step; 9] = [
 ];
 
 impl Names {
-    pub(super) fn new(schema: &Schema) -> Result<Self, ParseErrors> {
+    pub(super) fn new(schema: &Schema) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let action: EntityTypeName = "Action".parse()?;
-        let hierarchy = schema.action_entities().unwrap_or_else(|_| Entities::empty());
+        // Without it, a forbid over a group of actions would match none of them.
+        let hierarchy = schema.action_entities()?;
         let actions = STEPS
             .into_iter()
             .map(|step| {

@@ -1,5 +1,5 @@
-//! One attempt to sign in, from the first page to the assertion: its stages ([`flow`]), which follows which
-//! ([`transition`]), where it lives ([`handle`]) and the driver that asks the policies at each step ([`service`]). Knows
+//! One attempt to sign in, from the first page to the assertion: its stages (`flow`), which follows which
+//! (`transition`), where it lives (`handle`) and the driver that asks the policies at each step (`service`). Knows
 //! neither HTTP nor Cedar.
 
 mod decide;

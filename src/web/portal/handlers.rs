@@ -102,15 +102,11 @@ fn target(web: &Web, app: &str, fields: &Form) -> Result<Target, SignInError> {
     if !provider.idp_initiated() {
         return Err(SignInError::NotLaunchable);
     }
-    let role = match fields.get("role") {
-        Some(role) => Some(RoleName::parse(role).ok().filter(|role| provider.app().roles.contains(role))),
-        None => None,
-    };
-    let role = match role {
-        Some(None) => return Err(SignInError::UnknownApp),
-        Some(role) => role,
-        None => None,
-    };
+    let offered = |role: &RoleName| provider.app().roles.contains(role);
+    let role = fields
+        .get("role")
+        .map(|role| RoleName::parse(role).ok().filter(offered).ok_or(SignInError::UnknownApp))
+        .transpose()?;
     let relay_state = fields.get("relay_state").map(str::to_owned);
     provider.relay_state_for_launch(relay_state.as_deref()).map_err(|_| SignInError::UnknownApp)?;
     Ok(Target { role, relay_state, ..Target::app(app) })
