@@ -37,7 +37,7 @@ struct Cli {
     log_format: LogFormat,
 
     /// What is logged: a level, or directives as `warn,cedargate=debug`.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info", env = "CEDARGATE_LOG")]
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info,actix_server=warn", env = "CEDARGATE_LOG")]
     log: String,
 
     #[command(subcommand)]

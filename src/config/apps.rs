@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::{AppId, NameIdFormat, RoleName, SignMode};
 
+/// The icons a tile may have.
+pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
+
 /// The fields of a user that attributes, NameID and session names may be taken from.
 pub const USER_FIELDS: [&str; 7] = ["email", "username", "first_name", "last_name", "display_name", "phone", "groups"];
 
@@ -73,7 +76,7 @@ pub struct AppConfig {
     /// Whether the app may be opened from the portal, without a request of its own.
     #[serde(default = "yes")]
     pub idp_initiated: bool,
-    /// The icon of the tile, by name.
+    /// The icon of the tile: `cloud`, `book`, `chat`, `code`, `chart`, `people` or `ticket`. Left out, the preset's or a letter.
     #[serde(default)]
     #[schemars(extend("format" = "icon-name"))]
     pub icon: Option<String>,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::apps::USER_FIELDS;
+use super::apps::{APP_ICONS, USER_FIELDS};
 use super::server::is_https_or_loopback;
 use super::shape::nearest;
 use super::{AccountsUrl, PublicUrl, StateUrl, ZoneName, parse_block};
@@ -50,12 +50,20 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "entity-id" => entity_id(text),
         "acs-url" => acs_url(text),
         "relay-state" => RelayState::parse(text).map(drop).map_err(Refusal::from),
-        "target-name" | "icon-name" => slug(text),
+        "target-name" => slug(text),
+        "icon-name" => icon(text),
         "attribute-name" => plain(text, 256, "an attribute name"),
         "user-field" => user_field(text),
         "arn" => arn(text),
         _ => return None,
     })
+}
+
+fn icon(text: &str) -> Result<(), Refusal> {
+    if APP_ICONS.contains(&text) {
+        return Ok(());
+    }
+    refuse(format!("`{text}` is no icon"), format!("use one of {}", APP_ICONS.join(", ")))
 }
 
 fn socket_address(text: &str) -> Result<(), Refusal> {

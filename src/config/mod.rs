@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
-pub use apps::{AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};

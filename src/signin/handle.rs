@@ -231,3 +231,6 @@ impl SignIns {
         serde_json::from_slice(&plain).map_err(|_| HandleError::StartAgain)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
 
+use crate::config::APP_ICONS;
+
 /// An embedded file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asset {
@@ -76,9 +78,6 @@ pub fn find(wanted_version: &str, name: &str) -> Option<&'static Asset> {
     }
     ALL.iter().find(|asset| asset.name == name)
 }
-
-/// The names that `icon` of an app in config.toml may have.
-pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
 
 /// The address of one of [`APP_ICONS`]; `None` for another name.
 #[must_use]

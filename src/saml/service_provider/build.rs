@@ -64,7 +64,7 @@ impl ServiceProvider {
             roles,
             aws: session,
             initiation: if config.idp_initiated { Initiation::Anybody } else { Initiation::ServiceProviderOnly },
-            icon: config.icon.clone().or_else(|| partition.map(|_| "aws".to_owned())),
+            icon: config.icon.clone().or_else(|| partition.map(|_| "cloud".to_owned())),
         };
         if problems.is_empty() { Ok(sp) } else { Err(problems) }
     }

@@ -150,7 +150,7 @@ fn every_asset_a_page_or_style_names_is_embedded() {
     for found in Regex::new(r#"url\("([^"]*)"\)"#).unwrap().captures_iter(&style) {
         assert!(assets::find(assets::version(), &found[1]).is_some(), "{}", &found[1]);
     }
-    for icon in assets::APP_ICONS {
+    for icon in crate::config::APP_ICONS {
         let url = assets::app_icon_url(icon).unwrap();
         assert!(assets::find(assets::version(), url.rsplit('/').next().unwrap()).is_some(), "{url}");
     }
