@@ -14,5 +14,6 @@ mod demo;
 mod harness;
 mod judges;
 mod permits;
+mod registration;
 mod saml;
 mod signin;
