@@ -80,6 +80,29 @@ impl Accounts {
         Ok(id)
     }
 
+    /// [`Accounts::add_totp`] for a sign-in that read the user at `epoch`: adds nothing if anything about them changed since.
+    /// It completes a registration, so somebody pending is active afterwards. Gives the new `session_epoch` besides.
+    ///
+    /// # Errors
+    /// They have [`MAX_AUTHENTICATORS`] already, or the database failed.
+    pub async fn enrol_totp(
+        &self,
+        user: UserId,
+        epoch: i64,
+        secret: &TotpSecret,
+        used_step: u64,
+    ) -> Result<Option<(AuthenticatorId, i64)>, AccountsError> {
+        let mut transaction = self.write().await?;
+        let Some(new) = self.raise_epoch_from(&mut transaction, user, epoch).await? else { return Ok(None) };
+        sqlx::query("UPDATE users SET status = 'active' WHERE id = $1 AND status = 'pending'")
+            .bind(user.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let id = self.insert_totp(&mut transaction, user, secret, Some(used_step), "").await?;
+        transaction.commit().await?;
+        Ok(Some((id, new)))
+    }
+
     /// Adds a seed within a transaction of the caller. `last_step` is `None` for an imported seed: no code was shown yet.
     pub(super) async fn insert_totp(
         &self,

@@ -161,19 +161,25 @@ async fn whatever_ends_sessions_raises_the_epoch_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn registration_completes_only_what_is_still_pending() {
+async fn a_sign_in_changes_only_the_person_it_read() {
     let Fresh { accounts, folder: _folder, .. } = fresh().await;
-    for (before, activated, after) in [
+    for (before, changes, after) in [
         (UserStatus::Pending, true, UserStatus::Active),
-        (UserStatus::Active, false, UserStatus::Active),
+        (UserStatus::Active, true, UserStatus::Active),
         (UserStatus::Suspended, false, UserStatus::Suspended),
     ] {
         let name = before.code();
         let new = NewUser { status: before, ..new_user(name, &format!("{name}@example.com")) };
         let id = accounts.create(&new).await.unwrap();
-        assert_eq!(accounts.activate(id).await.unwrap(), activated, "{name}");
+        let enrolled = accounts.enrol_totp(id, 0, &seed(1), 5).await.unwrap();
+        assert_eq!(enrolled.map(|(_, epoch)| epoch), changes.then_some(1), "{name}");
         let user = accounts.user(id).await.unwrap().unwrap();
-        assert_eq!((user.status, user.session_epoch), (after, i64::from(activated)), "{name}");
+        assert_eq!((user.status, user.session_epoch), (after, i64::from(changes)), "{name}");
+        assert!(accounts.enrol_totp(id, 0, &seed(1), 5).await.unwrap().is_none(), "{name}: read before the change");
+        assert_eq!(accounts.authenticators(id).await.unwrap().len(), usize::from(changes), "{name}");
+        assert!(accounts.choose_password(id, 0, &hash(19_456)).await.unwrap().is_none(), "{name}");
+        let chosen = accounts.choose_password(id, 1, &hash(19_456)).await.unwrap();
+        assert_eq!(chosen, changes.then_some(2), "{name}");
     }
 }
 

@@ -264,21 +264,47 @@ impl Accounts {
         Ok(transaction.commit().await?)
     }
 
-    /// Completes registration: pending becomes active, and all sessions end. Says no when the user is not pending (any
-    /// more): somebody shut out while registering stays out.
+    /// Sets the password of somebody who registers, unless anything about them changed since `epoch` was read. Voids links
+    /// that were sent before. Gives the new `session_epoch`; `None` when something changed.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn activate(&self, id: UserId) -> Result<bool, AccountsError> {
+    pub async fn choose_password(
+        &self,
+        id: UserId,
+        epoch: i64,
+        password: &PasswordHash,
+    ) -> Result<Option<i64>, AccountsError> {
+        let mut transaction = self.write().await?;
+        let Some(new) = self.raise_epoch_from(&mut transaction, id, epoch).await? else { return Ok(None) };
+        sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(password.expose())
+            .execute(&mut *transaction)
+            .await?;
+        self.void_links(&mut transaction, id).await?;
+        transaction.commit().await?;
+        Ok(Some(new))
+    }
+
+    /// Raises the epoch within a transaction, if it still is `epoch` and the user is not suspended. Whoever is pending becomes
+    /// active in [`Accounts::enrol_totp`] alone.
+    pub(super) async fn raise_epoch_from(
+        &self,
+        connection: &mut SqliteConnection,
+        id: UserId,
+        epoch: i64,
+    ) -> Result<Option<i64>, AccountsError> {
         let done = sqlx::query(
-            "UPDATE users SET status = 'active', session_epoch = session_epoch + 1, updated_at = $2 \
-             WHERE id = $1 AND status = 'pending'",
+            "UPDATE users SET session_epoch = session_epoch + 1, updated_at = $3 \
+             WHERE id = $1 AND session_epoch = $2 AND status <> 'suspended'",
         )
         .bind(id.to_string())
+        .bind(epoch)
         .bind(self.now_millis())
-        .execute(&self.pool)
+        .execute(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok((done.rows_affected() == 1).then(|| epoch.saturating_add(1)))
     }
 
     /// Ends all sessions of a user ("this wasn't me").

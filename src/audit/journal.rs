@@ -220,6 +220,10 @@ impl Writer {
 /// # Errors
 /// The journal cannot be read, or the line with this id is damaged.
 pub fn find(folder: &Path, reference: &ReferenceId) -> Result<Option<DecisionRecord>, AuditError> {
+    // Before the first `serve` nothing was decided.
+    if !folder.exists() {
+        return Ok(None);
+    }
     for path in segments_newest_first(folder)? {
         let mut reader = BufReader::new(File::open(&path).map_err(|error| AuditError::io(&path, error))?);
         let mut line = Vec::new();

@@ -95,6 +95,10 @@ pub struct AssertionRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
+    /// A password or code was wrong, after the first factor.
+    ProofFailed,
+    /// A link was mailed.
+    LinkSent,
     /// Somebody said in a sign-in that they no longer have this method.
     MethodLost,
     /// An authenticator was added.

@@ -17,7 +17,9 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, ConfigErrors, LocatedProblem};
+use crate::runtime::LoadError;
 use crate::telemetry::{self, LogFormat};
+use crate::web::server::OpenError;
 
 /// What the files say is wrong.
 const EXIT_PROBLEMS: u8 = 1;
@@ -82,8 +84,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Writes an error that ended a command, and picks the exit code. Every command may return [`ConfigErrors`] with `?`.
 fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
-    let (written, code) = match error.downcast_ref::<ConfigErrors>() {
-        Some(ConfigErrors::Problems(problems)) => (write_problems(out, problems), EXIT_PROBLEMS),
+    let load = error.downcast_ref::<LoadError>().or_else(|| match error.downcast_ref::<OpenError>() {
+        Some(OpenError::Load(load)) => Some(load),
+        _ => None,
+    });
+    let config = error.downcast_ref::<ConfigErrors>().or(match load {
+        Some(LoadError::Config(config)) => Some(config),
+        _ => None,
+    });
+    let (written, code) = match (config, load) {
+        (Some(ConfigErrors::Problems(problems)), _) => (write_problems(out, problems), EXIT_PROBLEMS),
+        (None, Some(LoadError::Policies(_) | LoadError::PolicyTests(_))) => {
+            (writeln!(out, "cedargate: {error:#}"), EXIT_PROBLEMS)
+        }
         _ => (writeln!(out, "cedargate: {error:#}"), EXIT_FAILED),
     };
     // With standard error closed, the code is all that can still be told.

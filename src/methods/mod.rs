@@ -50,6 +50,11 @@ pub enum Answer<T> {
         /// The next one has to wait so many seconds.
         retry_after: Option<u32>,
     },
+    /// Right, but taken before: a code works once.
+    Used {
+        /// How many more wrong answers are free.
+        free_left: u32,
+    },
     /// It came too early and was not looked at (429).
     Wait {
         /// Try again in so many seconds.

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::domain::{Method, Proof, User};
 use crate::signals::{Failures, Guarded};
-use crate::workers::{Checked, HashPool, Password};
+use crate::workers::{Checked, HashError, HashPool, Password};
 
 #[cfg(test)]
 mod tests;
@@ -63,7 +63,9 @@ impl PasswordMethod {
     ) -> Result<Answer<PasswordShown>, MethodError> {
         let login = self.accounts.find_by_login(typed).await?;
         let source = origin.source(&self.devices, login.as_ref().map(|login| login.user.id)).await?;
-        let attempt = Attempt { guarded: Guarded::Password, subject: self.failures.subject(typed), source };
+        // One person is one subject, by whichever name they are guessed at.
+        let name = login.as_ref().map_or(typed, |login| login.user.username.as_str());
+        let attempt = Attempt { guarded: Guarded::Password, subject: self.failures.subject(name), source };
         let ticket = match self.throttle.admit(attempt).await? {
             Admission::Go(ticket) => ticket,
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),
@@ -71,6 +73,7 @@ impl PasswordMethod {
         let stored = login.as_ref().and_then(|login| login.password.as_ref());
         let checked = match self.hashing.verify(stored, password.clone()).await {
             Ok(checked) => checked,
+            Err(HashError::TooLong) => Checked::NoMatch,
             Err(error) => {
                 self.throttle.unchecked(ticket).await?;
                 return Err(error.into());

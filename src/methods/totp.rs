@@ -138,25 +138,36 @@ impl TotpMethod {
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),
         };
         let now = self.clock.now();
-        let Some(authenticator) = self.use_code(user, code, now).await? else {
-            return Ok(Answer::Wrong { free_left: ticket.free_left(), retry_after: ticket.retry_after() });
+        let (free_left, retry_after) = (ticket.free_left(), ticket.retry_after());
+        let authenticator = match self.use_code(user, code, now).await? {
+            Taken::By(authenticator) => authenticator,
+            Taken::Before if retry_after.is_none() => return Ok(Answer::Used { free_left }),
+            Taken::Before | Taken::ByNone => return Ok(Answer::Wrong { free_left, retry_after }),
         };
         self.throttle.right(ticket).await?;
         let authenticator = Some(authenticator.to_string());
         Ok(Answer::Right(Proof { method: Method::Totp, at: now, authenticator }))
     }
 
-    /// Uses up the code on the app that shows it.
-    async fn use_code(&self, user: &User, code: &str, now: Timestamp) -> Result<Option<AuthenticatorId>, MethodError> {
+    async fn use_code(&self, user: &User, code: &str, now: Timestamp) -> Result<Taken, MethodError> {
+        let mut taken = Taken::ByNone;
         for record in self.accounts.totp_secrets(user.id).await? {
-            if let Some(step) = verify(&record.secret, code, now)
-                && self.accounts.use_totp_step(record.id, step).await?
-            {
-                return Ok(Some(record.id));
+            if let Some(step) = verify(&record.secret, code, now) {
+                if self.accounts.use_totp_step(record.id, step).await? {
+                    return Ok(Taken::By(record.id));
+                }
+                taken = Taken::Before;
             }
         }
-        Ok(None)
+        Ok(taken)
     }
+}
+
+/// What became of a code.
+enum Taken {
+    By(AuthenticatorId),
+    Before,
+    ByNone,
 }
 
 fn builder(secret: &TotpSecret) -> Builder {

@@ -3,7 +3,7 @@
 use askama::Template;
 use jiff::tz::TimeZone;
 
-use super::{Mail, MailError, one_line};
+use super::{Frame, Mail, MailError, moment, one_line};
 use crate::clock::Timestamp;
 use crate::domain::Language;
 
@@ -26,8 +26,6 @@ pub struct ActivationMail<'a> {
 
 /// The words of one language.
 struct Words {
-    tag: &'static str,
-    greeting: &'static str,
     lead: &'static str,
     button: &'static str,
     until: &'static str,
@@ -36,8 +34,6 @@ struct Words {
 }
 
 const ENGLISH: Words = Words {
-    tag: "en",
-    greeting: "Hello",
     lead: "with this link you complete your registration and set up how you sign in:",
     button: "Continue",
     until: "The link works once, until",
@@ -46,8 +42,6 @@ const ENGLISH: Words = Words {
 };
 
 const GERMAN: Words = Words {
-    tag: "de",
-    greeting: "Guten Tag",
     lead: "mit diesem Link schließen Sie Ihre Registrierung ab und richten Ihre Anmeldung ein:",
     button: "Weiter",
     until: "Der Link funktioniert einmal, bis",
@@ -58,24 +52,17 @@ const GERMAN: Words = Words {
 #[derive(Template)]
 #[template(
     ext = "txt",
-    source = "{{ words.greeting }} {{ name }},
-
-{{ words.lead }}
+    source = "{{ words.lead }}
 
 {{ url }}
 
 {{ words.until }} {{ until }}.
-{{ words.unasked }}
-{% if let Some(contact) = contact %}
-{{ words.contact }} {{ contact }}
-{% endif %}
-{{ organisation }}
-"
+{{ words.unasked }}{% if let Some(contact) = contact %}
+
+{{ words.contact }} {{ contact }}{% endif %}"
 )]
 struct Text<'a> {
     words: &'a Words,
-    name: &'a str,
-    organisation: &'a str,
     url: &'a str,
     until: &'a str,
     contact: Option<&'a str>,
@@ -84,24 +71,14 @@ struct Text<'a> {
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<!doctype html>
-<html lang="{{ words.tag }}"><head><meta charset="utf-8"><title>{{ subject }}</title></head>
-<body style="font-family:system-ui,sans-serif;line-height:1.5;color:#1b2620;max-width:36em;margin:2em auto;padding:0 1em">
-<p>{{ words.greeting }} {{ name }},</p>
-<p>{{ words.lead }}</p>
+    source = r#"<p>{{ words.lead }}</p>
 <p><a href="{{ url }}" style="display:inline-block;padding:.75em 1.5em;border-radius:.5em;background:#1f5c43;color:#fff;text-decoration:none">{{ words.button }}</a></p>
 <p style="word-break:break-all"><a href="{{ url }}">{{ url }}</a></p>
-<p>{{ words.until }} {{ until }}.<br>{{ words.unasked }}</p>
-{% if let Some(contact) = contact %}<p>{{ words.contact }} {{ contact }}</p>
-{% endif %}<p>{{ organisation }}</p>
-</body></html>
-"#
+<p>{{ words.until }} {{ until }}.<br>{{ words.unasked }}</p>{% if let Some(contact) = contact %}
+<p>{{ words.contact }} {{ contact }}</p>{% endif %}"#
 )]
 struct Html<'a> {
     words: &'a Words,
-    subject: &'a str,
-    name: &'a str,
-    organisation: &'a str,
     url: &'a str,
     until: &'a str,
     contact: Option<&'a str>,
@@ -112,28 +89,15 @@ struct Html<'a> {
 /// # Errors
 /// A template could not be rendered.
 pub fn activation_link(language: Language, mail: &ActivationMail<'_>) -> Result<Mail, MailError> {
-    let organisation = one_line(mail.organisation);
-    let name = one_line(mail.name);
-    let contact = mail.contact.map(one_line);
-    let at = mail.expires.to_zoned(mail.zone.clone());
-    let zone = mail.zone.iana_name().unwrap_or("UTC");
-    let (words, subject, until) = match language {
-        Language::En => (
-            &ENGLISH,
-            format!("Your access to {organisation}"),
-            format!("{} ({zone})", at.strftime("%-d %B %Y, %H:%M")),
-        ),
-        Language::De => (
-            &GERMAN,
-            format!("Ihr Zugang zu {organisation}"),
-            format!("{} Uhr ({zone})", at.strftime("%d.%m.%Y, %H:%M")),
-        ),
+    let (words, subject) = match language {
+        Language::En => (&ENGLISH, format!("Your access to {}", mail.organisation)),
+        Language::De => (&GERMAN, format!("Ihr Zugang zu {}", mail.organisation)),
     };
-    let contact = contact.as_deref();
-    let (organisation, name, until, url) = (organisation.as_str(), name.as_str(), until.as_str(), mail.url);
-    let text = Text { words, name, organisation, url, until, contact }.render()?;
-    let html = Html { words, subject: &subject, name, organisation, url, until, contact }.render()?;
-    Ok(Mail { subject, text, html })
+    let until = moment(language, mail.expires, &mail.zone);
+    let contact = mail.contact.map(one_line);
+    let (url, until, contact) = (mail.url, until.as_str(), contact.as_deref());
+    let frame = Frame { language, subject: &subject, name: mail.name, organisation: mail.organisation };
+    frame.around(Text { words, url, until, contact }, Html { words, url, until, contact })
 }
 
 #[cfg(test)]

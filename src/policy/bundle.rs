@@ -79,8 +79,9 @@ pub struct Bundle {
     names: Names,
     policies: Vec<Stored>,
     places: HashMap<CedarId, usize>,
-    sets: Sets,
-    shadow: Sets,
+    /// What is in force, by the step it can apply to: a policy is asked about the steps of its scope only.
+    sets: HashMap<Step, Sets>,
+    shadow: HashMap<Step, Sets>,
     mentioned: Mentioned,
 }
 
@@ -119,8 +120,8 @@ impl Bundle {
             .filter(|stored| stored.standing == Standing::InForce)
             .flat_map(|stored| stored.policy.entity_literals())
             .fold(Mentioned::default(), |mentioned, uid| mentioned.with(&uid));
-        let sets = collect(&policies, Standing::InForce).map_err(|error| at_schema(error.to_string()))?;
-        let shadow = collect(&policies, Standing::Shadow).map_err(|error| at_schema(error.to_string()))?;
+        let sets = collect(&policies, Standing::InForce, &names).map_err(|error| at_schema(error.to_string()))?;
+        let shadow = collect(&policies, Standing::Shadow, &names).map_err(|error| at_schema(error.to_string()))?;
         Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, mentioned })
     }
 
@@ -152,12 +153,21 @@ impl Bundle {
         &self.names
     }
 
-    pub(super) fn sets(&self) -> &Sets {
-        &self.sets
+    pub(super) fn sets(&self, step: Step) -> Option<&Sets> {
+        self.sets.get(&step)
     }
 
-    pub(super) fn shadow_sets(&self) -> &Sets {
-        &self.shadow
+    /// The policies in force that [`Bundle::sets`] leaves out for a step.
+    #[cfg(test)]
+    pub(super) fn left_out(&self, step: Step) -> PolicySet {
+        let out = self.policies.iter().filter(|stored| {
+            stored.standing == Standing::InForce && !self.names.covers(step, &stored.policy.action_constraint())
+        });
+        PolicySet::from_policies(out.map(|stored| stored.policy.clone())).unwrap()
+    }
+
+    pub(super) fn shadow_sets(&self, step: Step) -> Option<&Sets> {
+        self.shadow.get(&step)
     }
 
     pub(super) fn mentioned(&self) -> Mentioned {
@@ -301,12 +311,22 @@ fn literal_problems(
         .collect()
 }
 
-fn collect(policies: &[Stored], standing: Standing) -> Result<Sets, Box<cedar_policy::PolicySetError>> {
-    let of = |effect: Effect| {
-        let chosen = policies.iter().filter(|s| s.standing == standing && s.policy.effect() == effect);
+fn collect(
+    policies: &[Stored],
+    standing: Standing,
+    names: &Names,
+) -> Result<HashMap<Step, Sets>, Box<cedar_policy::PolicySetError>> {
+    let of = |effect: Effect, step: Step| {
+        let chosen = policies.iter().filter(|stored| {
+            let policy = &stored.policy;
+            stored.standing == standing && policy.effect() == effect && names.covers(step, &policy.action_constraint())
+        });
         PolicySet::from_policies(chosen.map(|stored| stored.policy.clone())).map_err(Box::new)
     };
-    Ok(Sets { permits: of(Effect::Permit)?, forbids: of(Effect::Forbid)? })
+    STEPS
+        .into_iter()
+        .map(|step| Ok((step, Sets { permits: of(Effect::Permit, step)?, forbids: of(Effect::Forbid, step)? })))
+        .collect()
 }
 
 /// One name for everything that decides: equal digests decide alike.

@@ -63,7 +63,7 @@ impl Bundle {
         };
         match asked {
             Ok(asked) => {
-                let applied = self.authorize(self.shadow_sets(), &asked);
+                let applied = self.authorize(self.shadow_sets(step), &asked);
                 self.enforced(applied.forbids.iter().chain(&applied.permits))
             }
             // The same failure refuses the enforced question, where it is logged.
@@ -77,7 +77,7 @@ impl Bundle {
 
     pub(super) fn apply_visit(&self, app: &App, signals: &SignalSet) -> Applied {
         match request::visit(self.names(), self.vocabulary(), app, signals, None) {
-            Ok(asked) => self.authorize(self.sets(), &asked),
+            Ok(asked) => self.authorize(self.sets(Step::Visit), &asked),
             Err(error) => Applied::failed(&error),
         }
     }
@@ -100,13 +100,15 @@ impl Bundle {
         shown: Shown,
     ) -> Applied {
         match prepared.ask(step, role, shown, None) {
-            Ok(asked) => self.authorize(self.sets(), &asked),
+            Ok(asked) => self.authorize(self.sets(step), &asked),
             Err(error) => Applied::failed(&error),
         }
     }
 
-    fn authorize(&self, sets: &Sets, asked: &Asked) -> Applied {
+    fn authorize(&self, sets: Option<&Sets>, asked: &Asked) -> Applied {
         let mut applied = Applied::default();
+        // No policy speaks of the step, so none permits it.
+        let Some(sets) = sets else { return applied };
         (applied.permits, applied.forbids) = {
             let mut run = |set: &PolicySet| {
                 let response = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
@@ -133,5 +135,33 @@ impl Bundle {
 
     pub(super) fn enforced<'a>(&self, places: impl IntoIterator<Item = &'a usize>) -> Vec<EnforcedPolicy> {
         places.into_iter().filter_map(|place| self.stored(*place)).map(|stored| stored.notes.enforced.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::MethodSet;
+    use crate::policy::request::STEPS;
+    use crate::policy::samples::{Sample, shipped};
+
+    #[test]
+    fn what_a_step_leaves_out_could_not_have_applied_to_it() {
+        let (bundle, sample) = (shipped(), Sample::new(&["aws-users", "contractors"], "aws"));
+        for shown in [MethodSet::EMPTY, crate::domain::Method::ALL.into_iter().collect()] {
+            let q = sample.question(shown);
+            let prepared = bundle.prepare(&q).unwrap();
+            for step in STEPS {
+                let asked = match step {
+                    Step::Visit => request::visit(bundle.names(), bundle.vocabulary(), q.app, q.signals, None).unwrap(),
+                    Step::AssumeRole => prepared.ask(step, q.app.roles.first(), Shown::of(&q), None).unwrap(),
+                    _ => prepared.ask(step, None, Shown::of(&q), None).unwrap(),
+                };
+                let left_out = bundle.left_out(step);
+                assert!(left_out.policies().count() > 0, "{step:?}: the shipped set has policies about other steps");
+                let response = Authorizer::new().is_authorized(&asked.request, &left_out, &asked.entities);
+                assert_eq!(response.diagnostics().reason().count(), 0, "{step:?}");
+            }
+        }
     }
 }

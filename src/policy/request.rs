@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Expr, Schema,
+    ActionConstraint, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
+    RestrictedExpression as Expr, Schema,
 };
 
 use super::question::Question;
@@ -79,6 +80,17 @@ pub(super) const STEPS: [Step; 9] = [
 ];
 
 impl Names {
+    /// Whether a policy's scope holds the action of `step`. What it does not hold can never apply to that step.
+    pub(super) fn covers(&self, step: Step, scope: &ActionConstraint) -> bool {
+        let Some(action) = self.actions.get(&step) else { return false };
+        let (uid, parents) = (action.uid(), action.clone().into_inner().2);
+        match scope {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(only) => *only == uid,
+            ActionConstraint::In(any) => any.iter().any(|one| *one == uid || parents.contains(one)),
+        }
+    }
+
     pub(super) fn new(schema: &Schema) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let action: EntityTypeName = "Action".parse()?;
         // Without it, a forbid over a group of actions would match none of them.

@@ -106,9 +106,13 @@ impl Sessions {
     ///
     /// # Errors
     /// The store or the random source failed.
-    pub async fn create(&self, user: &User, proofs: Vec<Proof>) -> Result<(SessionToken, Session), SessionError> {
+    pub async fn create(
+        &self,
+        id: SessionId,
+        user: &User,
+        proofs: Vec<Proof>,
+    ) -> Result<(SessionToken, Session), SessionError> {
         let now = self.clock.now();
-        let id = SessionId::new(now, self.entropy.as_ref())?;
         let epoch = user.session_epoch;
         let mut session = Session { id, user: user.id, epoch, proofs: Vec::new(), created: now, last_used: now };
         session.show(proofs);

@@ -8,10 +8,10 @@ use crate::clock::Timestamp;
 use crate::devices::{DeviceToken, Factors, Recorded};
 use crate::domain::{
     App, AppId, Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof, ReferenceId,
-    RoleName, SignInId, SignalSet, Step, TotpSecret, User, classes,
+    RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, classes,
 };
 use crate::policy::planner::plan;
-use crate::policy::{Goal, Plan, Question, Repertoire, Verdict};
+use crate::policy::{Goal, Plan, Question, Refused, Repertoire, Verdict};
 use crate::runtime::Snapshot;
 use crate::signals::{NetworkPrefix, Observation};
 use crate::state::{Key, Kind, Ttl};
@@ -63,13 +63,7 @@ pub(super) struct Decided {
     pub(super) facts: Facts,
     pub(super) decision: Decision,
     pub(super) reference: ReferenceId,
-}
-
-impl Decided {
-    /// Whether no page of ours follows.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(self.decision, Decision::Allow | Decision::Deny(_))
-    }
+    pub(super) subject: Subject,
 }
 
 impl Service {
@@ -79,27 +73,26 @@ impl Service {
         let user = self.person(person).await?;
         let authenticators = parts.accounts.authenticators(user.id).await?;
         let now = parts.clock.now();
+        let has_second = !authenticators.is_empty();
         let counting = |proofs: &[Proof]| -> Vec<Proof> {
-            proofs.iter().filter(|proof| still_enrolled(proof, &authenticators)).cloned().collect()
+            let counts = |proof: &&Proof| {
+                // A link and a password are no way around a second factor that is there already.
+                let spared = has_second && proof.method == Method::ActivationLink;
+                proof.is_within(Proof::MAX_AGE_SECONDS, now) && still_enrolled(proof, &authenticators) && !spared
+            };
+            proofs.iter().filter(counts).cloned().collect()
         };
         let (shown, earlier) = (counting(&person.shown), counting(&person.earlier));
         let fresh = Proof::methods_within(&shown, Proof::FRESH_SECONDS, now);
-        let proofs = if target.force_authn() {
-            fresh
-        } else {
-            Proof::methods_within(&shown, Proof::MAX_AGE_SECONDS, now).union(Proof::methods_within(
-                &earlier,
-                Proof::MAX_AGE_SECONDS,
-                now,
-            ))
-        };
+        let proofs =
+            if target.force_authn() { fresh } else { shown.iter().chain(&earlier).map(|proof| proof.method).collect() };
         let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
         let device = parts.devices.facts(user.id, &target.app, client.device.as_ref()).await?;
         // Strangers must not be able to slow down somebody on a device of their own.
         let failed_attempts = if device.known {
             0
         } else {
-            let subject = parts.failures.subject(&person.typed);
+            let subject = parts.failures.subject(user.username.as_str());
             parts.failures.recent_passwords(&subject, NetworkPrefix::of(client.ip)).await?
         };
         let signals = parts.signals.observe(&Observation { ip: client.ip, device: Some(device), failed_attempts });
@@ -124,6 +117,12 @@ impl Service {
         sign_in: &SignIn,
         person: &Person,
     ) -> Result<Decided, SignInError> {
+        // Whoever signs out in one tab has signed out in all of them.
+        if let Some(session) = person.session
+            && self.visitor(client).await?.is_none_or(|visitor| visitor.session.id != session)
+        {
+            return Err(SignInError::StartAgain);
+        }
         let facts = self.gather(client, person, &sign_in.target).await?;
         // Until registration is complete, the only thing to ask is whether a method may be added.
         let enrols = person.registration == Registration::Underway || sign_in.target.aim == Aim::Enrol;
@@ -142,9 +141,10 @@ impl Service {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let shadow =
             snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
-        let subject = Subject { sign_in: Some(sign_in.id), step, app: &app.id, shadow };
+        let role = sign_in.target.role.clone();
+        let subject = Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, shadow };
         let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
-        Ok(Decided { facts, decision: planned.decision, reference })
+        Ok(Decided { facts, decision: planned.decision, reference, subject })
     }
 
     /// Decides, and on Allow records the device, atomically with it: when the device facts that the decision rests on changed
@@ -177,7 +177,7 @@ impl Service {
     async fn record(
         &self,
         snapshot: &Snapshot,
-        subject: &Subject<'_>,
+        subject: &Subject,
         facts: &Facts,
         planned: &Plan,
         micros: u64,
@@ -186,12 +186,12 @@ impl Service {
         let record = DecisionRecord {
             reference: reference.clone(),
             at: facts.signals.now,
-            sign_in: subject.sign_in,
-            session: None,
+            sign_in: Some(subject.sign_in),
+            session: subject.session,
             user: Some(facts.user.username.clone()),
             app: subject.app.clone(),
             step: subject.step,
-            role: None,
+            role: subject.role.clone(),
             groups: facts.user.groups.clone(),
             status: Some(facts.user.status),
             home_country: Some(facts.user.home_country.clone()),
@@ -216,6 +216,21 @@ impl Service {
             "decided"
         );
         Ok(reference)
+    }
+
+    /// Records that the permit was refused after the plan said Allow, and gives the reference of that.
+    pub(super) async fn record_refusal(
+        &self,
+        snapshot: &Snapshot,
+        decided: &Decided,
+        refused: &Refused,
+    ) -> Result<ReferenceId, SignInError> {
+        let planned = Plan {
+            decision: Decision::Deny(refused.reason.clone()),
+            evaluations: 1,
+            determining: refused.verdict.determining.clone(),
+        };
+        self.record(snapshot, &decided.subject, &decided.facts, &planned, 0).await
     }
 
     /// The event that a decision is to the sign-in's stages.
@@ -321,10 +336,14 @@ impl Service {
     }
 }
 
-struct Subject<'a> {
-    sign_in: Option<SignInId>,
+/// What was asked, for the record.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    sign_in: SignInId,
+    session: Option<SessionId>,
     step: Step,
-    app: &'a AppId,
+    app: AppId,
+    role: Option<RoleName>,
     shadow: Vec<PolicyId>,
 }
 

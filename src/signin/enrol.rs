@@ -3,23 +3,28 @@
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::accounts::{Link, LinkPurpose, LinkToken, OutboxMail, PasswordContext, PasswordRules};
+use crate::accounts::{LinkPurpose, LinkToken, OutboxMail, PasswordContext, PasswordRules};
 use crate::audit::EventKind;
 use crate::clock::Timestamp;
-use crate::domain::{Method, MethodSet, Proof, SignInId, User, UserId, UserStatus};
+use crate::domain::{Method, MethodSet, Proof, SignInId, User, UserStatus};
 use crate::methods::totp;
-use crate::notify::{ActivationMail, activation_link};
+use crate::notify::{ActivationMail, Mail, NoticeKind, NoticeMail, activation_link, notice};
+use crate::policy::{Enroll, StepPermit};
 use crate::runtime::Snapshot;
+use crate::state::{Key, Kind, Ttl};
 use crate::workers::Password;
 
 use super::error::SignInError;
 use super::flow::{Aim, Person, Registration, SignIn, Stage, Target};
+use super::handle::{BrowserToken, Live};
 use super::reply::{InputError, Reply, View};
 use super::service::{Client, Service};
 use super::transition::{Event, transition};
 
 /// How long a mailed link is good for: it was asked for just now.
 const LINK_SECONDS: u32 = 60 * 60;
+/// How many links one person is mailed per hour, however often they are asked for.
+const MOST_LINKS_PER_HOUR: u64 = 3;
 
 impl Service {
     /// "Send me a link": to the verified address, into the outbox.
@@ -33,10 +38,15 @@ impl Service {
         let stage = transition(live.sign_in.stage.clone(), Event::LinkSent)?;
         // The step is taken before the mail is written, so a form sent twice sends one mail.
         let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
-        let snapshot = self.snapshot();
-        let token = self.parts.accounts.new_link(user.id, LinkPurpose::Activation, LINK_SECONDS).await?;
-        let url = snapshot.public_url.join(&format!("/link/{}", token.expose()));
-        self.parts.accounts.enqueue(link_mail(&snapshot, &user, &url, self.parts.clock.now())?).await?;
+        // Over the limit the page says the same: whoever floods a mailbox learns nothing from it.
+        let key = Key::new(Kind::Failures, &user.id.to_string(), "links");
+        if self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= MOST_LINKS_PER_HOUR {
+            let snapshot = self.snapshot();
+            let token = self.parts.accounts.new_link(user.id, LinkPurpose::Activation, LINK_SECONDS).await?;
+            let url = snapshot.public_url.join(&format!("/link/{}", token.expose()));
+            self.parts.accounts.enqueue(link_mail(&snapshot, &user, &url, self.parts.clock.now())?).await?;
+            self.log(EventKind::LinkSent, &user, Some(live.sign_in.id), Some(Method::ActivationLink)).await?;
+        }
         self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
     }
 
@@ -44,9 +54,11 @@ impl Service {
     ///
     /// # Errors
     /// See [`SignInError`].
-    pub async fn link_opened(&self, token: &str) -> Result<Reply, SignInError> {
-        let link = self.peek(token).await?;
-        let user = self.parts.accounts.user(link.user).await?.ok_or(SignInError::BadLink)?;
+    pub async fn link_opened(&self, client: &Client, token: &str) -> Result<Reply, SignInError> {
+        if let Some(refusal) = self.refuse_visit(client, &self.portal_target()).await? {
+            return Ok(refusal);
+        }
+        let (_, user) = self.peek(token).await?;
         let mut reply = Reply::of(View::Link {
             token: token.to_owned(),
             masked_email: user.email.masked(),
@@ -56,41 +68,42 @@ impl Service {
         Ok(reply)
     }
 
-    /// The button on it: the link is used up, and a sign-in begins that carries it as a proof.
+    /// The button on it: a sign-in begins. Who is registered gives the password first, and the link is used up with that; for
+    /// who registers the link is all there is, and is used up now.
     ///
     /// # Errors
     /// See [`SignInError`].
     pub async fn link_used(&self, client: &Client, token: &str) -> Result<Reply, SignInError> {
-        let link = self.take(token).await?;
-        let user = self.parts.accounts.user(link.user).await?.ok_or(SignInError::BadLink)?;
-        let now = self.parts.clock.now();
-        let snapshot = self.snapshot();
-        let proof = Proof { method: Method::ActivationLink, at: now, authenticator: None };
-        let sign_in = SignIn {
-            id: SignInId::new(now, &*self.parts.entropy)?,
-            target: Target::app(snapshot.portal().id.clone()),
-            started: now,
-            stage: Stage::Identify,
-        };
-        self.log(EventKind::LinkConfirmed, &user, Some(sign_in.id), Some(Method::ActivationLink)).await?;
-        let typed = user.username.to_string();
-        if user.status != UserStatus::Pending {
-            let stage = Stage::Password { typed, carried: vec![proof] };
-            let target = Target { aim: Aim::Enrol, ..sign_in.target };
-            return self.password_page(&snapshot, client, &SignIn { stage, target, ..sign_in }, None);
+        let target = self.portal_target();
+        if let Some(refusal) = self.refuse_visit(client, &target).await? {
+            return Ok(refusal);
         }
+        let (parsed, user) = self.peek(token).await?;
+        let now = self.parts.clock.now();
+        let id = SignInId::new(now, &*self.parts.entropy)?;
+        if user.status != UserStatus::Pending {
+            let stage = Stage::Password { typed: user.username.to_string(), link: Some(token.to_owned()) };
+            let target = Target { aim: Aim::Enrol, ..target };
+            return self.password_page(&self.snapshot(), client, &SignIn { id, target, started: now, stage }, None);
+        }
+        let link = self.parts.accounts.take_link(&parsed).await?.ok_or(SignInError::BadLink)?;
+        self.log(EventKind::LinkConfirmed, &user, Some(id), Some(link.purpose.method())).await?;
         let person = Person {
             user: user.id,
-            typed,
             epoch: user.session_epoch,
-            shown: vec![proof],
+            shown: vec![Proof { method: link.purpose.method(), at: now, authenticator: None }],
+            session: None,
             earlier: Vec::new(),
             lost: MethodSet::EMPTY,
             registration: Registration::Underway,
         };
-        let stage = transition(sign_in.stage.clone(), Event::Invited(person))?;
-        let live = self.parts.sign_ins.create(SignIn { stage, ..sign_in }, &client.browser).await?;
-        self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
+        let stage = transition(Stage::Identify, Event::Invited(person))?;
+        // Somebody became known, so the browser gets a new token.
+        let browser = BrowserToken::new(&*self.parts.entropy)?;
+        let live = self.parts.sign_ins.create(SignIn { id, target, started: now, stage }, &browser).await?;
+        let mut reply = self.reply_for(&live, View::Continue { id }).await?;
+        reply.cookies.browser = Some(browser.expose().to_string());
+        Ok(reply)
     }
 
     /// The first password of somebody who registers.
@@ -99,8 +112,8 @@ impl Service {
     /// See [`SignInError`].
     pub async fn password_chosen(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
-        let Stage::SettingPassword { person } = &live.sign_in.stage else { return Err(SignInError::StartAgain) };
-        let user = self.person(person).await?;
+        let Stage::SettingPassword { person } = live.sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
+        let user = self.person(&person).await?;
         let snapshot = self.snapshot();
         let password = Password::new(password.to_owned());
         let context = PasswordContext {
@@ -111,10 +124,16 @@ impl Service {
         if let Err(problem) = PasswordRules::default().check(&password, context) {
             return self.stage_page(&live, Some(InputError::NewPassword(problem))).await;
         }
+        if self.may_enrol(&snapshot, client, &person, &live.sign_in.target).await?.is_none() {
+            return self.reconsider(client, live).await;
+        }
         let hash = self.parts.hashing.hash(password).await?;
-        self.parts.accounts.set_password(user.id, &hash).await?;
+        // Of two forms sent at once one sets the password, and it is the one that goes on.
+        let live = self.parts.sign_ins.claim(live, &client.browser).await?;
+        let epoch = self.parts.accounts.choose_password(user.id, person.epoch, &hash).await?;
+        let epoch = epoch.ok_or(SignInError::StartAgain)?;
         self.log(EventKind::PasswordSet, &user, Some(live.sign_in.id), Some(Method::Password)).await?;
-        let epoch = self.epoch(user.id).await?;
+        self.tell(&user, NoticeKind::PasswordSet, client).await?;
         let proof = Proof { method: Method::Password, at: self.parts.clock.now(), authenticator: None };
         let stage = transition(live.sign_in.stage.clone(), Event::PasswordSet { proof, epoch })?;
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
@@ -126,81 +145,110 @@ impl Service {
     /// See [`SignInError`].
     pub async fn new_code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
-        let Stage::Enrolling { person, sealed_secret } = &live.sign_in.stage else {
+        let Stage::Enrolling { person, sealed_secret } = live.sign_in.stage.clone() else {
             return Err(SignInError::StartAgain);
         };
-        let secret = self.open_secret(person, sealed_secret)?;
+        let secret = self.open_secret(&person, &sealed_secret)?;
         let now = self.parts.clock.now();
         let Some(step) = totp::verify(&secret, code, now) else {
             let error = if code.trim().is_empty() { InputError::Empty } else { InputError::WrongCode };
             return self.stage_page(&live, Some(error)).await;
         };
         let snapshot = self.snapshot();
-        let facts = self.gather(client, person, &live.sign_in.target).await?;
-        let permit = snapshot.bundle.permit_enroll(&facts.question(snapshot.portal()), now);
-        let Ok(permit) = permit else { return self.enrolment_refused(&snapshot, client, live).await };
-        let user = permit.redeem(now).map_err(|_| SignInError::Expired)?;
-        let authenticator = self.parts.accounts.add_totp(user, &secret, step, "").await?;
-        if person.registration == Registration::Underway {
-            self.parts.accounts.set_status(user, UserStatus::Active).await?;
-        }
-        let epoch = self.epoch(user).await?;
-        self.log(EventKind::MethodAdded, &facts.user, Some(live.sign_in.id), Some(Method::Totp)).await?;
+        let Some((user, permit)) = self.may_enrol(&snapshot, client, &person, &live.sign_in.target).await? else {
+            return self.reconsider(client, live).await;
+        };
+        // Of two forms sent at once one enrols.
+        let live = self.parts.sign_ins.claim(live, &client.browser).await?;
+        let id = permit.redeem(self.parts.clock.now()).map_err(|_| SignInError::Expired)?;
+        let enrolled = self.parts.accounts.enrol_totp(id, person.epoch, &secret, step).await?;
+        let (authenticator, epoch) = enrolled.ok_or(SignInError::StartAgain)?;
+        self.log(EventKind::MethodAdded, &user, Some(live.sign_in.id), Some(Method::Totp)).await?;
+        self.tell(&user, NoticeKind::MethodAdded(Method::Totp), client).await?;
         let trial = Proof { method: Method::Totp, at: now, authenticator: Some(authenticator.to_string()) };
         let stage = transition(live.sign_in.stage.clone(), Event::Enrolled { trial, epoch })?;
-        let sign_in = SignIn { stage: stage.clone(), ..live.sign_in.clone() };
         if matches!(stage, Stage::Deciding { .. }) {
-            return self.settle(client, sign_in, Some(live)).await;
+            return self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await;
         }
-        let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
+        let Stage::Enrolled { mut person } = stage else { return Err(SignInError::StartAgain) };
+        person.epoch = epoch;
+        let live = self.parts.sign_ins.advance(live, Stage::Enrolled { person }, &client.browser).await?;
         self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
     }
 
-    /// The policies changed their mind since the page was shown: they are asked again where this leads now.
-    async fn enrolment_refused(
+    /// Whether the policies permit adding a method now.
+    async fn may_enrol(
         &self,
-        _snapshot: &Snapshot,
+        snapshot: &Snapshot,
         client: &Client,
-        live: super::handle::Live,
-    ) -> Result<Reply, SignInError> {
-        let Stage::Enrolling { person, .. } = live.sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
-        self.settle(client, SignIn { stage: Stage::Deciding { person }, ..live.sign_in.clone() }, Some(live)).await
+        person: &Person,
+        target: &Target,
+    ) -> Result<Option<(User, StepPermit<Enroll>)>, SignInError> {
+        let facts = self.gather(client, person, target).await?;
+        let permit = snapshot.bundle.permit_enroll(&facts.question(snapshot.portal()), self.parts.clock.now());
+        Ok(permit.ok().map(|permit| (facts.user, permit)))
     }
 
-    /// The user's `session_epoch` after a change this sign-in made itself.
-    async fn epoch(&self, user: UserId) -> Result<i64, SignInError> {
-        Ok(self.parts.accounts.user(user).await?.ok_or(SignInError::StartAgain)?.session_epoch)
+    /// The policies changed their mind since the page was shown: they are asked again where this leads now.
+    async fn reconsider(&self, client: &Client, live: Live) -> Result<Reply, SignInError> {
+        let stage = transition(live.sign_in.stage.clone(), Event::Reconsidered)?;
+        self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
 
-    async fn peek(&self, token: &str) -> Result<Link, SignInError> {
+    /// Tells people by mail what changed about how they sign in (ASVS 6.3.7).
+    pub(super) async fn tell(&self, user: &User, kind: NoticeKind, client: &Client) -> Result<(), SignInError> {
+        let snapshot = self.snapshot();
+        let mail = notice(
+            user.language.unwrap_or_default(),
+            &NoticeMail {
+                kind,
+                name: &user.display_name(),
+                organisation: &snapshot.config.organisation.name,
+                at: self.parts.clock.now(),
+                zone: zone_of(&snapshot, user),
+                ip: client.ip,
+                contact: snapshot.config.organisation.contact.as_deref(),
+            },
+        )?;
+        self.parts.accounts.enqueue(outbox_mail(user, mail)).await?;
+        Ok(())
+    }
+
+    fn portal_target(&self) -> Target {
+        Target::app(self.snapshot().portal().id.clone())
+    }
+
+    /// A link that works, and whose it is. The page is the same for one that never existed.
+    async fn peek(&self, token: &str) -> Result<(LinkToken, User), SignInError> {
         let token = LinkToken::parse(token).ok_or(SignInError::BadLink)?;
-        self.parts.accounts.peek_link(&token).await?.ok_or(SignInError::BadLink)
-    }
-
-    async fn take(&self, token: &str) -> Result<Link, SignInError> {
-        let token = LinkToken::parse(token).ok_or(SignInError::BadLink)?;
-        self.parts.accounts.take_link(&token).await?.ok_or(SignInError::BadLink)
+        let link = self.parts.accounts.peek_link(&token).await?.ok_or(SignInError::BadLink)?;
+        if link.purpose != LinkPurpose::Activation {
+            return Err(SignInError::BadLink);
+        }
+        let user = self.parts.accounts.user(link.user).await?.ok_or(SignInError::BadLink)?;
+        Ok((token, user))
     }
 }
 
 fn link_mail(snapshot: &Snapshot, user: &User, url: &str, now: Timestamp) -> Result<OutboxMail, SignInError> {
-    let zone = user.time_zone.as_deref().and_then(|zone| TimeZone::get(zone).ok());
     let contents = ActivationMail {
         name: &user.display_name(),
         organisation: &snapshot.config.organisation.name,
         url,
         expires: now.saturating_add(SignedDuration::from_secs(i64::from(LINK_SECONDS))).unwrap_or(now),
-        zone: zone.unwrap_or_else(|| snapshot.config.organisation.time_zone.zone().clone()),
+        zone: zone_of(snapshot, user),
         contact: snapshot.config.organisation.contact.as_deref(),
     };
-    let mail = activation_link(user.language.unwrap_or_default(), &contents)?;
-    Ok(OutboxMail {
-        user: user.id,
-        to: user.email.clone(),
-        subject: mail.subject,
-        text: mail.text,
-        html: Some(mail.html),
-    })
+    Ok(outbox_mail(user, activation_link(user.language.unwrap_or_default(), &contents)?))
+}
+
+fn outbox_mail(user: &User, mail: Mail) -> OutboxMail {
+    OutboxMail { user: user.id, to: user.email.clone(), subject: mail.subject, text: mail.text, html: Some(mail.html) }
+}
+
+fn zone_of(snapshot: &Snapshot, user: &User) -> TimeZone {
+    let own = user.time_zone.as_deref().and_then(|zone| TimeZone::get(zone).ok());
+    own.unwrap_or_else(|| snapshot.config.organisation.time_zone.zone().clone())
 }
 
 fn registration(status: UserStatus) -> Registration {

@@ -1,9 +1,10 @@
 //! Why a step of a sign-in has no next page.
 
-use crate::accounts::AccountsError;
+use crate::accounts::{AccountsError, EnvelopeError};
 use crate::audit::AuditError;
 use crate::clock::EntropyError;
 use crate::devices::DeviceError;
+use crate::methods::MethodError;
 use crate::methods::totp::TotpError;
 use crate::notify::MailError;
 use crate::policy::PlanError;
@@ -36,6 +37,9 @@ pub enum SignInError {
     /// The app must be opened from its own pages.
     #[error("the app is opened from its own pages")]
     NotLaunchable,
+    /// Nothing more can be asked from there for so many seconds.
+    #[error("too many requests")]
+    TooMany(u32),
     /// A queue is full.
     #[error("too much to do at once")]
     Busy,
@@ -95,6 +99,17 @@ impl From<PoolError> for SignInError {
     }
 }
 
+impl From<MethodError> for SignInError {
+    fn from(error: MethodError) -> Self {
+        match error {
+            MethodError::State(error) => error.into(),
+            MethodError::Devices(error) => error.into(),
+            MethodError::Accounts(error) => error.into(),
+            MethodError::Hashing(error) => error.into(),
+        }
+    }
+}
+
 macro_rules! unavailable {
     ($($error:ty => $what:literal),+ $(,)?) => {
         $(impl From<$error> for SignInError {
@@ -115,5 +130,6 @@ unavailable! {
     AuditError => "the decision can't be recorded",
     PlanError => "the policies can't be decided",
     IssueError => "the response can't be signed",
+    EnvelopeError => "a key can't be derived",
     EntropyError => "there are no random bytes",
 }

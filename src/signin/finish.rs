@@ -2,24 +2,30 @@
 
 use crate::audit::{AssertionRecord, AssertionStage};
 use crate::clock::Timestamp;
-use crate::domain::{App, AuthnContextClass, DenyReason, Method, PORTAL};
+use crate::domain::{App, AuthnContextClass, Decision, Method, PORTAL, SessionId};
+use crate::policy::Refused;
 use crate::runtime::Snapshot;
 use crate::saml::issuer::{issue, status_response};
 use crate::saml::{IssueContext, SecondLevel, ServiceProvider, SignedResponse, StatusReply};
-use crate::sessions::{Session, SessionToken};
+use crate::sessions::SessionToken;
+use crate::signals::NetworkPrefix;
 use crate::state::{Key, Kind, Ttl};
 
 use super::decide::{Decided, Facts};
 use super::error::SignInError;
 use super::flow::{Person, SignIn, Target};
 use super::reply::{CookieChanges, Reply, View};
-use super::service::{Client, Service};
+use super::service::{Client, Service, Visitor};
+
+/// How many refusals are signed per minute for one network before anybody is known there.
+const MOST_STATUSES_PER_MINUTE: u64 = 60;
 
 /// How long the id of an answered request is remembered: longer than any request is accepted.
 const CONSUMED_TTL: Ttl = Ttl::seconds(60 * 60);
 
 impl Service {
-    /// Begins or goes on with the session, remembers the device, and leads on to the portal or the app.
+    /// Has the response signed, then begins the session or goes on with it, and leads on to the portal or the app. The session
+    /// changes last: whatever fails before leaves the browser as it was.
     pub(super) async fn finish(
         &self,
         snapshot: &Snapshot,
@@ -28,87 +34,108 @@ impl Service {
         person: &Person,
         decided: Decided,
     ) -> Result<Reply, SignInError> {
-        let (token, session) = self.session_for(client, person, &decided.facts).await?;
         let target = &sign_in.target;
         let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
-        let view = if app.id.as_str() == PORTAL {
-            View::Portal
+        let visitor = self.visitor(client).await?.filter(|visitor| Some(visitor.session.id) == person.session);
+        let session = match &visitor {
+            Some(visitor) => visitor.session.id,
+            None => SessionId::new(self.parts.clock.now(), &*self.parts.entropy)?,
+        };
+        let answer = if app.id.as_str() == PORTAL {
+            None
         } else {
-            match self.respond(snapshot, target, app, &session, &decided).await? {
-                Ok(response) => View::Respond(Box::new(response)),
-                Err(reason) => return self.blocked(snapshot, target, reason, decided).await,
+            match self.respond(snapshot, target, app, session, &decided).await? {
+                Ok(answer) => Some(answer),
+                Err(refused) => {
+                    let reference = self.record_refusal(snapshot, &decided, &refused).await?;
+                    let decided = Decided { reference, ..decided };
+                    return self.blocked(snapshot, target, refused.reason, decided).await;
+                }
             }
         };
-        let cookies =
-            CookieChanges { browser: None, session: token.map(|token| token.expose().to_string()), device: None };
-        Ok(Reply { view, cookies, app_name: snapshot.display_name(&target.app), language: decided.facts.user.language })
+        let token = self.keep_session(client, visitor, session, person, &decided.facts).await?;
+        let view = match answer {
+            None => View::Portal,
+            Some(Answer { response, record }) => {
+                if let Some(record) = record {
+                    let released = AssertionRecord { stage: AssertionStage::Released, ..record };
+                    self.parts.journal.append(released).await?;
+                }
+                View::Respond(Box::new(response))
+            }
+        };
+        let session = token.map(|token| token.expose().to_string());
+        Ok(Reply {
+            view,
+            cookies: CookieChanges { session, ..CookieChanges::default() },
+            app_name: snapshot.display_name(&target.app),
+            language: decided.facts.user.language,
+        })
     }
 
-    /// The session to go on with, and its new token where something was shown in this sign-in.
-    async fn session_for(
+    /// The new token of the session, where something was shown in this sign-in.
+    async fn keep_session(
         &self,
         client: &Client,
+        visitor: Option<Visitor>,
+        id: SessionId,
         person: &Person,
         facts: &Facts,
-    ) -> Result<(Option<SessionToken>, Session), SignInError> {
-        let visitor = self.visitor(client).await?.filter(|visitor| visitor.user.id == person.user);
+    ) -> Result<Option<SessionToken>, SignInError> {
         match visitor {
-            Some(visitor) if person.shown.is_empty() => Ok((None, visitor.session)),
+            Some(_) if person.shown.is_empty() => Ok(None),
             Some(visitor) => {
-                if let Some((token, session)) =
-                    self.parts.sessions.add_proofs(&visitor.token, person.shown.clone()).await?
-                {
-                    return Ok((Some(token), session));
-                }
-                self.new_session(person, facts).await
+                let kept = self.parts.sessions.add_proofs(&visitor.token, person.shown.clone()).await?;
+                // It ended in this very moment, by another tab.
+                let (token, _) = kept.ok_or(SignInError::StartAgain)?;
+                Ok(Some(token))
             }
             None => {
                 // A session of somebody else, or of before a change, ends when another begins in its browser.
                 self.sign_out(client).await?;
-                self.new_session(person, facts).await
+                let (token, _) =
+                    self.parts.sessions.create(id, &facts.user, person.proofs().cloned().collect()).await?;
+                Ok(Some(token))
             }
         }
     }
 
-    async fn new_session(
-        &self,
-        person: &Person,
-        facts: &Facts,
-    ) -> Result<(Option<SessionToken>, Session), SignInError> {
-        let (token, session) = self.parts.sessions.create(&facts.user, person.proofs().cloned().collect()).await?;
-        Ok((Some(token), session))
-    }
-
-    /// The response for the service provider; or the reason, if the policies refuse when asked once more for the permit.
+    /// The response for the service provider; or the refusal, if the policies refuse when asked once more for the permit.
     async fn respond(
         &self,
         snapshot: &Snapshot,
         target: &Target,
         app: &App,
-        session: &Session,
+        session: SessionId,
         decided: &Decided,
-    ) -> Result<Result<SignedResponse, DenyReason>, SignInError> {
+    ) -> Result<Result<Answer, Refused>, SignInError> {
         let facts = &decided.facts;
         let provider = snapshot.service_provider(&app.id).ok_or(SignInError::NotLaunchable)?;
-        let reached = authn_context(facts);
-        let Some(context_class) = stated_context(target, reached) else {
-            return self.answer_status(snapshot, target, SecondLevel::NoAuthnContext).await.map(Ok);
+        if target.request.is_none() && !provider.idp_initiated() {
+            return Err(SignInError::NotLaunchable);
+        }
+        let Some(context_class) = stated_context(target, authn_context(facts)) else {
+            return self.answer_status(snapshot, target, SecondLevel::NoAuthnContext).await.map(Answer::status).map(Ok);
         };
         let context = self.issue_context(target, provider, session, facts, context_class)?;
         if let Some(subject) = target.request.as_ref().and_then(|request| request.subject())
             && !provider.is_subject(&facts.user, subject, &context.persistent_id_key)
         {
-            return self.answer_status(snapshot, target, SecondLevel::UnknownPrincipal).await.map(Ok);
+            return self
+                .answer_status(snapshot, target, SecondLevel::UnknownPrincipal)
+                .await
+                .map(Answer::status)
+                .map(Ok);
         }
         let request = provider.issue_request(&facts.user, &context.as_ref())?;
         let now = self.parts.clock.now();
-        let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session.id, now) {
+        let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session, now) {
             Ok(permit) => permit,
-            Err(refused) => return Ok(Err(refused.reason)),
+            Err(refused) => return Ok(Err(refused)),
         };
-        self.consume(target).await?;
         let (idp, entropy) = (snapshot.idp.clone(), self.parts.entropy.clone());
         let response = self.parts.signing.run(move || issue(permit, &idp, now, &*entropy)).await??;
+        self.consume(target).await?;
         let record = AssertionRecord {
             stage: AssertionStage::Intended,
             at: now,
@@ -121,15 +148,14 @@ impl Service {
         };
         // INVARIANT: on disk before it leaves.
         self.parts.journal.append(record.clone()).await?;
-        self.parts.journal.append(AssertionRecord { stage: AssertionStage::Released, ..record }).await?;
-        Ok(Ok(response))
+        Ok(Ok(Answer { response, record: Some(record) }))
     }
 
     fn issue_context(
         &self,
         target: &Target,
         provider: &ServiceProvider,
-        session: &Session,
+        session: SessionId,
         facts: &Facts,
         authn_context: AuthnContextClass,
     ) -> Result<OwnedContext, SignInError> {
@@ -141,9 +167,8 @@ impl Service {
                 provider.relay_state_for_launch(target.relay_state.as_deref()).map_err(|_| SignInError::UnknownApp)?
             }
         };
-        let index = self.parts.envelope.mac("session-index", format!("{}/{}", session.id, target.app).as_bytes());
-        let persistent_id_key =
-            self.parts.envelope.derive_key("persistent-name-id").map_err(|_| SignInError::StartAgain)?;
+        let index = self.parts.envelope.mac("session-index", format!("{session}/{}", target.app).as_bytes());
+        let persistent_id_key = self.parts.envelope.derive_key("persistent-name-id")?;
         Ok(OwnedContext {
             acs: request.map(|request| request.acs().to_owned()),
             in_response_to: request.map(|request| request.id().to_owned()),
@@ -165,12 +190,52 @@ impl Service {
         if first { Ok(()) } else { Err(SignInError::AlreadyAnswered) }
     }
 
-    /// Tells a service provider that asked for no page that one would be needed (SAML core §3.4.1, IsPassive).
-    pub(super) async fn no_passive(&self, snapshot: &Snapshot, target: &Target) -> Result<Reply, SignInError> {
-        let response = self.answer_status(snapshot, target, SecondLevel::NoPassive).await?;
+    /// Answers a request that allows no page, from a browser without a session (SAML core §3.4.1, IsPassive). Strangers can
+    /// send these, so nothing is stored, and a network gets only so many signatures.
+    pub(super) async fn no_passive_for_stranger(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Reply, SignInError> {
+        let request = target.request.as_ref().ok_or(SignInError::StartAgain)?;
+        let response = self.refuse_request(snapshot, client, request.refused(SecondLevel::NoPassive)).await?;
         let mut reply = Reply::of(View::Respond(Box::new(response)));
         reply.app_name = snapshot.display_name(&target.app);
         Ok(reply)
+    }
+
+    /// Answers a request that allows no page, when the policies do not simply allow it.
+    pub(super) async fn refuse_passive(
+        &self,
+        snapshot: &Snapshot,
+        target: &Target,
+        decision: &Decision,
+    ) -> Result<Reply, SignInError> {
+        let status =
+            if matches!(decision, Decision::Deny(_)) { SecondLevel::RequestDenied } else { SecondLevel::NoPassive };
+        let response = self.answer_status(snapshot, target, status).await?;
+        let mut reply = Reply::of(View::Respond(Box::new(response)));
+        reply.app_name = snapshot.display_name(&target.app);
+        Ok(reply)
+    }
+
+    /// Signs a refusal for a request that anybody may have sent: so many per network and minute, and no more.
+    ///
+    /// # Errors
+    /// There were too many; or the key or the signing pool failed.
+    pub async fn refuse_request(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        reply: StatusReply,
+    ) -> Result<SignedResponse, SignInError> {
+        let network = NetworkPrefix::of(client.ip).to_string();
+        let key = Key::new(Kind::Failures, "strangers", &format!("status-{network}"));
+        if self.parts.store.increment(&key, Ttl::seconds(60)).await? > MOST_STATUSES_PER_MINUTE {
+            return Err(SignInError::TooMany(60));
+        }
+        self.sign_status(snapshot, reply).await
     }
 
     /// Answers the request with a refusal at once.
@@ -197,13 +262,21 @@ impl Service {
         }
     }
 
-    /// A signed refusal.
-    ///
-    /// # Errors
-    /// The key or the signing pool failed.
-    pub async fn sign_status(&self, snapshot: &Snapshot, reply: StatusReply) -> Result<SignedResponse, SignInError> {
+    async fn sign_status(&self, snapshot: &Snapshot, reply: StatusReply) -> Result<SignedResponse, SignInError> {
         let (idp, entropy, now) = (snapshot.idp.clone(), self.parts.entropy.clone(), self.parts.clock.now());
         Ok(self.parts.signing.run(move || status_response(&reply, &idp, now, &*entropy)).await??)
+    }
+}
+
+/// What goes back to a service provider, and the record of the assertion in it, to be written again when it leaves.
+struct Answer {
+    response: SignedResponse,
+    record: Option<AssertionRecord>,
+}
+
+impl Answer {
+    fn status(response: SignedResponse) -> Self {
+        Self { response, record: None }
     }
 }
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::{AppId, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Proof, RoleName, SignInId, UserId};
+use crate::domain::{
+    AppId, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Proof, RoleName, SessionId, SignInId, UserId,
+};
 use crate::saml::VerifiedAuthnRequest;
 
 /// How long a sign-in may take, from its first page to the assertion.
@@ -62,6 +64,12 @@ impl Target {
         Self { app, request: None, role: None, relay_state: None, aim: Aim::Open }
     }
 
+    /// The service provider asked for an answer without any page.
+    #[must_use]
+    pub fn is_passive(&self) -> bool {
+        self.request.as_ref().is_some_and(VerifiedAuthnRequest::is_passive)
+    }
+
     /// The service provider asked for proofs shown now.
     #[must_use]
     pub fn force_authn(&self) -> bool {
@@ -84,13 +92,13 @@ pub enum Registration {
 pub struct Person {
     /// Who.
     pub user: UserId,
-    /// The name as typed: failed attempts are counted by it.
-    pub typed: String,
     /// Their `session_epoch` when they became known here; when it rises, this sign-in is over.
     pub epoch: i64,
     /// What was shown in this sign-in.
     pub shown: Vec<Proof>,
-    /// What the session they came with had shown.
+    /// The session they came with. When it ends, this sign-in ends.
+    pub session: Option<SessionId>,
+    /// What that session had shown.
     pub earlier: Vec<Proof>,
     /// What they say they no longer have.
     pub lost: MethodSet,
@@ -115,8 +123,8 @@ pub enum Stage {
     Password {
         /// The name as typed.
         typed: String,
-        /// The opened link that brought them here.
-        carried: Vec<Proof>,
+        /// The token of the link that brought them here. It is used up by the right password.
+        link: Option<String>,
     },
     /// The policies are to be asked.
     Deciding {
@@ -161,7 +169,10 @@ pub enum Stage {
         person: Person,
     },
     /// The end: a method was added, which counts from the next sign-in on.
-    Enrolled,
+    Enrolled {
+        /// Who.
+        person: Person,
+    },
     /// The end: the policies refuse it.
     Denied {
         /// Why.
@@ -192,7 +203,7 @@ impl Stage {
             Self::Enrolling { .. } => "enrolling",
             Self::SettingPassword { .. } => "setting-password",
             Self::Allowed { .. } => "allowed",
-            Self::Enrolled => "enrolled",
+            Self::Enrolled { .. } => "enrolled",
             Self::Denied { .. } => "denied",
         }
     }
@@ -206,8 +217,9 @@ impl Stage {
             | Self::AwaitingLink { person, .. }
             | Self::Enrolling { person, .. }
             | Self::SettingPassword { person }
+            | Self::Enrolled { person }
             | Self::Allowed { person } => Some(person),
-            Self::Identify | Self::Password { .. } | Self::Enrolled | Self::Denied { .. } => None,
+            Self::Identify | Self::Password { .. } | Self::Denied { .. } => None,
         }
     }
 }

@@ -151,7 +151,11 @@ impl SignIns {
     pub async fn create(&self, sign_in: SignIn, browser: &BrowserToken) -> Result<Live, HandleError> {
         let stored = Stored { nonce: 1, browser: browser.hash(), sign_in };
         let bytes = serde_json::to_vec(&stored).map_err(|_| HandleError::Seal)?;
-        self.store.put(&Self::key(stored.sign_in.id), &bytes, self.time_left(&stored.sign_in)?).await?;
+        let left = self.time_left(&stored.sign_in)?;
+        // The same sealed form sent twice begins one sign-in, not two.
+        if !self.store.put_if_absent(&Self::key(stored.sign_in.id), &bytes, left).await? {
+            return Err(HandleError::StartAgain);
+        }
         Ok(Live { sign_in: stored.sign_in, nonce: stored.nonce, bytes })
     }
 
@@ -177,6 +181,21 @@ impl SignIns {
             return Err(HandleError::StartAgain);
         }
         Ok(Live { sign_in: self.unexpired(sign_in)?, nonce, bytes })
+    }
+
+    /// Claims a stored sign-in for a change that must happen once: of two forms sent at once, one claims it and goes on.
+    ///
+    /// # Errors
+    /// Another form was faster, or the store does not answer.
+    pub async fn claim(&self, live: Live, browser: &BrowserToken) -> Result<Live, HandleError> {
+        let stage = live.sign_in.stage.clone();
+        self.advance(live, stage, browser).await
+    }
+
+    /// Whether a form names a stored sign-in.
+    #[must_use]
+    pub fn is_stored(handle: &str) -> bool {
+        matches!(Handle::parse(handle), Some(Handle::Stored { .. }))
     }
 
     /// Moves a stored sign-in on to `stage`, bound to `browser` from now on. Of two forms sent at once, one loses.

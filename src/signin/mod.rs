@@ -9,8 +9,10 @@ mod finish;
 mod flow;
 mod handle;
 mod portal;
+mod prove;
 mod reply;
 mod service;
+mod stages;
 mod transition;
 
 pub use error::SignInError;

@@ -1,12 +1,12 @@
 //! What the portal shows: the apps a person may open, and what stands before each.
 
-use crate::domain::{App, Decision, DenyReason, MethodSet, RoleName, User};
+use crate::domain::{App, Decision, DenyReason, RoleName, User};
 use crate::policy::Goal;
 use crate::policy::planner::plan;
 use crate::runtime::Snapshot;
 
 use super::error::SignInError;
-use super::flow::{Person, Registration, Target};
+use super::flow::{Person, Target};
 use super::service::{Client, Service};
 
 /// What a click on a tile would lead to.
@@ -48,15 +48,9 @@ impl Service {
     pub async fn portal(&self, client: &Client) -> Result<Option<PortalPage>, SignInError> {
         let Some(visitor) = self.visitor(client).await? else { return Ok(None) };
         let snapshot = self.snapshot();
-        let person = Person {
-            user: visitor.user.id,
-            typed: visitor.user.username.to_string(),
-            epoch: visitor.user.session_epoch,
-            shown: Vec::new(),
-            earlier: visitor.session.proofs,
-            lost: MethodSet::EMPTY,
-            registration: Registration::Complete,
-        };
+        // Nothing is issued here, so what the session showed a moment ago is fresh: a policy that wants fresh proofs for the
+        // portal would otherwise ask again as soon as it was satisfied.
+        let person = Person { shown: visitor.session.proofs.clone(), ..visitor.person() };
         let facts = self.gather(client, &person, &Target::app(snapshot.portal().id.clone())).await?;
         let goal = Goal::App { roles: &[] };
         let planned = plan(&snapshot.bundle, goal, &facts.question(snapshot.portal()), &facts.repertoire)?;
@@ -78,17 +72,18 @@ impl Service {
         app: &App,
     ) -> Result<Option<Tile>, SignInError> {
         let facts = self.gather(client, person, &Target::app(app.id.clone())).await?;
-        let ask = |roles: &[RoleName]| -> Result<Option<Availability>, SignInError> {
-            let planned = plan(&snapshot.bundle, Goal::App { roles }, &facts.question(app), &facts.repertoire)?;
-            Ok(availability(&planned.decision))
-        };
-        let Some(availability) = ask(&app.roles)? else { return Ok(None) };
-        let mut roles = Vec::new();
-        for role in &app.roles {
-            if let Some(availability) = ask(std::slice::from_ref(role))? {
-                roles.push((role.clone(), availability));
+        let ask = |roles: &[RoleName]| -> Option<Availability> {
+            match plan(&snapshot.bundle, Goal::App { roles }, &facts.question(app), &facts.repertoire) {
+                Ok(planned) => availability(&planned.decision),
+                Err(error) => {
+                    tracing::error!(%error, app.id = %app.id, "a tile can't be decided");
+                    Some(Availability::NotAvailable)
+                }
             }
-        }
+        };
+        let Some(availability) = ask(&app.roles) else { return Ok(None) };
+        let offered = |role: &RoleName| Some((role.clone(), ask(std::slice::from_ref(role))?));
+        let roles = app.roles.iter().filter_map(offered).collect();
         Ok(Some(Tile { app: app.clone(), availability, roles }))
     }
 }

@@ -85,6 +85,8 @@ pub enum View {
     Challenge {
         /// For the form's hidden field.
         handle: String,
+        /// Whose.
+        username: Username,
         /// The method on the page.
         method: Method,
         /// The policies that ask for it.

@@ -15,6 +15,8 @@ pub enum Event {
     Recognised(Person),
     /// Somebody who registers opened the link we sent.
     Invited(Person),
+    /// The policies are asked again, since their answer may have changed.
+    Reconsidered,
     /// The policies answered.
     Decided(Decision),
     /// Another of the offered methods was chosen.
@@ -55,6 +57,7 @@ impl Event {
             Self::Renamed => "renamed",
             Self::Recognised(_) => "recognised",
             Self::Invited(_) => "invited",
+            Self::Reconsidered => "reconsidered",
             Self::Decided(_) => "decided",
             Self::Chosen(_) => "chosen",
             Self::Lost(_) => "lost",
@@ -84,16 +87,18 @@ pub struct InvalidTransition {
 pub fn transition(stage: Stage, event: Event) -> Result<Stage, InvalidTransition> {
     let invalid = InvalidTransition { stage: stage.name(), event: event.name() };
     match (stage, event) {
-        (Stage::Identify, Event::Named(typed)) => Ok(Stage::Password { typed, carried: Vec::new() }),
-        (Stage::Password { carried, .. }, Event::Named(typed)) if carried.is_empty() => {
-            Ok(Stage::Password { typed, carried })
-        }
+        (Stage::Identify, Event::Named(typed)) => Ok(Stage::Password { typed, link: None }),
+        // Who came by a link is who the link was sent to.
+        (Stage::Password { link: None, .. }, Event::Named(typed)) => Ok(Stage::Password { typed, link: None }),
         (Stage::Identify | Stage::Password { .. }, Event::Renamed) => Ok(Stage::Identify),
         (Stage::Identify | Stage::Password { .. }, Event::Recognised(person)) => Ok(Stage::Deciding { person }),
         (Stage::Identify, Event::Invited(person)) => Ok(Stage::SettingPassword { person }),
         (Stage::Deciding { person }, Event::Decided(decision)) => decided(person, decision, &invalid),
         (Stage::Deciding { person }, Event::EnrolmentStarted { sealed_secret }) => {
             Ok(Stage::Enrolling { person, sealed_secret })
+        }
+        (Stage::Enrolling { person, .. } | Stage::SettingPassword { person }, Event::Reconsidered) => {
+            Ok(Stage::Deciding { person })
         }
         (Stage::Challenge { person, offers, policies, .. }, Event::Chosen(method))
             if offers.iter().any(|offer| offer.method == method) =>
@@ -148,7 +153,7 @@ fn enrolled(mut person: Person, trial: Proof, epoch: i64) -> Stage {
             Stage::Deciding { person }
         }
         // INVARIANT: what is enrolled in a sign-in is no proof in that sign-in.
-        Registration::Complete => Stage::Enrolled,
+        Registration::Complete => Stage::Enrolled { person },
     }
 }
 
@@ -165,7 +170,7 @@ mod tests {
     fn person(registration: Registration) -> Person {
         Person {
             user: UserId::new(Timestamp::UNIX_EPOCH, &FixedEntropy::seeded(1)).unwrap(),
-            typed: "ann".into(),
+            session: None,
             epoch: 1,
             shown: vec![proof(Method::Password)],
             earlier: Vec::new(),
@@ -179,11 +184,8 @@ mod tests {
         let offers = vec![Offer { method: Method::Totp }, Offer { method: Method::BackupCode }];
         vec![
             ("identify", Stage::Identify),
-            ("password", Stage::Password { typed: "ann".into(), carried: Vec::new() }),
-            (
-                "password after link",
-                Stage::Password { typed: "ann".into(), carried: vec![proof(Method::ActivationLink)] },
-            ),
+            ("password", Stage::Password { typed: "ann".into(), link: None }),
+            ("password after link", Stage::Password { typed: "ann".into(), link: Some("token".into()) }),
             ("deciding", Stage::Deciding { person: complete() }),
             ("challenge", Stage::Challenge { person: complete(), offers, chosen: Method::Totp, policies: Vec::new() }),
             (
@@ -197,7 +199,7 @@ mod tests {
             ),
             ("setting-password", Stage::SettingPassword { person: person(Registration::Underway) }),
             ("allowed", Stage::Allowed { person: complete() }),
-            ("enrolled", Stage::Enrolled),
+            ("enrolled", Stage::Enrolled { person: complete() }),
             ("denied", Stage::Denied { reason: DenyReason::NoPermit }),
         ]
     }
@@ -210,6 +212,7 @@ mod tests {
             ("renamed", Event::Renamed),
             ("recognised", Event::Recognised(person(Registration::Complete))),
             ("invited", Event::Invited(person(Registration::Underway))),
+            ("reconsidered", Event::Reconsidered),
             ("decided allow", Event::Decided(Decision::Allow)),
             ("decided challenge", Event::Decided(challenge(vec![Offer { method: Method::Totp }]))),
             ("decided challenge without offers", Event::Decided(challenge(Vec::new()))),
@@ -248,7 +251,8 @@ mod tests {
     fn a_method_enrolled_here_proves_nothing_here_except_while_registering() {
         let event = || Event::Enrolled { trial: proof(Method::Totp), epoch: 2 };
         let stage = |registration| Stage::Enrolling { person: person(registration), sealed_secret: "s".into() };
-        assert_eq!(transition(stage(Registration::Complete), event()), Ok(Stage::Enrolled));
+        let done = transition(stage(Registration::Complete), event());
+        assert!(matches!(done, Ok(Stage::Enrolled { person }) if person.shown.len() == 1));
         let Ok(Stage::Deciding { person }) = transition(stage(Registration::Underway), event()) else {
             panic!("registering goes on")
         };

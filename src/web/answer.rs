@@ -17,8 +17,6 @@ use super::security_headers::Forms;
 pub enum Failure {
     /// A page says what to do.
     Page(ProblemKind),
-    /// Too many attempts: when to come back, in seconds.
-    TooMany(u64),
     /// The sign-in does not go on.
     SignIn(SignInError),
 }
@@ -124,13 +122,19 @@ impl Web {
         }
     }
 
+    /// Takes cookies away.
+    pub fn remove_cookies(&self, response: &mut HttpResponse, kinds: &[CookieKind]) {
+        for kind in kinds {
+            add_cookie(response, &self.cookies.remove(*kind));
+        }
+    }
+
     fn failure(&self, context: &Context, failure: Failure) -> HttpResponse {
         let mut retry_after = None;
         let problem = match failure {
             Failure::Page(kind) => self.problem(context, kind),
-            Failure::TooMany(seconds) => {
+            Failure::SignIn(SignInError::TooMany(seconds)) => {
                 retry_after = Some(seconds);
-                let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
                 Problem::too_many_attempts(context.frame(), seconds, "/signin")
             }
             Failure::SignIn(error) => {
@@ -160,6 +164,7 @@ impl Web {
             SignInError::BadLink => ProblemKind::LinkInvalid,
             SignInError::UnknownApp | SignInError::NotLaunchable => ProblemKind::NotFound,
             SignInError::Busy => ProblemKind::Busy,
+            SignInError::TooMany(_) => ProblemKind::TooManyAttempts,
             SignInError::Mapping(_) => ProblemKind::Internal,
             SignInError::Unavailable { .. } => ProblemKind::Unavailable,
         };

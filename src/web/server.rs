@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
-use actix_web::middleware::Compress;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
@@ -15,7 +14,8 @@ use crate::clock::{Clock, Entropy};
 use crate::config::secret::{SecretError, ensure_key_file};
 use crate::config::{AccountsUrl, Loaded, StateUrl};
 use crate::devices::Devices;
-use crate::methods::throttle::Throttle;
+use crate::methods::password::PasswordMethod;
+use crate::methods::totp::TotpMethod;
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
@@ -36,7 +36,7 @@ const DRAIN_SECONDS: u64 = 10;
 /// Signing takes a fifth of a millisecond, so two threads and a short queue do.
 const SIGNING: PoolSettings = PoolSettings { name: "sign", threads: 2, queue: 256, priority: Priority::Normal };
 
-/// Time, randomness, and a way to change where facts come from.
+/// Time and randomness.
 pub struct Surroundings {
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -108,18 +108,27 @@ pub async fn open(
     let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
     let observer = Observer::new(config.networks.clone(), clock.clone(), &config.organisation.time_zone.to_string())?;
+    let devices = Devices::new(store.clone(), clock.clone(), entropy.clone());
+    let hashing = HashPool::start(HashSettings::default(), entropy.clone())?;
     let cookies = CookieStyle::of(public_url.as_str());
     let parts = Parts {
         runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp)?)),
         accounts: accounts.clone(),
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
-        devices: Devices::new(store.clone(), clock.clone(), entropy.clone()),
+        devices: devices.clone(),
         sign_ins: SignIns::new(store.clone(), envelope.clone(), clock.clone(), entropy.clone()),
-        throttle: Throttle::new(failures.clone(), clock.clone()),
+        password: PasswordMethod::new(
+            accounts.clone(),
+            hashing.clone(),
+            devices.clone(),
+            failures.clone(),
+            clock.clone(),
+        ),
+        totp: TotpMethod::new(accounts.clone(), devices.clone(), failures.clone(), clock.clone()),
         failures,
         signals: decorate(observer),
         journal,
-        hashing: HashPool::start(HashSettings::default(), entropy.clone())?,
+        hashing,
         signing: Pool::start(SIGNING)?,
         store,
         envelope: envelope.clone(),
@@ -144,7 +153,6 @@ pub fn serve(
         App::new()
             .app_data(web.clone())
             .wrap(security_headers::defaults(cookies))
-            .wrap(Compress::default())
             .configure(more.clone())
             .configure(routes::configure)
     });

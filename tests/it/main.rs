@@ -11,6 +11,7 @@
 
 mod architecture;
 mod demo;
+mod docs;
 mod harness;
 mod judges;
 mod permits;

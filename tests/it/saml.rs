@@ -425,3 +425,13 @@ async fn an_assertion_is_written_to_the_journal_before_it_leaves() {
     assert!(lines.len() == 2 && lines[0].contains("intended") && lines[1].contains("released"), "{lines:?}\n{audit}");
     assert!(!audit.contains("<saml"), "the journal holds no XML");
 }
+
+#[tokio::test]
+async fn an_app_is_named_to_the_launch_page_only() {
+    let server = Server::start();
+    let client = signed_in(&server, "ann").await;
+    for app in ["wiki", "archive"] {
+        let page = client.with_header("sec-fetch-site", "cross-site").get(&format!("/signin?app={app}")).await;
+        assert!(!page.body.contains("SAMLResponse"), "{app}: {page:?}");
+    }
+}

@@ -443,3 +443,19 @@ async fn in_a_browser_without_scripts_the_way_to_the_app_is_one_button_longer() 
     let Delivered { acs, .. } = receiver.delivered();
     assert_eq!(acs, receiver.acs);
 }
+
+#[tokio::test]
+async fn signing_out_in_one_tab_ends_what_is_underway_in_the_others() {
+    let server = Server::start();
+    let client = server.client();
+    let page = after_password(&client, "ann").await;
+    let underway = page.url.clone();
+    assert!(page.find_form("/signin/totp").is_some(), "{page:?}");
+    // Another tab finishes, and signs out.
+    let other = client.submit(&page.form("/signin/totp").set("code", &server.person("ann").code())).await;
+    client.submit(&other.form("/signout")).await;
+    let again = client.get(&format!("{}?{}", underway.path(), underway.query().unwrap_or_default())).await;
+    assert!(again.status.is_client_error(), "{again:?}");
+    assert!(again.find_form("/signin/totp").is_none(), "{again:?}");
+    assert_signed_out(&client).await;
+}

@@ -93,7 +93,7 @@ async fn a_code_is_taken_once_and_names_its_authenticator() {
     let id = house.accounts.totp_secrets(house.ann.id).await.unwrap()[0].id;
     assert_eq!((proof.method, proof.authenticator), (Method::Totp, Some(id.to_string())));
     let again = method.check(&house.ann, &code, origin()).await.unwrap();
-    assert!(matches!(again, Answer::Wrong { .. }), "{again:?}");
+    assert!(matches!(again, Answer::Used { .. }), "{again:?}");
     house.bench.clock.advance(30);
     let next = code_at(&secret, house.bench.clock.now());
     assert!(matches!(method.check(&house.ann, &next, origin()).await.unwrap(), Answer::Right(_)));

@@ -31,7 +31,7 @@ impl World {
         let now = self.bench.clock().now();
         let person = Person {
             user: UserId::new(now, self.bench.entropy().as_ref()).unwrap(),
-            typed: "ann".into(),
+            session: None,
             epoch: 1,
             shown: Vec::new(),
             earlier: Vec::new(),
@@ -79,7 +79,7 @@ async fn a_stored_sign_in_is_one_browsers_and_each_form_of_it_works_once() {
     let (id, first) = (live.sign_in.id, live.handle());
     assert!(matches!(w.sign_ins.load(&first, &w.other).await, Err(HandleError::StartAgain)));
     assert!(matches!(w.sign_ins.peek(id, &w.other).await, Err(HandleError::StartAgain)));
-    let next = w.sign_ins.advance(live, Stage::Enrolled, &w.mine).await.unwrap();
+    let next = w.sign_ins.advance(live, w.deciding(), &w.mine).await.unwrap();
     assert_ne!(next.handle(), first);
     assert!(matches!(w.sign_ins.load(&first, &w.mine).await, Err(HandleError::StartAgain)), "a replayed form");
     assert!(w.sign_ins.load(&next.handle(), &w.mine).await.is_ok());
@@ -94,10 +94,8 @@ async fn of_two_forms_sent_at_once_one_loses() {
     let handle = live.handle();
     let (one, two) =
         (w.sign_ins.load(&handle, &w.mine).await.unwrap(), w.sign_ins.load(&handle, &w.mine).await.unwrap());
-    let (one, two) = tokio::join!(
-        w.sign_ins.advance(one, Stage::Enrolled, &w.mine),
-        w.sign_ins.advance(two, Stage::Enrolled, &w.mine)
-    );
+    let (one, two) =
+        tokio::join!(w.sign_ins.advance(one, w.deciding(), &w.mine), w.sign_ins.advance(two, w.deciding(), &w.mine));
     assert_eq!([one.is_ok(), two.is_ok()].into_iter().filter(|won| *won).count(), 1);
 }
 

@@ -11,16 +11,15 @@ use crate::web::cookies::CookieKind;
 use crate::web::errors::pages::ProblemKind;
 use crate::web::form::{Form, Posted};
 
-/// `GET /signin`: begins. `request` is a sealed target that `/saml/sso` made; `app` names an app.
+/// `GET /signin`: begins. `request` is a sealed target that `/saml/sso` made; without it, the way leads to the portal. Apps are
+/// opened by `/launch/{app}`, which asks first where another site led there.
 pub async fn begin(web: Data<Web>, request: HttpRequest) -> HttpResponse {
     web.serve(&request, async |context| {
         let query = Form::parse(request.query_string().as_bytes())?;
-        let target = match (query.get("request"), query.get("app")) {
-            (Some(sealed), _) => web.service.open_target(sealed)?,
-            (None, Some(app)) => Target::app(AppId::parse(app).map_err(|_| SignInError::UnknownApp)?),
-            (None, None) => Target::app(AppId::parse(PORTAL).map_err(|_| SignInError::UnknownApp)?),
+        let (target, address) = match query.get("request") {
+            Some(sealed) => (web.service.open_target(sealed)?, None),
+            None => (Target::app(AppId::parse(PORTAL).map_err(|_| SignInError::UnknownApp)?), Some(request.path())),
         };
-        let address = if query.get("request").is_some() { None } else { Some(request.path()) };
         let reply = web.service.begin(&context.client, target).await?;
         Ok(web.show_at(context, reply, address))
     })
@@ -137,7 +136,7 @@ pub async fn set_password(web: Data<Web>, request: HttpRequest, body: Posted) ->
 /// `GET /link/{token}`: shows a button. Programs that follow links in mails press none.
 pub async fn link(web: Data<Web>, request: HttpRequest, token: Path<String>) -> HttpResponse {
     web.serve(&request, async |context| {
-        let reply = web.service.link_opened(&token).await?;
+        let reply = web.service.link_opened(&context.client, &token).await?;
         Ok(web.show_at(context, reply, Some(request.path())))
     })
     .await
@@ -157,9 +156,8 @@ pub async fn sign_out(web: Data<Web>, request: HttpRequest, body: Posted) -> Htt
     web.serve_form(&request, body, async |context, _| {
         web.service.sign_out(&context.client).await?;
         let mut response = see_other("/signed-out");
-        if let Err(error) = response.add_removal_cookie(&web.cookies.set(CookieKind::Session, String::new())) {
-            tracing::error!(%error, "a cookie can't be removed");
-        }
+        // The browser's token goes too, and with it every sign-in that was underway here.
+        web.remove_cookies(&mut response, &[CookieKind::Session, CookieKind::Browser]);
         Ok(response)
     })
     .await

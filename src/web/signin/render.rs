@@ -5,9 +5,9 @@ use actix_web::http::{StatusCode, header};
 
 use crate::accounts::PasswordProblem;
 use crate::clock::Timestamp;
-use crate::domain::{DenyReason, EnforcedPolicy, Method};
+use crate::domain::{DenyReason, EnforcedPolicy, Method, PORTAL};
 use crate::methods::totp;
-use crate::saml::{SignedResponse, encode};
+use crate::saml::SignedResponse;
 use crate::signin::{InputError, LinkMail, Registration, Reply, View};
 use crate::web::answer::{page, see_other};
 use crate::web::context::{Context, Web};
@@ -62,7 +62,7 @@ fn render(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse {
             let back = back.map(|response| Back {
                 app_name: app_name.clone().unwrap_or_default(),
                 acs: response.acs.clone(),
-                saml_response: encode::post(&response.xml),
+                saml_response: response.form_value(),
                 relay_state: response.relay_state.as_ref().map(|state| state.as_str().to_owned()),
             });
             let forms = if back.is_some() { Forms::ServiceProvider } else { Forms::Own };
@@ -99,10 +99,17 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             attempts_left,
             retry_after,
             other_ways,
+            ..
         } => {
             let error = error.map(code_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let reasons = policy_texts(&frame, &policies);
             let template = Totp { frame, app_name, signin, error, attempts_left, reasons, other_methods: other_ways };
+            paused(page(status(error), &template, Forms::Own), retry_after)
+        }
+        View::Challenge { handle: signin, username, method: Method::Password, error, retry_after, .. } => {
+            let error = error.map(password_error).or(retry_after.map(|_| FormError::TooManyAttempts));
+            let username = username.to_string();
+            let template = Password { frame, app_name, signin, username, error, retry_after };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::Challenge { handle: signin, method, .. } => {
@@ -138,7 +145,8 @@ fn enrolment_page(frame: Frame, view: View, app_name: Option<String>) -> HttpRes
             page(status(error), &EnrolTotp { frame, app_name, signin, qr_svg, secret_text, error }, Forms::Own)
         }
         View::Enrolled { target } => {
-            let continue_url = format!("/signin?app={target}");
+            let continue_url =
+                if target.as_str() == PORTAL { "/signin".to_owned() } else { format!("/launch/{target}") };
             page(StatusCode::OK, &EnrolDone { frame, continue_url }, Forms::Own)
         }
         View::SettingPassword { handle: signin, username, error } => {
@@ -160,7 +168,7 @@ pub(crate) fn respond(frame: Frame, response: SignedResponse, app_name: String) 
     let template = Post {
         frame,
         app_name,
-        saml_response: encode::post(&response.xml),
+        saml_response: response.form_value(),
         relay_state: response.relay_state.map(|state| state.as_str().to_owned()),
         acs: response.acs,
     };

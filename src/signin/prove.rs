@@ -1,0 +1,203 @@
+//! Showing proofs: the password, the code, and the choice between them.
+
+use crate::accounts::LinkToken;
+use crate::audit::EventKind;
+use crate::domain::{Method, MethodSet, Proof, SignInId, User};
+use crate::methods::{Answer, Origin};
+use crate::notify::NoticeKind;
+use crate::workers::Password;
+
+use super::error::SignInError;
+use super::flow::{Person, Registration, SignIn, Stage};
+use super::handle::SignIns;
+use super::reply::{InputError, Reply, View};
+use super::service::{Client, Service};
+use super::transition::{Event, transition};
+
+impl Service {
+    /// The password form: of the first factor, or asked for again within a session.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn password_typed(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
+        if SignIns::is_stored(handle) {
+            self.password_again(client, handle, password).await
+        } else {
+            self.first_password(client, handle, password).await
+        }
+    }
+
+    /// What an attacker can see is the same for an unknown name, a wrong password and a locked account.
+    async fn first_password(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
+        let sign_in = self.parts.sign_ins.open(handle, &client.browser)?;
+        let Stage::Password { typed, link } = sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
+        let snapshot = self.snapshot();
+        if let Some(refusal) = self.refuse_visit(client, &sign_in.target).await? {
+            return Ok(refusal);
+        }
+        if password.is_empty() {
+            return self.password_page(&snapshot, client, &sign_in, Some(InputError::Empty));
+        }
+        let shown = match self.check_password(client, &typed, password).await? {
+            Answer::Right(shown) => shown,
+            Answer::Wrong { retry_after: None, .. } | Answer::Used { .. } => {
+                return self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword));
+            }
+            Answer::Wrong { retry_after: Some(seconds), .. } | Answer::Wait { retry_after: seconds } => {
+                let mut reply = self.password_page(&snapshot, client, &sign_in, None)?;
+                if let View::Password { retry_after, .. } = &mut reply.view {
+                    *retry_after = Some(seconds);
+                }
+                return Ok(reply);
+            }
+        };
+        let mut proofs = vec![shown.proof];
+        if let Some(link) = link {
+            proofs.push(self.use_link(&link, &shown.user).await?);
+        }
+        let person = Person {
+            user: shown.user.id,
+            epoch: shown.user.session_epoch,
+            shown: proofs,
+            session: None,
+            earlier: Vec::new(),
+            lost: MethodSet::EMPTY,
+            registration: Registration::Complete,
+        };
+        let stage = transition(sign_in.stage, Event::Recognised(person))?;
+        self.settle(client, SignIn { stage, ..sign_in }, None).await
+    }
+
+    async fn password_again(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let Stage::Challenge { person, chosen: Method::Password, .. } = &live.sign_in.stage else {
+            return Err(SignInError::StartAgain);
+        };
+        if password.is_empty() {
+            return self.stage_page(&live, Some(InputError::Empty)).await;
+        }
+        let user = self.person(person).await?;
+        match self.check_password(client, user.username.as_str(), password).await? {
+            Answer::Right(shown) => self.proved(client, live, shown.proof).await,
+            answer => self.not_proved(&live, &user, Method::Password, answer).await,
+        }
+    }
+
+    async fn check_password(
+        &self,
+        client: &Client,
+        typed: &str,
+        password: &str,
+    ) -> Result<Answer<crate::methods::password::PasswordShown>, SignInError> {
+        let origin = Origin { ip: client.ip, device: client.device.as_ref() };
+        Ok(self.parts.password.check(typed, Password::new(password.to_owned()), origin).await?)
+    }
+
+    /// Uses up the link that led to the password form. The right password comes first, so that a link which somebody else
+    /// opened is not lost.
+    async fn use_link(&self, token: &str, user: &User) -> Result<Proof, SignInError> {
+        let token = LinkToken::parse(token).ok_or(SignInError::BadLink)?;
+        let link = self.parts.accounts.take_link(&token).await?.ok_or(SignInError::BadLink)?;
+        if link.user != user.id {
+            return Err(SignInError::BadLink);
+        }
+        Ok(Proof { method: link.purpose.method(), at: self.parts.clock.now(), authenticator: None })
+    }
+
+    /// A code from an authenticator app.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let Stage::Challenge { person, chosen: Method::Totp, .. } = &live.sign_in.stage else {
+            return Err(SignInError::StartAgain);
+        };
+        if code.trim().is_empty() {
+            return self.stage_page(&live, Some(InputError::Empty)).await;
+        }
+        let user = self.person(person).await?;
+        let origin = Origin { ip: client.ip, device: client.device.as_ref() };
+        match self.parts.totp.check(&user, code, origin).await? {
+            Answer::Right(proof) => self.proved(client, live, proof).await,
+            answer => self.not_proved(&live, &user, Method::Totp, answer).await,
+        }
+    }
+
+    async fn proved(&self, client: &Client, live: super::handle::Live, proof: Proof) -> Result<Reply, SignInError> {
+        let stage = transition(live.sign_in.stage.clone(), Event::Proved(proof))?;
+        self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
+    }
+
+    /// The same page again, with what was wrong; the account's owner can see later that somebody tried.
+    async fn not_proved<T>(
+        &self,
+        live: &super::handle::Live,
+        user: &User,
+        method: Method,
+        answer: Answer<T>,
+    ) -> Result<Reply, SignInError> {
+        self.log(EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
+        let (error, free, pause) = match answer {
+            Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(free_left), None),
+            Answer::Wrong { free_left, retry_after: None } => (Some(InputError::WrongCode), Some(free_left), None),
+            Answer::Wrong { retry_after, .. } => (None, None, retry_after),
+            Answer::Wait { retry_after } => (None, None, Some(retry_after)),
+            Answer::Right(_) => (None, None, None),
+        };
+        let mut reply = self.stage_page(live, error).await?;
+        if let View::Challenge { attempts_left, retry_after, .. } = &mut reply.view {
+            *attempts_left = free;
+            *retry_after = pause;
+        }
+        Ok(reply)
+    }
+
+    /// The page of a stored sign-in's stage: after a redirect, or on reload.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn resume(&self, client: &Client, id: SignInId) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.peek(id, &client.browser).await?;
+        self.stage_page(&live, None).await
+    }
+
+    /// "Try another way".
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn other_ways(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let Stage::Challenge { offers, .. } = &live.sign_in.stage else { return Err(SignInError::StartAgain) };
+        let offers = offers.iter().map(|offer| offer.method).collect();
+        let view = View::Methods { handle: live.handle(), offers };
+        self.reply_for(&live, view).await
+    }
+
+    /// Another of the offered methods was chosen.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn method_chosen(&self, client: &Client, handle: &str, method: Method) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let stage = transition(live.sign_in.stage.clone(), Event::Chosen(method))?;
+        let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
+        let view = View::Continue { id: live.sign_in.id };
+        self.reply_for(&live, view).await
+    }
+
+    /// "I no longer have this": the method is out for this sign-in, and the policies are asked again.
+    ///
+    /// # Errors
+    /// See [`SignInError`].
+    pub async fn method_lost(&self, client: &Client, handle: &str, method: Method) -> Result<Reply, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let stage = transition(live.sign_in.stage.clone(), Event::Lost(method))?;
+        if let Some(person) = live.sign_in.stage.person() {
+            let user = self.person(person).await?;
+            self.log(EventKind::MethodLost, &user, Some(live.sign_in.id), Some(method)).await?;
+            self.tell(&user, NoticeKind::MethodLost(method), client).await?;
+        }
+        self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
+    }
+}
