@@ -71,7 +71,7 @@ fn an_empty_file_has_every_default() {
 fn the_shipped_file_holds_what_the_shipped_policies_name() {
     let config = load(Path::new(SHIPPED), []).unwrap_or_else(|errors| panic!("{errors}")).config;
     let names = |keys: Vec<&str>| keys.join(" ");
-    assert_eq!(names(config.groups.keys().map(GroupName::as_str).collect()), "aws-admins aws-users contractors");
+    assert_eq!(names(config.groups.keys().map(GroupName::as_str).collect()), "aws-admins aws-users contractors staff");
     assert_eq!(names(config.networks.keys().map(NetworkName::as_str).collect()), "blocked office vpn");
     assert_eq!(names(config.country_lists.keys().map(CountryListName::as_str).collect()), "blocked");
     assert_eq!(names(config.apps.iter().map(|app| app.id.as_str()).collect()), "aws wiki");

@@ -19,6 +19,7 @@ use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::config;
 use crate::domain::Country;
 use crate::saml::TextError;
+use crate::signin::Delivery;
 use crate::web::server::{OpenError, Surroundings, open, serve};
 use crate::workers::{HashPool, HashSettings};
 
@@ -95,7 +96,8 @@ pub fn run(address: SocketAddr) -> Result<(), DemoError> {
             country: Country::parse("DE").map_err(world::WorldError::from)?,
             hour: None,
         });
-        let surroundings = Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
+        let surroundings =
+            Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery: Delivery::Outbox };
         let decorated = pretended.clone();
         let opened =
             open(loaded, &listener, surroundings, |inner| Arc::new(Decorated { inner, pretended: decorated })).await?;

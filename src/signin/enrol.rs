@@ -18,7 +18,7 @@ use super::error::SignInError;
 use super::flow::{Aim, Person, Registration, SignIn, Stage, Target};
 use super::handle::{BrowserToken, Live};
 use super::reply::{InputError, Reply, View};
-use super::service::{Client, Service};
+use super::service::{Client, Delivery, Service};
 use super::transition::{Event, transition};
 
 /// How long a mailed link is good for: it was asked for just now.
@@ -33,7 +33,9 @@ impl Service {
     /// See [`SignInError`].
     pub async fn link_wanted(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
-        let Stage::AwaitingLink { person, .. } = &live.sign_in.stage else { return Err(SignInError::StartAgain) };
+        let (Stage::AwaitingLink { person, .. }, Delivery::Outbox) = (&live.sign_in.stage, self.parts.delivery) else {
+            return Err(SignInError::StartAgain);
+        };
         let user = self.person(person).await?;
         let stage = transition(live.sign_in.stage.clone(), Event::LinkSent)?;
         // The step is taken before the mail is written, so a form sent twice sends one mail.
@@ -197,6 +199,9 @@ impl Service {
 
     /// Tells people by mail what changed about how they sign in (ASVS 6.3.7).
     pub(super) async fn tell(&self, user: &User, kind: NoticeKind, client: &Client) -> Result<(), SignInError> {
+        if self.parts.delivery == Delivery::Nobody {
+            return Ok(());
+        }
         let snapshot = self.snapshot();
         let mail = notice(
             user.language.unwrap_or_default(),

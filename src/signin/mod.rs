@@ -20,5 +20,5 @@ pub use flow::{LIFETIME_SECONDS, LinkMail, Person, Registration, SignIn, Stage, 
 pub use handle::{BrowserToken, HandleError, SignIns};
 pub use portal::{Availability, PortalPage, Tile};
 pub use reply::{CookieChanges, InputError, Reply, View};
-pub use service::{Client, Parts, Service};
+pub use service::{Client, Delivery, Parts, Service};
 pub use transition::{Event, InvalidTransition, transition};

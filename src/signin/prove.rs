@@ -41,6 +41,8 @@ impl Service {
         let shown = match self.check_password(client, &typed, password).await? {
             Answer::Right(shown) => shown,
             Answer::Wrong { retry_after: None, .. } | Answer::Used { .. } => {
+                // Not the name: people type passwords into that field.
+                tracing::info!(client.ip = %client.ip, "a name and a password did not belong together");
                 return self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword));
             }
             Answer::Wrong { retry_after: Some(seconds), .. } | Answer::Wait { retry_after: seconds } => {

@@ -111,8 +111,8 @@ pub enum View {
     AwaitingLink {
         /// For the form's hidden field.
         handle: String,
-        /// Where it goes, masked.
-        masked_email: String,
+        /// Where it goes, masked; `None` where nothing is mailed.
+        masked_email: Option<String>,
         /// Whether it was asked for.
         mail: LinkMail,
         /// The policies that ask for a second factor.

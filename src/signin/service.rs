@@ -23,6 +23,15 @@ use super::handle::{BrowserToken, Live, SignIns};
 use super::reply::{CookieChanges, InputError, Reply, View};
 use super::transition::{Event, transition};
 
+/// What becomes of mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// They go to the outbox, and somebody empties it.
+    Outbox,
+    /// Nobody would ever see them, so none is written and no page promises one.
+    Nobody,
+}
+
 /// What the service works with.
 pub struct Parts {
     /// Config, policies, apps and keys in force.
@@ -39,6 +48,8 @@ pub struct Parts {
     pub store: Arc<dyn StateStore>,
     /// Counters of wrong answers.
     pub failures: Failures,
+    /// What becomes of mails.
+    pub delivery: Delivery,
     /// Checks passwords.
     pub password: PasswordMethod,
     /// Checks codes of authenticator apps.

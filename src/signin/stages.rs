@@ -4,7 +4,7 @@ use super::error::SignInError;
 use super::flow::{SignIn, Stage};
 use super::handle::Live;
 use super::reply::{CookieChanges, InputError, Reply, View};
-use super::service::{Client, Service};
+use super::service::{Client, Delivery, Service};
 use crate::runtime::Snapshot;
 
 impl Service {
@@ -41,7 +41,10 @@ impl Service {
             },
             Stage::AwaitingLink { person, mail, policies } => View::AwaitingLink {
                 handle,
-                masked_email: self.person(person).await?.email.masked(),
+                masked_email: match self.parts.delivery {
+                    Delivery::Outbox => Some(self.person(person).await?.email.masked()),
+                    Delivery::Nobody => None,
+                },
                 mail: *mail,
                 policies: policies.clone(),
             },

@@ -20,7 +20,7 @@ use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
 use crate::signals::{Failures, Observer, SignalSource, ZoneError};
-use crate::signin::{Parts, Service, SignIns};
+use crate::signin::{Delivery, Parts, Service, SignIns};
 use crate::state::{EmbeddedStore, StateError, StateStore};
 use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
 
@@ -36,12 +36,14 @@ const DRAIN_SECONDS: u64 = 10;
 /// Signing takes a fifth of a millisecond, so two threads and a short queue do.
 const SIGNING: PoolSettings = PoolSettings { name: "sign", threads: 2, queue: 256, priority: Priority::Normal };
 
-/// Time and randomness.
+/// Time, randomness, and the way mails take.
 pub struct Surroundings {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What becomes of mails.
+    pub delivery: Delivery,
 }
 
 /// Something that the server needs cannot be opened.
@@ -92,7 +94,7 @@ pub async fn open(
     surroundings: Surroundings,
     decorate: impl FnOnce(Observer) -> Arc<dyn SignalSource>,
 ) -> Result<Opened, OpenError> {
-    let Surroundings { clock, entropy } = surroundings;
+    let Surroundings { clock, entropy, delivery } = surroundings;
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let checked = check(&loaded, today)?;
     let config = loaded.config;
@@ -117,6 +119,7 @@ pub async fn open(
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
         devices: devices.clone(),
         sign_ins: SignIns::new(store.clone(), envelope.clone(), clock.clone(), entropy.clone()),
+        delivery,
         password: PasswordMethod::new(
             accounts.clone(),
             hashing.clone(),

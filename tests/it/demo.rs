@@ -116,6 +116,8 @@ async fn a_second_factor_is_added_by_a_link_and_counts_from_the_next_sign_in() {
     let (password, _) = credentials(&browser, &demo, "dora").await;
     browser.press("Open AWS").await;
     give_password(&browser, "dora", &password).await;
+    browser.wait_for("form[action='/signin/enrol-link']").await;
+    browser.look("enrol-link").await;
     browser.press("Send me a link").await;
     browser.wait_for("h1").await;
 

@@ -44,13 +44,13 @@ methods-lost-hint = Wir lassen es bei dieser Anmeldung weg und benachrichtigen S
 
 ## Einen zweiten Faktor hinzufügen
 enrol-link-title = Fügen Sie einen zweiten Anmeldeweg hinzu
-enrol-link-text = { $app } verlangt mehr als ein Passwort. Damit niemand sonst einen Weg für Sie einrichten kann, schicken wir zuerst einen Link an Ihre E-Mail-Adresse.
-enrol-link-text-portal = Ihre Organisation verlangt mehr als ein Passwort. Damit niemand sonst einen Weg für Sie einrichten kann, schicken wir zuerst einen Link an Ihre E-Mail-Adresse.
+enrol-link-text = { $app } verlangt mehr als ein Passwort. Damit niemand sonst einen Weg für Sie einrichten kann, braucht es einen Link, den nur Sie bekommen.
+enrol-link-text-portal = Ihre Organisation verlangt mehr als ein Passwort. Damit niemand sonst einen Weg für Sie einrichten kann, braucht es einen Link, den nur Sie bekommen.
 enrol-link-target = Er geht an { $email }.
+enrol-link-ask = Dieser Server verschickt keine Mails. Bitten Sie die Menschen, die ihn betreuen, um einen Link, und öffnen Sie ihn in diesem Browser.
 enrol-link-button = Link zuschicken
 enrol-link-sent-title = Sehen Sie in Ihr Postfach
 enrol-link-sent = Wir haben einen Link an { $email } geschickt. Öffnen Sie ihn in diesem Browser.
-enrol-link-sent-plain = Wir haben Ihnen einen Link geschickt. Öffnen Sie ihn in diesem Browser.
 enrol-link-again = Nichts angekommen? Sehen Sie im Spam-Ordner nach, oder lassen Sie ihn noch einmal schicken.
 enrol-link-again-button = Noch einmal schicken
 enrol-title = Richten Sie Ihre Authenticator-App ein

@@ -44,13 +44,13 @@ methods-lost-hint = We leave it out of this sign-in and let you know on all your
 
 ## Adding a second factor
 enrol-link-title = Add a second way to sign in
-enrol-link-text = { $app } asks for more than a password. So that nobody else can add one for you, we send a link to your mail address first.
-enrol-link-text-portal = Your organisation asks for more than a password. So that nobody else can add one for you, we send a link to your mail address first.
+enrol-link-text = { $app } asks for more than a password. So that nobody else can add one for you, this takes a link that only you get.
+enrol-link-text-portal = Your organisation asks for more than a password. So that nobody else can add one for you, this takes a link that only you get.
 enrol-link-target = We will send it to { $email }.
+enrol-link-ask = This server does not send mails. Ask the people who look after it for a link, and open it in this browser.
 enrol-link-button = Send me a link
 enrol-link-sent-title = Look at your mail
 enrol-link-sent = We sent a link to { $email }. Open it in this browser.
-enrol-link-sent-plain = We sent you a link. Open it in this browser.
 enrol-link-again = Nothing there? Look in the spam folder, or send it again.
 enrol-link-again-button = Send it again
 enrol-title = Set up your authenticator app

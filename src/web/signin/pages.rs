@@ -117,12 +117,18 @@ pub struct EnrolLink {
     pub app_name: Option<String>,
     /// The handle of the attempt.
     pub signin: String,
-    /// Where the link goes, masked.
+    /// Where the link goes; `None` where this server sends no mail, and an administrator has to hand the link out.
     pub masked_email: Option<String>,
     /// It went already.
     pub sent: bool,
     /// The texts of the policies that ask ([`reasons`]).
     pub reasons: Vec<String>,
+}
+
+impl EnrolLink {
+    fn email(&self) -> &str {
+        self.masked_email.as_deref().unwrap_or_default()
+    }
 }
 
 /// Adds an authenticator app. POST `/signin/enrol` with `code`.

@@ -130,7 +130,6 @@ fn enrolment_page(frame: Frame, view: View, app_name: Option<String>) -> HttpRes
         View::AwaitingLink { handle: signin, masked_email, mail, policies } => {
             let reasons = policy_texts(&frame, &policies);
             let sent = mail == LinkMail::Sent;
-            let masked_email = Some(masked_email);
             page(StatusCode::OK, &EnrolLink { frame, app_name, signin, masked_email, sent, reasons }, Forms::Own)
         }
         View::Enrolling { handle: signin, username, secret, error } => {
