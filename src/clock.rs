@@ -23,6 +23,25 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long something takes, by the monotonic clock. It tells no time of day, so it decides nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// Microseconds since.
+    #[must_use]
+    pub fn micros(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// A clock that stands still until it is moved: tests, and the pretended hour of the demo.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);

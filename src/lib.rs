@@ -23,8 +23,14 @@
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
-//! - **SignIn**: one attempt, from the first page to the assertion. **Stage**: how far it got. **Target**: where it leads.
-//!   **Handle**: how a form names its sign-in.
+//! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a
+//!   person could show or add. **Plan**: the decision and what it cost.
+//! - **SignIn**: one attempt, from the first page to the assertion. **Stage**: how far it got. **Target**: where it leads, and
+//!   its **Aim** there: to open the app, or to enrol. **Handle**: how a form names its sign-in. **Live**: a stored sign-in as
+//!   read, which the next step replaces.
+//! - **Person**: somebody who became known in a sign-in. **Visitor**: somebody whose session still holds. **Registration**:
+//!   whether it is their first time.
+//! - **Attempt**: one answer to be checked. **Ticket**: leave to check it. **Delivery**: what becomes of mails.
 //! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.

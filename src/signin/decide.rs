@@ -1,10 +1,8 @@
 //! One question to the policies: gathers the facts, plans, and records what was decided.
 
-use std::time::Instant;
-
 use crate::accounts::Authenticator;
 use crate::audit::DecisionRecord;
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{DeviceToken, Factors, Recorded};
 use crate::domain::{
     App, AppId, Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof, ReferenceId,
@@ -131,14 +129,14 @@ impl Service {
         } else {
             (snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?, Step::SignIn)
         };
-        let started = Instant::now();
+        let stopwatch = Stopwatch::start();
         let roles = roles_asked(&sign_in.target, app);
         let goal = if step == Step::Enroll { Goal::Step(step) } else { Goal::App { roles: &roles } };
         let mut planned = plan(&snapshot.bundle, goal, &facts.question(app), &facts.repertoire)?;
         if step == Step::Enroll && planned.decision == Decision::Allow {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
         }
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let micros = stopwatch.micros();
         let shadow =
             snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
         let role = sign_in.target.role.clone();

@@ -1,4 +1,4 @@
-//! The end of a sign-in: the session, and the response for the service provider. The issuer runs last, and only on a permit.
+//! The end of a sign-in: the response for the service provider, issued only on a permit, and then the session.
 
 use crate::audit::{AssertionRecord, AssertionStage};
 use crate::clock::Timestamp;

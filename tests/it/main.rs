@@ -18,3 +18,4 @@ mod permits;
 mod registration;
 mod saml;
 mod signin;
+mod time;

@@ -5,7 +5,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use cedargate::clock::Stopwatch;
 
 /// A child process with its output. Dropped, it is killed by its id; when the test failed, what it wrote is shown.
 pub(crate) struct Process {
@@ -44,9 +46,9 @@ impl Process {
 
     /// The rest of the first line that holds `marker`, or the log when the process ends or `limit` passes before.
     pub(crate) fn wait_for(&self, marker: &str, limit: Duration) -> Result<String, String> {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         loop {
-            match self.lines.recv_timeout(limit.saturating_sub(start.elapsed())) {
+            match self.lines.recv_timeout(limit.saturating_sub(Duration::from_micros(start.micros()))) {
                 Ok(line) => {
                     if let Some((_, rest)) = line.split_once(marker) {
                         return Ok(rest.trim().to_owned());
