@@ -41,6 +41,8 @@ pub(super) enum Command {
     Enable(UserArgs),
     /// Set a password, read from the terminal or as one line from standard input; ends the person's sessions
     SetPassword(UserArgs),
+    /// Remove a person's authenticators, as after a lost phone; ends their sessions
+    ResetMethods(UserArgs),
     /// Print a link with which a person completes registration; works once, for five days
     ActivationLink(UserArgs),
     /// Create the first owner and print the link with which they register
@@ -128,6 +130,7 @@ async fn execute(command: Command, opened: &Opened, out: &mut impl Write) -> any
         Command::Disable(args) => set_status(&args.user, UserStatus::Suspended, opened, out).await?,
         Command::Enable(args) => set_status(&args.user, UserStatus::Active, opened, out).await?,
         Command::SetPassword(args) => return set_password(&args.user, opened, out).await,
+        Command::ResetMethods(args) => reset_methods(&args.user, opened, out).await?,
         Command::ActivationLink(args) => {
             let user = opened.find(&args.user).await?;
             if user.status == UserStatus::Suspended {
@@ -138,6 +141,21 @@ async fn execute(command: Command, opened: &Opened, out: &mut impl Write) -> any
         Command::BootstrapAdmin(args) => bootstrap_admin(args, opened, out).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Afterwards the person has a password alone: what they may add a method with is the link of `activation-link`.
+async fn reset_methods(user: &str, opened: &Opened, out: &mut impl Write) -> anyhow::Result<()> {
+    let user = opened.find(user).await?;
+    let mut removed = 0;
+    for authenticator in opened.accounts.authenticators(user.id).await? {
+        removed += usize::from(opened.accounts.remove_authenticator(user.id, authenticator.id).await?);
+    }
+    match removed {
+        0 => writeln!(out, "{}: has no authenticators", user.username)?,
+        1 => writeln!(out, "{}: 1 authenticator removed; all sessions ended", user.username)?,
+        more => writeln!(out, "{}: {more} authenticators removed; all sessions ended", user.username)?,
+    }
+    Ok(())
 }
 
 async fn import_file(args: &ImportArgs, opened: &Opened, out: &mut impl Write) -> anyhow::Result<ExitCode> {

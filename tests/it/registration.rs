@@ -111,6 +111,23 @@ async fn a_link_and_a_password_are_no_way_around_a_second_factor() {
 }
 
 #[tokio::test]
+async fn after_a_lost_phone_the_help_desk_makes_room_for_a_new_one() {
+    let server = Server::start();
+    let said = server.cli(&["users", "reset-methods", "ann"]);
+    assert!(said.out.contains("1 authenticator removed"), "{}{}", said.out, said.err);
+    let said = server.cli(&["users", "activation-link", "ann"]);
+    let link = &said.out.trim()[said.out.find("/link/").unwrap()..];
+    let client = server.client();
+    let page = client.get(link).await;
+    let page = client.submit(&page.form(link)).await;
+    let page = client.submit(&page.form("/signin/password").set("password", PASSWORD)).await;
+    let code = code_for(&shown_secret(&page), seconds_now() / 30);
+    let page = client.submit(&page.form("/signin/enrol").set("code", &code)).await;
+    assert!(page.text("main").contains("Your authenticator is ready"), "{page:?}");
+    assert!(server.cli(&["users", "reset-methods", "ben-is-not-there"]).err.contains("ben-is-not-there"));
+}
+
+#[tokio::test]
 async fn a_blocked_network_neither_opens_nor_uses_a_link() {
     let server = Server::start();
     let link = invite(&server, "olive");
