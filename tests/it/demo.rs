@@ -139,6 +139,8 @@ async fn a_second_factor_is_added_by_a_link_and_counts_from_the_next_sign_in() {
     let step = seconds_now() / 30;
     browser.fill("code", &code_for(&secret, step)).await;
     browser.keys(ENTER).await;
+    browser.wait_for("a[href='/signin']").await;
+    browser.look("enrol-done").await;
     browser.press("Sign in again").await;
 
     // What was set up in one sign-in is a proof from the next one on.

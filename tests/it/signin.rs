@@ -388,6 +388,13 @@ async fn in_a_browser_each_page_of_the_way_is_whole_in_both_themes() {
 
     browser.wait_for("input[name=code]").await;
     browser.look("signin-code").await;
+    browser.press("Try another way").await;
+    browser.wait_for("form[action='/signin/method']").await;
+    browser.look("signin-methods").await;
+    browser.back().await;
+    browser.press("Try another way").await;
+    browser.press("Authenticator app").await;
+    browser.wait_for("input[name=code]").await;
     browser.fill("code", &ann.code()).await;
     browser.keys("\u{E007}").await;
 
@@ -396,7 +403,10 @@ async fn in_a_browser_each_page_of_the_way_is_whole_in_both_themes() {
     browser.press("Wiki").await;
     let delivered = receiver.delivered();
     assert_eq!(delivered.attribute("mail"), ["ann@example.com"]);
-    browser.back().await;
+    // From the wiki's side, which is another site: it asks before it opens anything.
+    browser.evaluate(&format!("location.href = '{}'", server.at("/launch/wiki"))).await;
+    browser.wait_for("form[action='/launch/wiki']").await;
+    browser.look("launch-confirm").await;
     browser.open(&server.at("/")).await;
     browser.press("Sign out").await;
     browser.wait_for("h1").await;
