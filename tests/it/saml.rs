@@ -12,7 +12,7 @@ use crate::harness::client::{Client, Page};
 use crate::harness::judges::{self, Expected};
 use crate::harness::saml::{
     AWS, AWS_ACS, AuthnRequest, Delivered, EMAIL, INVALID_NAME_ID_POLICY, NO_PASSIVE, PERSISTENT, REQUEST_DENIED,
-    SUCCESS, redirect_path, redirect_value,
+    SUCCESS, UNKNOWN_PRINCIPAL, redirect_path, redirect_value,
 };
 use crate::harness::server::{PROVIDER, ROLE_ADMIN, ROLE_DEV, Server, from};
 use crate::harness::tamper;
@@ -252,9 +252,7 @@ async fn a_subject_in_the_request_has_to_be_who_signs_in() {
     let request = AuthnRequest::of_wiki(&server).saying(subject);
     let client = signed_in(&server, "ann").await;
     let page = client.get(&request.redirect(None)).await;
-    if page.body.contains("SAMLResponse") {
-        assert_ne!(Delivered::from_page(&page).status(), [SUCCESS]);
-    }
+    Judge::wiki(&server).accepts_status(&Delivered::from_page(&page), UNKNOWN_PRINCIPAL);
 }
 
 #[tokio::test]
@@ -434,4 +432,33 @@ async fn an_app_is_named_to_the_launch_page_only() {
         let page = client.with_header("sec-fetch-site", "cross-site").get(&format!("/signin?app={app}")).await;
         assert!(!page.body.contains("SAMLResponse"), "{app}: {page:?}");
     }
+}
+
+#[tokio::test]
+async fn strangers_get_only_so_many_signed_refusals_and_people_are_not_hurt_by_it() {
+    let server = Server::start();
+    let client = signed_in(&server, "ann").await;
+    let stranger = server.client();
+    let mut signed = 0;
+    let refused = loop {
+        let passive = AuthnRequest::of_wiki(&server).asking("IsPassive=\"true\"");
+        let page = stranger.get(&passive.redirect(None)).await;
+        if !page.body.contains("SAMLResponse") {
+            break page;
+        }
+        signed += 1;
+        assert!(signed <= 60, "no end to what a stranger has signed");
+    };
+    assert_eq!((signed, refused.status), (60, StatusCode::TOO_MANY_REQUESTS), "{refused:?}");
+    assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0), "{refused:?}");
+    Judge::wiki(&server).accepts(&launch(&client, "wiki").await, None);
+}
+
+#[tokio::test]
+async fn a_passive_request_is_denied_without_a_page() {
+    let server = Server::start();
+    let client = signed_in(&server, "emil").await;
+    let passive = AuthnRequest::of(&server, AWS, AWS_ACS).asking("IsPassive=\"true\"");
+    let delivered = Delivered::from_page(&client.get(&passive.redirect(None)).await);
+    Judge::aws(&server).accepts_status(&delivered, REQUEST_DENIED);
 }

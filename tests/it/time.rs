@@ -28,13 +28,16 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::delivering(Delivery::Nobody).await
+    }
+
+    async fn delivering(delivery: Delivery) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_folder(&repository("policies"), &folder.path().join("policies"));
         std::fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-18T10:00:00Z".parse().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let surroundings =
-            Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), delivery: Delivery::Nobody };
+        let surroundings = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), delivery };
         let loaded = config::load(&folder.path().join("config.toml"), []).unwrap();
         let opened = open(loaded, &listener, surroundings, |observer| Arc::new(observer)).await.unwrap();
         let secret = TotpSecret::from_bytes((0..20).collect()).unwrap();
@@ -200,4 +203,25 @@ async fn a_step_of_nobodys_sign_in_shows_nothing() {
     let id = SignInId::parse("01a20076-0db4-7232-b0f6-c1e3ab6477bb").unwrap();
     let answer = world.service().resume(&Tab::new().client, id).await;
     assert!(matches!(answer, Err(SignInError::StartAgain)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn whoever_knows_a_password_cannot_flood_the_mailbox_with_links() {
+    let world = World::delivering(Delivery::Outbox).await;
+    let accounts = &world.opened.accounts;
+    let ann = accounts.user_by_name(&Username::parse("ann").unwrap()).await.unwrap().unwrap();
+    for authenticator in accounts.authenticators(ann.id).await.unwrap() {
+        accounts.remove_authenticator(ann.id, authenticator.id).await.unwrap();
+    }
+    let mut tab = Tab::new();
+    let view = tab.open(&world, "aws").await;
+    let mut view = tab.name_and_password(&world, view).await;
+    for _ in 0..5 {
+        let View::AwaitingLink { handle, .. } = view else { panic!("{view:?}") };
+        let reply = world.service().link_wanted(&tab.client, &handle).await.unwrap();
+        view = tab.shown(&world, reply).await;
+        let again = world.service().link_wanted(&tab.client, &handle).await;
+        assert!(matches!(again, Err(SignInError::StartAgain)), "a form sent twice: {again:?}");
+    }
+    assert_eq!(accounts.mails(100).await.unwrap().len(), 3, "three an hour, and the page says the same");
 }
