@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -15,6 +16,9 @@ use super::errors::pages::ProblemKind;
 
 /// The largest form of our own pages.
 pub const MAX_BYTES: usize = 64 * 1024;
+
+/// How long a body may take from its first byte to its last: a form on the slowest of lines, not a hand on the door.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The body of a posted form, or why there is none. The route's limit on the body's size applies.
 #[derive(Debug)]
@@ -29,13 +33,22 @@ impl FromRequest for Posted {
         let is_form = kind.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
-                Some(PayloadError::Overflow) => ProblemKind::TooLarge,
-                _ => ProblemKind::BadForm,
-            });
+            let bytes = within(BODY_TIMEOUT, bytes).await;
             Ok(Self(bytes.and_then(|bytes| if is_form { Ok(bytes) } else { Err(ProblemKind::NotAForm) })))
         })
     }
+}
+
+/// The whole body, if it comes within `limit`.
+async fn within(
+    limit: Duration,
+    body: impl Future<Output = Result<Bytes, actix_web::Error>>,
+) -> Result<Bytes, ProblemKind> {
+    let Ok(body) = tokio::time::timeout(limit, body).await else { return Err(ProblemKind::TooSlow) };
+    body.map_err(|error| match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => ProblemKind::TooLarge,
+        _ => ProblemKind::BadForm,
+    })
 }
 
 /// A form that is not one of ours: fields doubled or missing, or no form at all.
@@ -80,6 +93,14 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let limit = Duration::from_millis(5);
+        assert_eq!(within(limit, std::future::pending()).await, Err(ProblemKind::TooSlow));
+        let whole = std::future::ready(Ok(Bytes::from_static(b"a=b")));
+        assert_eq!(within(limit, whole).await, Ok(Bytes::from_static(b"a=b")));
+    }
 
     #[test]
     fn a_field_may_stand_there_once() {

@@ -191,6 +191,8 @@ problem-not-a-form-title = Das ist kein Formular
 problem-not-a-form-text = Hierher lassen sich nur die Formulare unserer Seiten senden.
 problem-too-large-title = Das war zu viel
 problem-too-large-text = Was geschickt wurde, ist größer, als diese Seite annimmt.
+problem-too-slow-title = Das hat zu lange gedauert
+problem-too-slow-text = Was gesendet wurde, kam nicht rechtzeitig an. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.
 problem-internal-title = Bei uns ist etwas schiefgegangen
 problem-internal-text = Wir haben es festgehalten. Versuchen Sie es noch einmal; wenn es bleibt, bitten Sie um Hilfe und nennen Sie das Aktenzeichen.
 

@@ -191,6 +191,8 @@ problem-not-a-form-title = This is not a form
 problem-not-a-form-text = Only the forms on our pages can be sent here.
 problem-too-large-title = That was too much
 problem-too-large-text = What was sent is larger than this page takes.
+problem-too-slow-title = That took too long
+problem-too-slow-text = What was sent did not arrive in time. Check your connection and try again.
 problem-internal-title = Something went wrong on our side
 problem-internal-text = We noted it. Try again; if it lasts, ask for help and give the reference.
 

@@ -58,13 +58,15 @@ pub enum ProblemKind {
     TooLarge,
     /// A body of another kind than a form's.
     NotAForm,
+    /// The body did not come in time.
+    TooSlow,
     /// A fault of this server.
     Internal,
 }
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Expired,
         Self::Replayed,
         Self::StartAgain,
@@ -80,6 +82,7 @@ impl ProblemKind {
         Self::MethodNotAllowed,
         Self::TooLarge,
         Self::NotAForm,
+        Self::TooSlow,
         Self::Internal,
     ];
 
@@ -102,6 +105,7 @@ impl ProblemKind {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge => "too-large",
             Self::NotAForm => "not-a-form",
+            Self::TooSlow => "too-slow",
             Self::Internal => "internal",
         }
     }
@@ -114,6 +118,7 @@ impl ProblemKind {
             Self::Csrf => 403,
             Self::NotFound | Self::LinkInvalid => 404,
             Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
             Self::Replayed | Self::StartAgain => 409,
             Self::Expired => 410,
             Self::TooLarge => 413,
