@@ -1,7 +1,8 @@
 //! Authenticators: what a person enrolled as further proof. So far: TOTP.
 
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::Any;
 
+use super::database::Transaction;
 use super::store::instant;
 use super::{Accounts, AccountsError, Binding, Sealed};
 use crate::clock::Timestamp;
@@ -52,7 +53,7 @@ impl Accounts {
     /// # Errors
     /// The database failed, or a row cannot be read.
     pub async fn authenticators(&self, user: UserId) -> Result<Vec<Authenticator>, AccountsError> {
-        let rows = sqlx::query_as::<Sqlite, Row>(
+        let rows = sqlx::query_as::<Any, Row>(
             "SELECT id, method, name, added_at, last_used_at FROM authenticators WHERE user_id = $1 \
              ORDER BY added_at, id",
         )
@@ -106,7 +107,7 @@ impl Accounts {
     /// Adds a seed within a transaction of the caller. `last_step` is `None` for an imported seed: no code was shown yet.
     pub(super) async fn insert_totp(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Transaction,
         user: UserId,
         secret: &TotpSecret,
         last_step: Option<u64>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::clock::{FixedEntropy, ManualClock, Timestamp};
+use crate::config;
 use crate::domain::{
     AuthenticatorId, Country, EmailAddress, GroupName, Language, Method, TotpSecret, User, UserId, UserStatus, Username,
 };
@@ -28,7 +29,13 @@ pub(super) async fn fresh() -> Fresh {
 async fn open(folder: &tempfile::TempDir, clock: &Arc<ManualClock>, secret: u8) -> Result<Accounts, AccountsError> {
     let envelope = Arc::new(Envelope::from_secret(&[secret; 32]).unwrap());
     let entropy = Arc::new(FixedEntropy::seeded(i64::from(secret)));
-    Accounts::open(&folder.path().join("var/accounts.db"), envelope, Arc::clone(clock) as _, entropy).await
+    Accounts::open(
+        &config::Accounts::sqlite(&folder.path().join("var/accounts.db")),
+        envelope,
+        Arc::clone(clock) as _,
+        entropy,
+    )
+    .await
 }
 
 pub(super) fn new_user(username: &str, email: &str) -> NewUser {

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
-use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
+use super::database::Transaction;
 use super::store::instant;
 use super::{Accounts, AccountsError};
 use crate::clock::Timestamp;
@@ -157,11 +157,7 @@ impl Accounts {
     }
 
     /// Voids all links of a user within a transaction of the caller.
-    pub(super) async fn void_links(
-        &self,
-        connection: &mut SqliteConnection,
-        user: UserId,
-    ) -> Result<(), AccountsError> {
+    pub(super) async fn void_links(&self, connection: &mut Transaction, user: UserId) -> Result<(), AccountsError> {
         sqlx::query("DELETE FROM links WHERE user_id = $1").bind(user.to_string()).execute(connection).await?;
         Ok(())
     }

@@ -5,9 +5,11 @@
 //! `session_epoch` in the same transaction as the change itself.
 
 mod authenticators;
+mod database;
 mod envelope;
 pub mod import;
 mod links;
+mod open;
 mod outbox;
 mod password_rules;
 mod store;

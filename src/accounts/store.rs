@@ -1,18 +1,14 @@
-//! The database: opening, migrating, transactions, errors.
+//! The handle that everything here hangs on, and its errors.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::migrate::MigrateError;
 
+use super::database::{Database, Transaction};
 use super::{Envelope, EnvelopeError};
 use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("src/accounts/migrations/sqlite");
+use crate::config::secret::SecretError;
 
 /// Why accounts could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -25,22 +21,25 @@ pub enum AccountsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file is no database, or cannot be opened.
-    #[error("could not open the accounts database `{}`", path.display())]
+    /// It is no database, or cannot be reached.
+    #[error("could not open the accounts database `{database}`")]
     Open {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
+        /// Which, without a password.
+        database: String,
+        /// What the driver said.
         source: sqlx::Error,
     },
     /// The tables could not be brought up to date, or are of a newer version.
-    #[error("could not bring the accounts database `{}` up to date", path.display())]
+    #[error("could not bring the accounts database `{database}` up to date")]
     Migrate {
-        /// The file.
-        path: PathBuf,
+        /// Which, without a password.
+        database: String,
         /// What went wrong.
         source: MigrateError,
     },
+    /// The file with the password cannot be used.
+    #[error("could not read the password of the accounts database")]
+    Password(#[from] SecretError),
     /// A statement failed.
     #[error("the accounts database failed")]
     Database(#[from] sqlx::Error),
@@ -76,7 +75,7 @@ pub enum AccountsError {
 /// The accounts database. A cheap handle: clones share one pool.
 #[derive(Clone)]
 pub struct Accounts {
-    pub(super) pool: SqlitePool,
+    pub(super) pool: Database,
     pub(super) envelope: Arc<Envelope>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -89,43 +88,19 @@ impl std::fmt::Debug for Accounts {
 }
 
 impl Accounts {
-    /// Opens the database; creates file (readable by its owner alone), folder and tables where missing, and migrates older
-    /// tables. A database of a newer version is refused.
-    ///
-    /// # Errors
-    /// The file cannot be made or opened, or is no accounts database of this or an earlier version.
-    pub async fn open(
-        path: &Path,
-        envelope: Arc<Envelope>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, AccountsError> {
-        create_private(path).map_err(|source| AccountsError::Create { path: path.to_owned(), source })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // An epoch that rose must not fall back after a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_with(options)
-            .await
-            .map_err(|source| AccountsError::Open { path: path.to_owned(), source })?;
-        MIGRATIONS.run(&pool).await.map_err(|source| AccountsError::Migrate { path: path.to_owned(), source })?;
-        Ok(Self { pool, envelope, clock, entropy })
-    }
-
-    /// Waits for running statements and closes the file.
+    /// Waits for running statements and closes the database.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// A transaction that writes. It takes the write lock at once: one that first reads could no longer get it later.
-    pub(super) async fn write(&self) -> Result<sqlx::Transaction<'static, Sqlite>, AccountsError> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    /// A transaction that nobody else writes beside.
+    pub(super) async fn write(&self) -> Result<Box<Transaction>, AccountsError> {
+        Ok(self.pool.write().await?)
+    }
+
+    /// A transaction that only adds rows: others may write beside it, however long it takes.
+    pub(super) async fn add(&self) -> Result<Box<Transaction>, AccountsError> {
+        Ok(self.pool.begin().await?)
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -135,18 +110,6 @@ impl Accounts {
     pub(super) fn now_millis(&self) -> i64 {
         self.clock.now().as_millisecond()
     }
-}
-
-/// Makes folder and empty file; SQLite gives its side files the mode of the database file.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    Ok(())
 }
 
 /// Reads an instant of the database.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::Any;
 
+use super::database::Transaction;
 use super::{Accounts, AccountsError, PasswordHash};
 use crate::domain::{Country, EmailAddress, GroupName, Language, User, UserId, UserStatus, Username};
 
@@ -135,7 +136,7 @@ impl Accounts {
     /// # Errors
     /// The database failed, or a row cannot be read.
     pub async fn list(&self, after: Option<&Username>, limit: u32) -> Result<Vec<User>, AccountsError> {
-        let rows = sqlx::query_as::<Sqlite, Row>(PAGE)
+        let rows = sqlx::query_as::<Any, Row>(PAGE)
             .bind(after.map_or(String::new(), Username::to_string))
             .bind(i64::from(limit.min(MAX_LIST)))
             .fetch_all(&self.pool)
@@ -148,18 +149,14 @@ impl Accounts {
     /// # Errors
     /// Username or address is taken, or the database failed.
     pub async fn create(&self, new: &NewUser) -> Result<UserId, AccountsError> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.add().await?;
         let id = self.insert(&mut transaction, new).await?;
         transaction.commit().await?;
         Ok(id)
     }
 
     /// Creates a user within a transaction of the caller.
-    pub(super) async fn insert(
-        &self,
-        connection: &mut SqliteConnection,
-        new: &NewUser,
-    ) -> Result<UserId, AccountsError> {
+    pub(super) async fn insert(&self, connection: &mut Transaction, new: &NewUser) -> Result<UserId, AccountsError> {
         let id = UserId::new(self.now(), self.entropy.as_ref())?;
         sqlx::query(
             "INSERT INTO users (id, username, email, first_name, last_name, phone, home_country, time_zone, language, \
@@ -291,7 +288,7 @@ impl Accounts {
     /// active in [`Accounts::enrol_totp`] alone.
     pub(super) async fn raise_epoch_from(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Transaction,
         id: UserId,
         epoch: i64,
     ) -> Result<Option<i64>, AccountsError> {
@@ -318,7 +315,7 @@ impl Accounts {
     }
 
     /// Raises the epoch within the transaction of the change that asks for it.
-    pub(super) async fn raise_epoch(&self, connection: &mut SqliteConnection, id: UserId) -> Result<(), AccountsError> {
+    pub(super) async fn raise_epoch(&self, connection: &mut Transaction, id: UserId) -> Result<(), AccountsError> {
         let done = sqlx::query("UPDATE users SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1")
             .bind(id.to_string())
             .bind(self.now_millis())
@@ -328,7 +325,7 @@ impl Accounts {
     }
 
     async fn one(&self, sql: &'static str, key: String) -> Result<Option<Login>, AccountsError> {
-        let rows = sqlx::query_as::<Sqlite, Row>(sql).bind(key).fetch_all(&self.pool).await?;
+        let rows = sqlx::query_as::<Any, Row>(sql).bind(key).fetch_all(&self.pool).await?;
         Ok(logins(rows)?.into_iter().next())
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
             );
         }
     }
+    problems.extend(config.accounts.problems().into_iter().map(|problem| problem.under("accounts")));
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {

@@ -4,6 +4,7 @@
 //! made from the same types) is checked first, so that all problems are told at once and each at its line and column. A leaf:
 //! knows nothing of policies, SAML or databases; modules that check more of it hand [`Problem`]s to [`Loaded::report`].
 
+mod accounts;
 mod apps;
 mod checks;
 mod formats;
@@ -27,6 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
+pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
@@ -34,7 +36,7 @@ pub use problem::{ConfigErrors, LocatedProblem, Problem};
 pub use schema::schema;
 pub use secret::Secret;
 pub use server::{PublicUrl, PublicUrlError, Server};
-pub use stores::{Accounts, AccountsUrl, Audit, Policies, Saml, State, StateUrl, StoreUrlError};
+pub use stores::{Audit, Policies, Saml, State, StateUrl, StoreUrlError};
 
 use self::places::{Found, Places};
 use crate::domain::{Country, CountryListName, GroupName, NetworkName};
@@ -81,16 +83,9 @@ impl Config {
     fn resolve_paths(&mut self) {
         let folder = self.file.parent().map(Path::to_owned).unwrap_or_default();
         let StateUrl::Embedded(state) = &mut self.state.url;
-        let AccountsUrl::Sqlite(accounts) = &mut self.accounts.url;
-        let paths = [
-            &mut self.server.secret_file,
-            state,
-            accounts,
-            &mut self.policies.path,
-            &mut self.saml.keys,
-            &mut self.audit.path,
-        ];
-        for path in paths {
+        let paths =
+            [&mut self.server.secret_file, state, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
+        for path in paths.into_iter().chain(self.accounts.paths()) {
             *path = folder.join(&*path);
         }
     }

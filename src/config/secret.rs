@@ -30,6 +30,29 @@ impl Secret {
     }
 }
 
+/// The longest password file that is read.
+const MAX_PASSWORD_FILE: u64 = 4096;
+
+/// Reads a password: the first line of a file that strangers cannot reach. Its group may read it, so that a mounted secret
+/// of a container can be used.
+///
+/// # Errors
+/// The file is missing, too open, or its first line is empty or no text.
+pub fn read_password_file(file: &Path) -> Result<Secret, SecretError> {
+    let fail = |source| SecretError::io(file, source);
+    let open = File::open(file).map_err(fail)?;
+    let mode = open.metadata().map_err(fail)?.mode() & 0o7777;
+    if mode & 0o027 != 0 {
+        return Err(SecretError::TooOpen { file: file.to_owned(), mode });
+    }
+    let mut text = Zeroizing::new(String::new());
+    open.take(MAX_PASSWORD_FILE).read_to_string(&mut text).map_err(fail)?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
+        _ => Err(SecretError::NoPassword(file.to_owned())),
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
@@ -68,18 +91,18 @@ impl fmt::Debug for SecretKey {
 pub enum SecretError {
     /// The key is gone, but what it seals is not.
     #[error(
-        "the secret `{}` is missing, but the accounts `{}` it belongs to are there; restore it from the backup",
-        file.display(),
-        database.display()
+        "the secret `{}` is missing, but the accounts `{database}` it belongs to are there; restore it from the backup, or copy \
+         it from another node",
+        file.display()
     )]
     Lost {
         /// The key file.
         file: PathBuf,
         /// What it seals.
-        database: PathBuf,
+        database: String,
     },
     /// There is no such file.
-    #[error("there is no key file `{}`", .0.display())]
+    #[error("there is no file `{}`", .0.display())]
     Missing(PathBuf),
     /// A new key would overwrite a file.
     #[error("`{}` is there already", .0.display())]
@@ -95,8 +118,11 @@ pub enum SecretError {
     /// It does not hold a key.
     #[error("`{}` does not hold exactly 32 random bytes", .0.display())]
     NotAKey(PathBuf),
+    /// It does not hold a password.
+    #[error("the first line of `{}` is empty; it should be a password", .0.display())]
+    NoPassword(PathBuf),
     /// The operating system refused.
-    #[error("cannot use the key file `{}`", file.display())]
+    #[error("cannot use the file `{}`", file.display())]
     Io {
         /// The file.
         file: PathBuf,
@@ -160,18 +186,18 @@ pub fn create_key_file(file: &Path, entropy: &dyn Entropy) -> Result<SecretKey, 
     Ok(SecretKey(*bytes))
 }
 
-/// Reads the server's key file, or writes a new one on first use. Where the accounts database that it seals is there
-/// already, a new key would make what that holds unreadable.
+/// Reads the server's key file, or writes a new one on first use. `sealed` names the database that is there already, if it
+/// is: a new key would make what that holds unreadable.
 ///
 /// # Errors
-/// See [`read_key_file`] and [`create_key_file`]; the file is missing, but `database` is there.
-pub fn ensure_key_file(file: &Path, database: &Path, entropy: &dyn Entropy) -> Result<SecretKey, SecretError> {
-    match read_key_file(file) {
-        Err(SecretError::Missing(_)) if database.exists() => {
+/// See [`read_key_file`] and [`create_key_file`]; the file is missing, but the database is there.
+pub fn ensure_key_file(file: &Path, sealed: Option<&str>, entropy: &dyn Entropy) -> Result<SecretKey, SecretError> {
+    match (read_key_file(file), sealed) {
+        (Err(SecretError::Missing(_)), Some(database)) => {
             Err(SecretError::Lost { file: file.to_owned(), database: database.to_owned() })
         }
-        Err(SecretError::Missing(_)) => create_key_file(file, entropy),
-        result => result,
+        (Err(SecretError::Missing(_)), None) => create_key_file(file, entropy),
+        (result, _) => result,
     }
 }
 
@@ -238,6 +264,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(read_key_file(folder.path()), Err(SecretError::NotAKey(_))));
         assert!(matches!(read_key_file(&folder.path().join("none")), Err(SecretError::Missing(_))));
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_of_a_file_that_strangers_cannot_reach() {
+        for (bytes, password) in [(&b"pass word \n"[..], "pass word "), (b"x", "x"), (b"one\r\ntwo", "one")] {
+            let (_folder, file) = written(bytes, 0o440);
+            assert_eq!(read_password_file(&file).unwrap().expose(), password);
+        }
+        for bytes in [&b""[..], b"\nsecond", b"\xff\xfe"] {
+            let (_folder, file) = written(bytes, 0o600);
+            let error = read_password_file(&file).unwrap_err();
+            assert!(matches!(error, SecretError::NoPassword(_) | SecretError::Io { .. }), "{bytes:?}: {error}");
+        }
+        for mode in [0o644, 0o620, 0o601] {
+            let (_folder, file) = written(b"x", mode);
+            assert!(matches!(read_password_file(&file), Err(SecretError::TooOpen { .. })), "{mode:o}");
+        }
+        assert!(matches!(read_password_file(Path::new("none")), Err(SecretError::Missing(_))));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `[state]`, `[accounts]`, `[policies]`, `[saml]` and `[audit]`: where things are kept.
+//! `[state]`, `[policies]`, `[saml]` and `[audit]`: where things are kept.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,24 +24,6 @@ pub enum StateUrl {
     Embedded(PathBuf),
 }
 
-/// `[accounts]`: people, groups and their authenticators.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Accounts {
-    /// `sqlite:FILE`.
-    #[schemars(extend("format" = "accounts-url"))]
-    pub url: AccountsUrl,
-}
-
-/// Where accounts are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub enum AccountsUrl {
-    /// A SQLite file of this machine.
-    Sqlite(PathBuf),
-}
-
 /// A text that names no store this version has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{input}` names no store of this version; write `{scheme}:FILE`, as in `{example}`")]
@@ -52,7 +34,7 @@ pub struct StoreUrlError {
 }
 
 /// The file behind `scheme:`; such a URL has no host, hence no `//`.
-fn file_of(input: &str, scheme: &'static str, example: &'static str) -> Result<PathBuf, StoreUrlError> {
+pub(super) fn file_of(input: &str, scheme: &str) -> Option<PathBuf> {
     input
         .strip_prefix(scheme)
         .and_then(|rest| rest.strip_prefix(':'))
@@ -60,11 +42,10 @@ fn file_of(input: &str, scheme: &'static str, example: &'static str) -> Result<P
             !file.is_empty() && !file.starts_with("//") && !file.starts_with(':') && !file.contains(['?', '\0'])
         })
         .map(PathBuf::from)
-        .ok_or_else(|| StoreUrlError { input: without_password(input), scheme, example })
 }
 
 /// A URL of another store may hold a password, which must not reach a log or a terminal.
-fn without_password(input: &str) -> String {
+pub(super) fn without_password(input: &str) -> String {
     match (input.find("://"), input.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             format!("{}://…{}", input.get(..scheme).unwrap_or_default(), input.get(at..).unwrap_or_default())
@@ -79,7 +60,11 @@ impl StateUrl {
     /// # Errors
     /// It is anything else.
     pub fn parse(input: &str) -> Result<Self, StoreUrlError> {
-        file_of(input, "embedded", "embedded:var/state.db").map(Self::Embedded)
+        file_of(input, "embedded").map(Self::Embedded).ok_or_else(|| StoreUrlError {
+            input: without_password(input),
+            scheme: "embedded",
+            example: "embedded:var/state.db",
+        })
     }
 }
 
@@ -106,43 +91,6 @@ impl TryFrom<String> for StateUrl {
 
 impl From<StateUrl> for String {
     fn from(url: StateUrl) -> String {
-        url.to_string()
-    }
-}
-
-impl AccountsUrl {
-    /// Reads `sqlite:FILE`.
-    ///
-    /// # Errors
-    /// It is anything else.
-    pub fn parse(input: &str) -> Result<Self, StoreUrlError> {
-        file_of(input, "sqlite", "sqlite:var/accounts.db").map(Self::Sqlite)
-    }
-}
-
-impl Default for AccountsUrl {
-    fn default() -> Self {
-        Self::Sqlite(PathBuf::from("var/accounts.db"))
-    }
-}
-
-impl fmt::Display for AccountsUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Sqlite(file) = self;
-        write!(f, "sqlite:{}", file.display())
-    }
-}
-
-impl TryFrom<String> for AccountsUrl {
-    type Error = StoreUrlError;
-
-    fn try_from(input: String) -> Result<Self, StoreUrlError> {
-        Self::parse(&input)
-    }
-}
-
-impl From<AccountsUrl> for String {
-    fn from(url: AccountsUrl) -> String {
         url.to_string()
     }
 }

@@ -172,8 +172,33 @@ fn values_of_the_wrong_kind_or_form_are_told_where_they_stand() {
         ),
         (
             "[accounts]\nurl = \"sqlite::memory:\"",
-            "2:7 accounts.url: `sqlite::memory:` names no store of this version; write `sqlite:FILE`, as in \
-             `sqlite:var/accounts.db`",
+            "2:7 accounts.url: `sqlite::memory:` names no database of this version; write `sqlite:FILE`, as in \
+             `sqlite:var/accounts.db`, or `postgres://cedargate@db.example.com/cedargate`",
+        ),
+        (
+            "[accounts]\nurl = \"postgres://u:pw@db/p?sslmode=disable\"",
+            "2:7 accounts.url: `sslmode` cannot be set in the address; only `host=FOLDER` and `port` of a Unix socket can, TLS \
+             is `tls` and `ca_file`",
+        ),
+        (
+            "[accounts]\nurl = \"postgres://u:pw@db/p\"\npassword_file = \"pw\"",
+            "3:17 accounts.password_file: `url` holds a password already [keep one of the two, best the file]",
+        ),
+        (
+            "[accounts]\ntls = \"none\"",
+            "2:7 accounts.tls: `tls` has no effect on a SQLite file [leave it out, or set `url` to a `postgres://` address]",
+        ),
+        (
+            "[accounts]\nurl = \"postgres://u@db/p\"\ntls = \"off\"",
+            "3:7 accounts.tls: `off` is not one of `required`, `none`",
+        ),
+        (
+            "[accounts]\nurl = \"postgres://u@db/p\"\ntls = \"none\"\nca_file = \"ca.pem\"",
+            "4:11 accounts.ca_file: `ca_file` has no effect without TLS [add `tls = \"required\"`, or leave it out]",
+        ),
+        (
+            "[accounts]\nurl = \"postgres://u@/p?host=/run\"\ntls = \"required\"",
+            "3:7 accounts.tls: there is no TLS over a Unix socket [leave it out: the socket does not leave this machine]",
         ),
         (
             "[server]\nlisten = \"0.0.0.0:443\"",

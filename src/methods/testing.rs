@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::accounts::{Accounts, Envelope, NewUser};
 use crate::clock::SystemEntropy;
+use crate::config;
 use crate::devices::Devices;
 use crate::domain::{EmailAddress, GroupName, User, UserStatus, Username};
 use crate::signals::Failures;
@@ -29,8 +30,8 @@ impl House {
     pub(crate) async fn new(hash: HashSettings) -> Self {
         let (bench, folder) = (Bench::new().await, tempfile::tempdir().unwrap());
         let envelope = Arc::new(Envelope::from_secret(&[9; 32]).unwrap());
-        let path = folder.path().join("accounts.db");
-        let accounts = Accounts::open(&path, envelope, bench.clock(), Arc::new(SystemEntropy)).await.unwrap();
+        let settings = config::Accounts::sqlite(&folder.path().join("accounts.db"));
+        let accounts = Accounts::open(&settings, envelope, bench.clock(), Arc::new(SystemEntropy)).await.unwrap();
         let hashing = HashPool::start(hash, Arc::new(SystemEntropy)).unwrap();
         let password = hashing.hash(Password::new("a long walk in the wood".to_owned())).await.unwrap();
         let mut new =

@@ -49,7 +49,7 @@ impl Accounts {
 
     /// One transaction. A name that was taken since the check refuses its row, and with it the import.
     pub(super) async fn write_all(&self, mut rows: Vec<Row>) -> Result<Report, ImportError> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.add().await?;
         for at in 0..rows.len() {
             let Some(row) = rows.get_mut(at) else { break };
             let Ok(person) = &row.outcome else { continue };

@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use crate::accounts::import::Rules;
 use crate::accounts::{Accounts, Envelope, PasswordRules};
 use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::Config;
 use crate::config::secret::ensure_key_file;
-use crate::config::{AccountsUrl, Config};
 use crate::domain::{CONSOLE_GROUPS, GroupName, User};
 use crate::workers::{HashPool, HashSettings};
 
@@ -25,10 +25,11 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) async fn open(file: &Path) -> anyhow::Result<Self> {
         let config = crate::cli::load_config(file)?.config;
-        let AccountsUrl::Sqlite(database) = &config.accounts.url;
-        let secret = ensure_key_file(&config.server.secret_file, database, &SystemEntropy)?;
+        let sealed = Accounts::existing(&config.accounts).await?;
+        let secret = ensure_key_file(&config.server.secret_file, sealed.as_deref(), &SystemEntropy)?;
         let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
-        let accounts = Accounts::open(database, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+        let accounts =
+            Accounts::open(&config.accounts, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         Ok(Self { config, accounts })
     }
 
