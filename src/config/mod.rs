@@ -6,6 +6,7 @@
 
 mod apps;
 mod checks;
+mod devices;
 mod formats;
 mod layers;
 mod networks;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use devices::{Devices, MOST_TRUST_DAYS};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -57,6 +59,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// What decides.
     pub policies: Policies,
+    /// What becomes of browsers that people were allowed from.
+    pub devices: Devices,
     /// What responses are signed with.
     pub saml: Saml,
     /// The record of every decision.
