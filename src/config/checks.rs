@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::places::Found;
-use super::{AppConfig, Config, Problem};
+use super::{AppConfig, Config, MOST_TRUST_DAYS, Problem};
 
 /// Every rule between keys that `config` breaks.
 pub(super) fn check(config: &Config) -> Vec<Found> {
@@ -17,6 +17,13 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
         }
     }
     problems.extend(config.accounts.problems().into_iter().map(|problem| problem.under("accounts")));
+    if config.devices.trust_days > MOST_TRUST_DAYS {
+        let days = config.devices.trust_days;
+        problems.push(
+            Problem::new("devices.trust_days", format!("`{days}` is more than {MOST_TRUST_DAYS} days"))
+                .with_help("30 is usual; 0 offers no trust at all"),
+        );
+    }
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {

@@ -7,6 +7,7 @@
 mod accounts;
 mod apps;
 mod checks;
+mod devices;
 mod formats;
 mod layers;
 mod networks;
@@ -30,6 +31,7 @@ use toml::de::DeTable;
 
 pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use devices::{Devices, MOST_TRUST_DAYS};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -59,6 +61,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// What decides.
     pub policies: Policies,
+    /// What becomes of browsers that people were allowed from.
+    pub devices: Devices,
     /// What responses are signed with.
     pub saml: Saml,
     /// The record of every decision.

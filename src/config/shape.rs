@@ -56,7 +56,11 @@ fn check_text(schema: &Value, text: &str, path: &str, found: &mut Vec<Found>) {
 }
 
 fn check_number(schema: &Value, value: &Value, path: &str, found: &mut Vec<Found>) {
-    let most = if format(schema) == Some("uint32") { u64::from(u32::MAX) } else { u64::MAX };
+    let most = match format(schema) {
+        Some("uint16") => u64::from(u16::MAX),
+        Some("uint32") => u64::from(u32::MAX),
+        _ => u64::MAX,
+    };
     if value.as_u64().is_none_or(|number| number > most) {
         found.push(Found::at_value(Problem::new(path, format!("`{value}` is not a whole number from 0 to {most}"))));
     }

@@ -204,6 +204,11 @@ fn values_of_the_wrong_kind_or_form_are_told_where_they_stand() {
             "[server]\nlisten = \"0.0.0.0:443\"",
             "1:2 server.public_url: `public_url` is missing [say under which https address people reach this server]",
         ),
+        (
+            "[devices]\ntrust_days = 366",
+            "2:14 devices.trust_days: `366` is more than 365 days [30 is usual; 0 offers no trust at all]",
+        ),
+        ("[devices]\ntrust_days = 70000", "2:14 devices.trust_days: `70000` is not a whole number from 0 to 65535"),
     ] {
         check(text, &[expected]);
     }
@@ -415,7 +420,10 @@ fn the_published_schema_is_the_one_of_the_types() {
 fn every_format_of_the_schema_is_checked() {
     fn walk(schema: &serde_json::Value) {
         if let Some(format) = schema.get("format").and_then(serde_json::Value::as_str) {
-            assert!(format == "uint32" || formats::check(format, "x").is_some(), "nobody checks `{format}`");
+            assert!(
+                ["uint16", "uint32"].contains(&format) || formats::check(format, "x").is_some(),
+                "nobody checks `{format}`"
+            );
         }
         match schema {
             serde_json::Value::Object(object) => object.values().for_each(walk),
@@ -481,8 +489,18 @@ mod reference {
         keys(&schema::tree(), "", &mut all);
         assert!(all.len() > 40, "{all:?}");
         let rows: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-        let sections =
-            ["server", "organisation", "state", "accounts", "policies", "saml", "audit", "apps", "apps.roles"];
+        let sections = [
+            "server",
+            "organisation",
+            "state",
+            "accounts",
+            "devices",
+            "policies",
+            "saml",
+            "audit",
+            "apps",
+            "apps.roles",
+        ];
         for key in all.iter().filter(|key| !sections.contains(&key.as_str())) {
             assert!(rows.contains(&key.as_str()), "docs/config.md has no row for `{key}`");
         }

@@ -1,6 +1,15 @@
 //! Browsers that people were allowed from. What lives here: the device token's record, which devices of a user an app has
-//! seen, and which of them count as known. What must not: the decision what that means (policies), and cookies (`web`).
+//! seen, which of them count as known or trusted, and the list a person sees of them. What must not: the decision what that
+//! means (policies), and cookies (`web`).
+//!
+//! Of one user, each device has a *registration*. What makes a device known, and what makes it trusted, names the
+//! registration it belongs to: when that is removed, all of it is void at once, whatever is left to clean up.
 
+mod list;
+mod name;
+mod trust;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
 use crate::domain::{AppId, DeviceFacts, DeviceId, UserId};
 use crate::state::{Bounded, Key, Kind, StateError, StateStore, Ttl, decode, encode, token_type};
+
+pub use list::ListedDevice;
+pub use name::DeviceName;
+pub use trust::Trust;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +47,20 @@ pub struct Device {
     pub last_allowed: Timestamp,
 }
 
+/// A device on one user's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Registration {
+    /// What makes the device known names this.
+    id: String,
+    /// What makes it trusted names this. Drawn anew when the trust ends.
+    trust: String,
+    name: DeviceName,
+    place: Option<String>,
+    ip: IpAddr,
+    first_allowed: Timestamp,
+    last_allowed: Timestamp,
+}
+
 /// With what somebody was allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Factors {
@@ -41,6 +68,34 @@ pub enum Factors {
     One,
     /// With a second factor: the device is known from now on.
     Two,
+}
+
+/// What a list says of a device later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// What it is called.
+    pub name: DeviceName,
+    /// Where it was, in words; `None` when that is not known.
+    pub place: Option<String>,
+    /// The address it came from.
+    pub ip: IpAddr,
+}
+
+/// Somebody is being allowed into an app.
+#[derive(Debug)]
+pub struct Allowed<'a> {
+    /// Who.
+    pub user: UserId,
+    /// Into what.
+    pub app: &'a AppId,
+    /// What the browser's cookie holds.
+    pub token: Option<&'a DeviceToken>,
+    /// The facts that the decision rested on.
+    pub decided_on: &'a DeviceFacts,
+    /// With what.
+    pub factors: Factors,
+    /// What the list says of it.
+    pub sighting: Sighting,
 }
 
 /// What became of the record of an Allow.
@@ -58,6 +113,17 @@ pub enum Recorded {
     FactsChanged,
 }
 
+/// What is known of a browser for one user and app.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recognised {
+    /// The facts. `trusted` is never set here: whether a trust counts is not decided by the record alone ([`Trust`]).
+    pub facts: DeviceFacts,
+    /// The browser, if its token is one of ours.
+    pub device: Option<DeviceId>,
+    /// The trust on record.
+    pub trust: Option<Trust>,
+}
+
 /// A device could not be looked up or recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -67,6 +133,9 @@ pub enum DeviceError {
     /// No random bytes for a token.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// Others change the same record all the time.
+    #[error("the device's record changes too often")]
+    Contended,
 }
 
 /// All devices.
@@ -89,29 +158,37 @@ impl Devices {
     /// # Errors
     /// The store failed.
     pub async fn find(&self, token: &DeviceToken) -> Result<Option<Device>, DeviceError> {
-        let key = device_key(token);
-        let Some(stored) = self.store.get(&key).await? else { return Ok(None) };
-        Ok(Some(decode(&key, &stored)?))
+        self.read(&device_key(token)).await
     }
 
     /// What is known of the browser for this user and app. No token, or one nobody gave out, is an unknown device.
     ///
     /// # Errors
     /// The store failed; the facts are then unknown (`Signal::"device_history"`).
-    pub async fn facts(
+    pub async fn recognise(
         &self,
         user: UserId,
         app: &AppId,
         token: Option<&DeviceToken>,
-    ) -> Result<DeviceFacts, DeviceError> {
+    ) -> Result<Recognised, DeviceError> {
         let members = self.store.members(&app_devices_key(user, app)).await?;
         let registered = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        let known = match self.find_held(token).await? {
-            Some(device) => self.store.get(&known_key(user, &device, Some(app))).await?.is_some(),
-            None => false,
+        let unknown = DeviceFacts { known: false, trusted: false, registered };
+        let Some(Device { id, .. }) = self.find_held(token).await? else {
+            return Ok(Recognised { facts: unknown, ..Recognised::default() });
         };
-        // Nobody can mark a device as trusted yet, so none is.
-        Ok(DeviceFacts { known, trusted: false, registered })
+        let unknown = Recognised { facts: unknown, device: Some(id), trust: None };
+        // Removing takes the device out of the set too: a registration alone does not count, while the set still takes members.
+        if registered < MAX_COUNTED && !members.contains(&id.to_string()) {
+            return Ok(unknown);
+        }
+        let Some(registration) = self.registration(user, id).await? else { return Ok(unknown) };
+        if !self.is_known(&known_key(user, id, Some(app)), &registration).await? {
+            return Ok(unknown);
+        }
+        let trust = self.trust_of(user, id, app, &registration).await?;
+        let facts = DeviceFacts { known: true, trusted: false, registered };
+        Ok(Recognised { facts, device: Some(id), trust })
     }
 
     /// The browser, if `user` was allowed from it with a second factor, into whatever app. Wrong passwords of strangers do not
@@ -120,25 +197,27 @@ impl Devices {
     /// # Errors
     /// The store failed.
     pub async fn known_to(&self, user: UserId, token: Option<&DeviceToken>) -> Result<Option<DeviceId>, DeviceError> {
-        let Some(device) = self.find_held(token).await? else { return Ok(None) };
-        let known = self.store.get(&known_key(user, &device, None)).await?.is_some();
-        Ok(known.then_some(device.id))
+        let Some(Device { id, .. }) = self.find_held(token).await? else { return Ok(None) };
+        let Some(registration) = self.registration(user, id).await? else { return Ok(None) };
+        let known = self.is_known(&known_key(user, id, None), &registration).await?;
+        Ok(known.then_some(id))
     }
 
-    /// Writes down that `user` is being allowed into `app` from this browser, on a decision that rested on `decided_on`.
-    /// Counting is atomic: of two new devices that were decided on at the same count, one is recorded, and the other is told
-    /// that the facts have changed.
+    /// Whether the device is on the user's list. A session that began on it ends when it no longer is.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn is_registered(&self, user: UserId, device: DeviceId) -> Result<bool, DeviceError> {
+        Ok(self.registration(user, device).await?.is_some())
+    }
+
+    /// Writes down that a user is being allowed into an app from this browser. Counting is atomic: of two new devices that were
+    /// decided on at the same count, one is recorded, and the other is told that the facts have changed.
     ///
     /// # Errors
     /// The store or the random source failed.
-    pub async fn record_allow(
-        &self,
-        user: UserId,
-        app: &AppId,
-        token: Option<&DeviceToken>,
-        decided_on: &DeviceFacts,
-        factors: Factors,
-    ) -> Result<Recorded, DeviceError> {
+    pub async fn record_allow(&self, allowed: Allowed<'_>) -> Result<Recorded, DeviceError> {
+        let Allowed { user, app, token, decided_on, factors, sighting } = allowed;
         let now = self.clock.now();
         let held = self.find_held(token).await?;
         let (token, mut device) = match (token, held) {
@@ -160,13 +239,55 @@ impl Devices {
         device.last_allowed = now;
         let key = device_key(&token);
         self.store.put(&key, &encode(&key, &device)?, LIFETIME).await?;
+        let registration = self.register(user, device.id, sighting, now).await?;
         if factors == Factors::Two {
-            let since = now.to_string();
             for app in [None, Some(app)] {
-                self.store.put(&known_key(user, &device, app), since.as_bytes(), LIFETIME).await?;
+                self.store.put(&known_key(user, device.id, app), registration.id.as_bytes(), LIFETIME).await?;
             }
         }
         Ok(Recorded::Done { token, device })
+    }
+
+    /// Puts the device on the user's list, or writes down that it was seen again. The registration in force afterwards.
+    async fn register(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        sighting: Sighting,
+        now: Timestamp,
+    ) -> Result<Registration, DeviceError> {
+        let key = registration_key(user, device);
+        let Sighting { name, place, ip } = sighting;
+        if let Some(stored) = self.store.get(&key).await? {
+            let old: Registration = decode(&key, &stored)?;
+            let seen = Registration { name, place, ip, last_allowed: now, ..old };
+            // Whoever swaps first has written the same moment. What was removed meanwhile stays removed: then the device is
+            // counted, but no longer known.
+            self.store.compare_and_swap(&key, &stored, &encode(&key, &seen)?, LIFETIME).await?;
+            return Ok(seen);
+        }
+        let new = Registration {
+            id: self.draw()?,
+            trust: self.draw()?,
+            name,
+            place,
+            ip,
+            first_allowed: now,
+            last_allowed: now,
+        };
+        if self.store.put_if_absent(&key, &encode(&key, &new)?, LIFETIME).await? {
+            return Ok(new);
+        }
+        // Another tab of the same browser was faster.
+        Ok(self.registration(user, device).await?.unwrap_or(new))
+    }
+
+    async fn registration(&self, user: UserId, device: DeviceId) -> Result<Option<Registration>, DeviceError> {
+        self.read(&registration_key(user, device)).await
+    }
+
+    async fn is_known(&self, key: &Key, registration: &Registration) -> Result<bool, DeviceError> {
+        Ok(self.store.get(key).await?.is_some_and(|named| named == registration.id.as_bytes()))
     }
 
     async fn find_held(&self, token: Option<&DeviceToken>) -> Result<Option<Device>, DeviceError> {
@@ -174,6 +295,18 @@ impl Devices {
             Some(token) => self.find(token).await,
             None => Ok(None),
         }
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, DeviceError> {
+        match self.store.get(key).await? {
+            Some(stored) => Ok(Some(decode(key, &stored)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// 128 random bits by which one record names another.
+    fn draw(&self) -> Result<String, DeviceError> {
+        Ok(data_encoding::HEXLOWER.encode(&self.entropy.bytes::<16>()?))
     }
 }
 
@@ -185,12 +318,20 @@ fn app_devices_key(user: UserId, app: &AppId) -> Key {
     Key::new(Kind::AppDevices, &user.to_string(), app.as_str())
 }
 
+fn registration_key(user: UserId, device: DeviceId) -> Key {
+    Key::new(Kind::UserDevice, &user.to_string(), &device.to_string())
+}
+
 /// Known for one app, or (`None`) for any.
-fn known_key(user: UserId, device: &Device, app: Option<&AppId>) -> Key {
+fn known_key(user: UserId, device: DeviceId, app: Option<&AppId>) -> Key {
     let id = match app {
         // App ids hold no `.`, nor do UUIDs, so the two forms do not meet.
-        Some(app) => format!("{}.{app}", device.id),
-        None => device.id.to_string(),
+        Some(app) => format!("{device}.{app}"),
+        None => device.to_string(),
     };
     Key::new(Kind::KnownDevice, &user.to_string(), &id)
+}
+
+fn trust_key(user: UserId, device: DeviceId, app: &AppId) -> Key {
+    Key::new(Kind::Trust, &user.to_string(), &format!("{device}.{app}"))
 }

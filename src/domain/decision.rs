@@ -26,6 +26,8 @@ pub enum Step {
     ChangePassword,
     /// Come back without password or second factor.
     Recover,
+    /// Take a device off one's list, which makes room for another.
+    RemoveDevice,
 }
 
 impl Step {
@@ -42,6 +44,7 @@ impl Step {
             Self::ChangeContact => "changeContact",
             Self::ChangePassword => "changePassword",
             Self::Recover => "recover",
+            Self::RemoveDevice => "removeDevice",
         }
     }
 }

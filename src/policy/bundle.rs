@@ -391,7 +391,7 @@ fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), 
     };
     request::visit(names, vocabulary, &app, &signals, Some(schema))?;
     let prepared = Prepared::new(names, vocabulary, &q)?;
-    for step in STEPS.into_iter().filter(|step| *step != Step::Visit) {
+    for step in STEPS.into_iter().filter(|step| *step != Step::Visit && names.has(*step)) {
         prepared.ask(step, app.roles.first(), Shown::of(&q), Some(schema))?;
     }
     Ok(())

@@ -17,13 +17,14 @@ mod question;
 mod request;
 #[cfg(test)]
 mod samples;
+mod suppose;
 pub mod testing;
 mod vocabulary;
 
 pub use bundle::{Bundle, PolicySources, SourceFile};
 pub use engine::Verdict;
 pub use errors::{BundleError, BundleErrors};
-pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, StepPermit};
+pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveDevice, StepPermit, TrustDevice};
 pub use planner::{Goal, Plan, PlanError, Repertoire};
 pub use question::Question;
 pub use vocabulary::Vocabulary;

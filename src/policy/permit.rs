@@ -52,6 +52,14 @@ pub struct Permitted {
 #[derive(Debug)]
 pub enum Enroll {}
 
+/// The step [`Step::TrustDevice`], as a type.
+#[derive(Debug)]
+pub enum TrustDevice {}
+
+/// The step [`Step::RemoveDevice`], as a type.
+#[derive(Debug)]
+pub enum RemoveDevice {}
+
 /// Leave to take the step `S` once.
 #[derive(Debug)]
 #[must_use = "a permit that is not redeemed allows nothing"]
@@ -178,7 +186,27 @@ impl Bundle {
     /// # Errors
     /// The policies refuse.
     pub fn permit_enroll(&self, q: &Question<'_>, now: Timestamp) -> Result<StepPermit<Enroll>, Refused> {
-        let verdict = self.evaluate(Step::Enroll, None, q);
+        self.permit_step(Step::Enroll, q, now)
+    }
+
+    /// Asks whether this user may have the device trusted for the app of the question, on what was shown now.
+    ///
+    /// # Errors
+    /// The policies refuse.
+    pub fn permit_trust_device(&self, q: &Question<'_>, now: Timestamp) -> Result<StepPermit<TrustDevice>, Refused> {
+        self.permit_step(Step::TrustDevice, q, now)
+    }
+
+    /// Asks whether this user may take one of their devices off the list now. Asked on the portal.
+    ///
+    /// # Errors
+    /// The policies refuse.
+    pub fn permit_remove_device(&self, q: &Question<'_>, now: Timestamp) -> Result<StepPermit<RemoveDevice>, Refused> {
+        self.permit_step(Step::RemoveDevice, q, now)
+    }
+
+    fn permit_step<S>(&self, step: Step, q: &Question<'_>, now: Timestamp) -> Result<StepPermit<S>, Refused> {
+        let verdict = self.evaluate(step, None, q);
         if !verdict.allowed {
             return Err(Refused::from_verdict(verdict));
         }

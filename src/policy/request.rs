@@ -67,7 +67,7 @@ pub(super) struct Names {
 }
 
 /// The steps there are, for checks over all of them.
-pub(super) const STEPS: [Step; 9] = [
+pub(super) const STEPS: [Step; 10] = [
     Step::Visit,
     Step::SignIn,
     Step::AssumeRole,
@@ -77,7 +77,11 @@ pub(super) const STEPS: [Step; 9] = [
     Step::ChangeContact,
     Step::ChangePassword,
     Step::Recover,
+    Step::RemoveDevice,
 ];
+
+/// Steps that a schema from before them may lack: nobody may take them then.
+const MAY_LACK: [Step; 1] = [Step::RemoveDevice];
 
 impl Names {
     /// Whether a policy's scope holds the action of `step`. What it does not hold can never apply to that step.
@@ -91,12 +95,21 @@ impl Names {
         }
     }
 
+    /// Whether the schema has the step's action. Where it has not, nobody may take the step.
+    pub(super) fn has(&self, step: Step) -> bool {
+        self.actions.contains_key(&step)
+    }
+
     pub(super) fn new(schema: &Schema) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let action: EntityTypeName = "Action".parse()?;
         // Without it, a forbid over a group of actions would match none of them.
         let hierarchy = schema.action_entities()?;
+        let known = |step: &Step| {
+            !MAY_LACK.contains(step) || hierarchy.iter().any(|known| known.uid() == uid(&action, step.action()))
+        };
         let actions = STEPS
             .into_iter()
+            .filter(known)
             .map(|step| {
                 let uid = uid(&action, step.action());
                 let ancestors = hierarchy.ancestors(&uid).map(|all| all.cloned().collect()).unwrap_or_default();
@@ -240,9 +253,12 @@ impl<'a> Prepared<'a> {
         let names = self.names;
         let app = match step {
             Step::Visit | Step::SignIn | Step::AssumeRole | Step::TrustDevice => self.q.app,
-            Step::Enroll | Step::RemoveMethod | Step::ChangeContact | Step::ChangePassword | Step::Recover => {
-                self.vocabulary.app(PORTAL).unwrap_or(self.q.app)
-            }
+            Step::Enroll
+            | Step::RemoveMethod
+            | Step::ChangeContact
+            | Step::ChangePassword
+            | Step::Recover
+            | Step::RemoveDevice => self.vocabulary.app(PORTAL).unwrap_or(self.q.app),
         };
         let mut entities = self.people_and_places.clone();
         entities.push(names.app(app)?);

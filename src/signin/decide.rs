@@ -3,10 +3,10 @@
 use crate::accounts::Authenticator;
 use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
-use crate::devices::{DeviceToken, Factors, Recorded};
+use crate::devices::{Allowed, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
-    App, AppId, Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof, ReferenceId,
-    RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, classes,
+    App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
+    ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Refused, Repertoire, Verdict};
@@ -91,7 +91,7 @@ impl Service {
         let proofs =
             if target.force_authn() { fresh } else { shown.iter().chain(&earlier).map(|proof| proof.method).collect() };
         let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
-        let device = parts.devices.facts(user.id, &target.app, client.device.as_ref()).await?;
+        let device = parts.devices.recognise(user.id, &target.app, client.device.as_ref()).await?.facts;
         // Strangers must not be able to slow down somebody on a device of their own.
         let failed_attempts = if device.known {
             0
@@ -169,10 +169,15 @@ impl Service {
             let facts = &decided.facts;
             let two = classes(facts.proofs, Profile::default()).contains(Class::SecondFactor);
             let factors = if two { Factors::Two } else { Factors::One };
-            let (app, device) = (&sign_in.target.app, &facts.signals.device);
-            let recorded =
-                self.parts.devices.record_allow(person.user, app, client.device.as_ref(), device, factors).await?;
-            if let Recorded::Done { token, .. } = recorded {
+            let allowed = Allowed {
+                user: person.user,
+                app: &sign_in.target.app,
+                token: client.device.as_ref(),
+                decided_on: &facts.signals.device,
+                factors,
+                sighting: sighting(client, &facts.signals),
+            };
+            if let Recorded::Done { token, .. } = self.parts.devices.record_allow(allowed).await? {
                 return Ok((decided, Some(token)));
             }
         }
@@ -354,6 +359,13 @@ pub(super) struct Subject {
 
 fn secret_binding<T>(owner: &str, with: impl FnOnce(crate::accounts::Binding<'_>) -> T) -> T {
     with(crate::accounts::Binding { column: "sign-in.new-totp-secret", owner })
+}
+
+/// What the list of the person's devices will say of this browser.
+fn sighting(client: &Client, signals: &SignalSet) -> Sighting {
+    let name = client.user_agent.as_deref().map(DeviceName::of_user_agent).unwrap_or_default();
+    let is_place = !matches!(signals.country.as_str(), Country::UNKNOWN | Country::PRIVATE);
+    Sighting { name, place: is_place.then(|| signals.country.to_string()), ip: signals.ip }
 }
 
 /// The roles that would do: the one asked for, or any the app has.

@@ -81,6 +81,8 @@ pub struct Client {
     pub session: Option<SessionToken>,
     /// The device cookie.
     pub device: Option<DeviceToken>,
+    /// What the browser says it is. Names a device in lists; nothing is decided on it.
+    pub user_agent: Option<String>,
 }
 
 /// Drives sign-ins.

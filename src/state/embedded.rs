@@ -308,6 +308,17 @@ impl StateStore for EmbeddedStore {
         Ok(if present { Bounded::Present(size) } else { Bounded::Inserted(size + 1) })
     }
 
+    async fn remove_member(&self, key: &Key, member: &str) -> Result<bool, StateError> {
+        let gone: Option<i64> =
+            sqlx::query_scalar("DELETE FROM members WHERE key = $1 AND member = $2 RETURNING expires_at")
+                .bind(key.as_str())
+                .bind(member)
+                .fetch_optional(&self.writer)
+                .await
+                .map_err(unavailable)?;
+        Ok(gone.is_some_and(|expires_at| expires_at > self.now()))
+    }
+
     async fn members(&self, key: &Key) -> Result<Vec<String>, StateError> {
         sqlx::query_scalar("SELECT member FROM members WHERE key = $1 AND expires_at > $2 ORDER BY member LIMIT $3")
             .bind(key.as_str())

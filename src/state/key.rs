@@ -15,8 +15,12 @@ pub enum Kind {
     Session,
     /// A value: a browser, under the hash of its token.
     Device,
+    /// A value: what a user's list says of a browser they were allowed from.
+    UserDevice,
     /// A value: a browser on which a user was allowed with a second factor.
     KnownDevice,
+    /// A value: a user trusts a browser for an app.
+    Trust,
     /// A set: the browsers on which a user was allowed into an app.
     AppDevices,
     /// A counter: wrong answers.
@@ -35,7 +39,9 @@ impl Kind {
             Self::SignIn => "signin",
             Self::Session => "session",
             Self::Device => "device",
+            Self::UserDevice => "user-device",
             Self::KnownDevice => "known-device",
+            Self::Trust => "trust",
             Self::AppDevices => "app-devices",
             Self::Failures => "failures",
             Self::Pause => "pause",

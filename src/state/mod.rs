@@ -133,6 +133,9 @@ pub trait StateStore: Send + Sync {
     /// Adds `member` to the set unless `limit` others are in it. Each member has its own lifetime, renewed when it comes again.
     async fn insert_bounded(&self, key: &Key, member: &str, limit: u32, ttl: Ttl) -> Result<Bounded, StateError>;
 
+    /// Takes `member` out of the set. `true` if it was there.
+    async fn remove_member(&self, key: &Key, member: &str) -> Result<bool, StateError>;
+
     /// The members of the set in alphabetical order, [`MAX_LISTED`] at most.
     async fn members(&self, key: &Key) -> Result<Vec<String>, StateError>;
 

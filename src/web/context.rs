@@ -80,8 +80,10 @@ impl Web {
         let (language, language_chosen) = self.language(request);
         let session = self.cookies.read(request, CookieKind::Session).and_then(|cookie| SessionToken::parse(&cookie));
         let device = self.cookies.read(request, CookieKind::Device).and_then(|cookie| DeviceToken::parse(&cookie));
+        let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let user_agent = user_agent.map(str::to_owned);
         Ok(Context {
-            client: Client { ip, browser, session, device },
+            client: Client { ip, browser, session, device, user_agent },
             language,
             language_chosen,
             new_browser,

@@ -76,7 +76,7 @@ impl Tab {
     fn new() -> Self {
         let ip = IpAddr::from([127, 0, 0, 1]);
         let browser = BrowserToken::parse(&"A".repeat(43)).unwrap();
-        Self { client: Client { ip, browser, session: None, device: None } }
+        Self { client: Client { ip, browser, session: None, device: None, user_agent: None } }
     }
 
     fn keep(&mut self, reply: &Reply) {

@@ -13,3 +13,4 @@ policy-message-device-limit = With this browser it would be more devices than th
 policy-message-time-outside-hours = This app is closed at this time of day.
 policy-message-risk-locked = There were too many failed attempts. Wait 15 minutes, then try again.
 policy-message-device-unknown = We don’t recognise this browser.
+policy-message-device-kept = Your devices are looked after by your organisation. To free one, ask for help.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::devices::{Factors, Recorded};
+use crate::devices::{Allowed, DeviceName, Factors, Recorded, Sighting};
 use crate::domain::{AppId, DeviceFacts, UserStatus};
 use crate::methods::testing::{House, cheap};
 use crate::methods::throttle::FREE;
@@ -63,7 +63,11 @@ async fn a_right_password_tells_how_many_were_wrong_before() {
 async fn on_a_known_device_strangers_do_not_keep_its_user_waiting() {
     let house = House::new(cheap(1)).await;
     let (devices, aws) = (house.devices(), AppId::parse("aws").unwrap());
-    let recorded = devices.record_allow(house.ann.id, &aws, None, &DeviceFacts::default(), Factors::Two).await;
+    let sighting = Sighting { name: DeviceName::default(), place: None, ip: "203.0.113.7".parse().unwrap() };
+    let decided_on = DeviceFacts::default();
+    let user = house.ann.id;
+    let allowed = Allowed { user, app: &aws, token: None, decided_on: &decided_on, factors: Factors::Two, sighting };
+    let recorded = devices.record_allow(allowed).await;
     let Recorded::Done { token, .. } = recorded.unwrap() else { panic!("nobody else was here") };
     for _ in 0..=FREE {
         answer(&house, "ann", "wrong", stranger()).await;
