@@ -99,6 +99,8 @@ pub enum EventKind {
     ProofFailed,
     /// A link was mailed.
     LinkSent,
+    /// A code was mailed.
+    CodeSent,
     /// Somebody said in a sign-in that they no longer have this method.
     MethodLost,
     /// An authenticator was added.

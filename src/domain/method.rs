@@ -130,6 +130,12 @@ impl Method {
         Self::ALL.into_iter().find(|method| method.code() == code)
     }
 
+    /// Whether whoever has a mail address here can be asked for it, without having set anything up.
+    #[must_use]
+    pub fn comes_with_the_address(self) -> bool {
+        matches!(self, Self::EmailOtp | Self::EmailApproval)
+    }
+
     fn is_first_factor(self) -> bool {
         matches!(
             self,

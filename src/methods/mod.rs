@@ -2,6 +2,7 @@
 //! throttle that every guessable method stands behind. What must not: storage of authenticators (`accounts`), hashing
 //! (`workers`), and the decision which methods are enough (`policy`).
 
+pub mod email_otp;
 pub mod password;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -11,6 +12,7 @@ pub mod totp;
 use std::net::IpAddr;
 
 use crate::accounts::AccountsError;
+use crate::clock::EntropyError;
 use crate::devices::{DeviceError, DeviceToken, Devices};
 use crate::domain::UserId;
 use crate::signals::{FailureSource, NetworkPrefix};
@@ -55,6 +57,8 @@ pub enum Answer<T> {
         /// How many more wrong answers are free.
         free_left: u32,
     },
+    /// There is no code that it could answer: none was sent, or it has expired. Nothing was guessed, so it does not count.
+    Expired,
     /// It came too early and was not looked at (429).
     Wait {
         /// Try again in so many seconds.
@@ -74,6 +78,9 @@ pub enum MethodError {
     /// The accounts database failed.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// There are no random bytes for a code.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// The password was not compared, mostly because too many wait (503).
     #[error(transparent)]
     Hashing(#[from] HashError),

@@ -2,6 +2,7 @@
 //! knows a mail server.
 
 mod activation;
+mod code;
 mod notice;
 
 use askama::Template;
@@ -11,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::domain::Language;
 
 pub use activation::{ActivationMail, activation_link};
+pub use code::{CodeMail, sign_in_code};
 pub use notice::{NoticeKind, NoticeMail, notice};
 
 /// A mail could not be written.

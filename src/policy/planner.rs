@@ -172,7 +172,9 @@ fn enrolment(
     let about_an_app = matches!(goal, Goal::App { .. } | Goal::Step(Step::SignIn | Step::TrustDevice));
     let theirs: MethodSet =
         repertoire.enrolled.iter().chain(&repertoire.lost).copied().chain(q.proofs.iter()).collect();
-    if !about_an_app || theirs.iter().any(|method| is_second_factor(method, q.profile)) {
+    // A mailed code is nothing they set up: who has no more than that may still add something stronger where it takes that.
+    let set_up = |method: &Method| !method.comes_with_the_address() && is_second_factor(*method, q.profile);
+    if !about_an_app || theirs.iter().any(|method| set_up(&method)) {
         return Ok(None);
     }
     let mut helpful = MethodSet::EMPTY;
@@ -187,7 +189,9 @@ fn enrolment(
     let shown = Shown::of(q);
     let link = MethodSet::EMPTY.with(Method::ActivationLink);
     let permitted = search.may_enrol(shown)?;
-    if permitted || search.may_enrol(shown.with(link))? {
+    // The link goes to the same mailbox as the code.
+    let reachable = !repertoire.lost.iter().any(|method| method.comes_with_the_address());
+    if permitted || (reachable && search.may_enrol(shown.with(link))?) {
         return Ok(Some((helpful.iter().collect(), permitted)));
     }
     Ok(None)

@@ -22,6 +22,8 @@ pub enum Guarded {
     Password,
     /// The code of an authenticator app.
     Totp,
+    /// A mailed code.
+    EmailOtp,
 }
 
 impl Guarded {
@@ -29,6 +31,7 @@ impl Guarded {
         match self {
             Self::Password => "password",
             Self::Totp => "totp",
+            Self::EmailOtp => "email-otp",
         }
     }
 }

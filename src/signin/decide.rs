@@ -6,7 +6,7 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
     App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
-    ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, classes,
+    ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserStatus, classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Refused, Repertoire, Verdict};
@@ -17,7 +17,7 @@ use crate::state::{Key, Kind, Ttl};
 use super::error::SignInError;
 use super::flow::{Aim, Person, Registration, SignIn, Target};
 use super::reply::{Reply, View};
-use super::service::{Client, Service};
+use super::service::{Client, Delivery, Service};
 use super::transition::Event;
 
 /// How often a decision is taken again because the device facts under it changed.
@@ -101,7 +101,8 @@ impl Service {
         };
         let observation = Observation { ip: client.ip, device: Some(device), failed_attempts };
         let signals = parts.signals.observe(&snapshot.observer, &observation);
-        let repertoire = repertoire(&authenticators, person.lost);
+        let mailable = parts.delivery == Delivery::Outbox && user.status == UserStatus::Active;
+        let repertoire = repertoire(&authenticators, mailable, person.lost);
         Ok(Facts {
             user,
             proofs,
@@ -383,9 +384,10 @@ fn still_enrolled(proof: &Proof, authenticators: &[Authenticator]) -> bool {
     }
 }
 
-fn repertoire(authenticators: &[Authenticator], lost: MethodSet) -> Repertoire {
-    let enrolled: MethodSet =
-        authenticators.iter().map(|authenticator| authenticator.method).chain([Method::Password]).collect();
+/// What somebody can show. A mailed code takes nothing but an address and a server that sends mail.
+fn repertoire(authenticators: &[Authenticator], mailable: bool, lost: MethodSet) -> Repertoire {
+    let own = authenticators.iter().map(|authenticator| authenticator.method);
+    let enrolled: MethodSet = own.chain([Method::Password]).chain(mailable.then_some(Method::EmailOtp)).collect();
     let last_used = authenticators.iter().max_by_key(|authenticator| authenticator.last_used);
     Repertoire {
         enrolled: enrolled.difference(lost).iter().collect(),

@@ -124,7 +124,7 @@ impl Service {
             organisation: &snapshot.config.organisation.name,
         };
         if let Err(problem) = PasswordRules::default().check(&password, context) {
-            return self.stage_page(&live, Some(InputError::NewPassword(problem))).await;
+            return self.stage_page(client, &live, Some(InputError::NewPassword(problem))).await;
         }
         if self.may_enrol(&snapshot, client, &person, &live.sign_in.target).await?.is_none() {
             return self.reconsider(client, live).await;
@@ -154,7 +154,7 @@ impl Service {
         let now = self.parts.clock.now();
         let Some(step) = totp::verify(&secret, code, now) else {
             let error = if code.trim().is_empty() { InputError::Empty } else { InputError::WrongCode };
-            return self.stage_page(&live, Some(error)).await;
+            return self.stage_page(client, &live, Some(error)).await;
         };
         let snapshot = self.snapshot();
         let Some((user, permit)) = self.may_enrol(&snapshot, client, &person, &live.sign_in.target).await? else {
@@ -247,11 +247,11 @@ fn link_mail(snapshot: &Snapshot, user: &User, url: &str, now: Timestamp) -> Res
     Ok(outbox_mail(user, activation_link(user.language.unwrap_or_default(), &contents)?))
 }
 
-fn outbox_mail(user: &User, mail: Mail) -> OutboxMail {
+pub(super) fn outbox_mail(user: &User, mail: Mail) -> OutboxMail {
     OutboxMail { user: user.id, to: user.email.clone(), subject: mail.subject, text: mail.text, html: Some(mail.html) }
 }
 
-fn zone_of(snapshot: &Snapshot, user: &User) -> TimeZone {
+pub(super) fn zone_of(snapshot: &Snapshot, user: &User) -> TimeZone {
     let own = user.time_zone.as_deref().and_then(|zone| TimeZone::get(zone).ok());
     own.unwrap_or_else(|| snapshot.config.organisation.time_zone.zone().clone())
 }

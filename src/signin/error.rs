@@ -105,6 +105,7 @@ impl From<MethodError> for SignInError {
             MethodError::State(error) => error.into(),
             MethodError::Devices(error) => error.into(),
             MethodError::Accounts(error) => error.into(),
+            MethodError::Entropy(error) => error.into(),
             MethodError::Hashing(error) => error.into(),
         }
     }

@@ -9,7 +9,7 @@ use crate::workers::Password;
 
 use super::error::SignInError;
 use super::flow::{Person, Registration, SignIn, Stage};
-use super::handle::SignIns;
+use super::handle::{Live, SignIns};
 use super::reply::{InputError, Reply, View};
 use super::service::{Client, Service};
 use super::transition::{Event, transition};
@@ -40,11 +40,17 @@ impl Service {
         }
         let shown = match self.check_password(client, &typed, password).await? {
             Answer::Right(shown) => shown,
-            Answer::Wrong { retry_after: None, .. } | Answer::Used { .. } => {
+            Answer::Wrong { retry_after: None, free_left } | Answer::Used { free_left } => {
                 // Not the name: people type passwords into that field.
                 tracing::info!(client.ip = %client.ip, "a name and a password did not belong together");
-                return self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword));
+                let mut reply =
+                    self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword))?;
+                if let View::Password { attempts_left, .. } = &mut reply.view {
+                    *attempts_left = Some(free_left);
+                }
+                return Ok(reply);
             }
+            Answer::Expired => return Err(SignInError::StartAgain),
             Answer::Wrong { retry_after: Some(seconds), .. } | Answer::Wait { retry_after: seconds } => {
                 let mut reply = self.password_page(&snapshot, client, &sign_in, None)?;
                 if let View::Password { retry_after, .. } = &mut reply.view {
@@ -76,12 +82,12 @@ impl Service {
             return Err(SignInError::StartAgain);
         };
         if password.is_empty() {
-            return self.stage_page(&live, Some(InputError::Empty)).await;
+            return self.stage_page(client, &live, Some(InputError::Empty)).await;
         }
         let user = self.person(person).await?;
         match self.check_password(client, user.username.as_str(), password).await? {
             Answer::Right(shown) => self.proved(client, live, shown.proof).await,
-            answer => self.not_proved(&live, &user, Method::Password, answer).await,
+            answer => self.not_proved(client, &live, &user, Method::Password, answer).await,
         }
     }
 
@@ -116,41 +122,46 @@ impl Service {
             return Err(SignInError::StartAgain);
         };
         if code.trim().is_empty() {
-            return self.stage_page(&live, Some(InputError::Empty)).await;
+            return self.stage_page(client, &live, Some(InputError::Empty)).await;
         }
         let user = self.person(person).await?;
         let origin = Origin { ip: client.ip, device: client.device.as_ref() };
         match self.parts.totp.check(&user, code, origin).await? {
             Answer::Right(proof) => self.proved(client, live, proof).await,
-            answer => self.not_proved(&live, &user, Method::Totp, answer).await,
+            answer => self.not_proved(client, &live, &user, Method::Totp, answer).await,
         }
     }
 
-    async fn proved(&self, client: &Client, live: super::handle::Live, proof: Proof) -> Result<Reply, SignInError> {
+    pub(super) async fn proved(&self, client: &Client, live: Live, proof: Proof) -> Result<Reply, SignInError> {
         let stage = transition(live.sign_in.stage.clone(), Event::Proved(proof))?;
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
 
     /// The same page again, with what was wrong; the account's owner can see later that somebody tried.
-    async fn not_proved<T>(
+    pub(super) async fn not_proved<T>(
         &self,
-        live: &super::handle::Live,
+        client: &Client,
+        live: &Live,
         user: &User,
         method: Method,
         answer: Answer<T>,
     ) -> Result<Reply, SignInError> {
-        self.log(EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
+        if !matches!(answer, Answer::Expired) {
+            self.log(EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
+        }
         let (error, free, pause) = match answer {
             Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(free_left), None),
             Answer::Wrong { free_left, retry_after: None } => (Some(InputError::WrongCode), Some(free_left), None),
             Answer::Wrong { retry_after, .. } => (None, None, retry_after),
             Answer::Wait { retry_after } => (None, None, Some(retry_after)),
+            Answer::Expired => (Some(InputError::CodeExpired), None, None),
             Answer::Right(_) => (None, None, None),
         };
-        let mut reply = self.stage_page(live, error).await?;
-        if let View::Challenge { attempts_left, retry_after, .. } = &mut reply.view {
-            *attempts_left = free;
-            *retry_after = pause;
+        let mut reply = self.stage_page(client, live, error).await?;
+        match &mut reply.view {
+            View::Challenge { attempts_left, retry_after, .. } => (*attempts_left, *retry_after) = (free, pause),
+            View::MailedCode(view) => (view.attempts_left, view.retry_after) = (free, pause),
+            _ => {}
         }
         Ok(reply)
     }
@@ -161,7 +172,7 @@ impl Service {
     /// See [`SignInError`].
     pub async fn resume(&self, client: &Client, id: SignInId) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.peek(id, &client.browser).await?;
-        self.stage_page(&live, None).await
+        self.stage_page(client, &live, None).await
     }
 
     /// "Try another way".
@@ -184,6 +195,7 @@ impl Service {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
         let stage = transition(live.sign_in.stage.clone(), Event::Chosen(method))?;
         let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
+        self.mail_first_code(client, &live).await?;
         let view = View::Continue { id: live.sign_in.id };
         self.reply_for(&live, view).await
     }

@@ -1,7 +1,10 @@
 //! What the service answers: data for a page, and what happens to cookies. `web` renders it.
 
+use jiff::tz::TimeZone;
+
 use crate::clock::Timestamp;
 use crate::domain::{AppId, DenyReason, EnforcedPolicy, Language, Method, ReferenceId, SignInId, TotpSecret, Username};
+use crate::methods::email_otp::CodeStanding;
 use crate::saml::SignedResponse;
 
 use super::flow::{LinkMail, Registration};
@@ -49,8 +52,35 @@ pub enum InputError {
     WrongCode,
     /// The code was used before.
     CodeUsed,
+    /// The code has expired, or none was sent.
+    CodeExpired,
+    /// What was typed is no code.
+    CodeMalformed,
     /// A new password breaks a rule.
     NewPassword(crate::accounts::PasswordProblem),
+}
+
+/// What the page for a mailed code shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailedCodeView {
+    /// For the forms' hidden field.
+    pub handle: String,
+    /// Where codes go, masked.
+    pub masked_email: String,
+    /// Whether a code is out, and whether another may be asked for.
+    pub standing: CodeStanding,
+    /// The zone to tell times in.
+    pub zone: TimeZone,
+    /// The policies that ask for it.
+    pub policies: Vec<EnforcedPolicy>,
+    /// What was wrong.
+    pub error: Option<InputError>,
+    /// Tries left before a pause.
+    pub attempts_left: Option<u32>,
+    /// Too many attempts: when to try again, in seconds.
+    pub retry_after: Option<u32>,
+    /// Another code was asked for too soon.
+    pub asked_too_soon: bool,
 }
 
 /// A page, or the way to one.
@@ -73,6 +103,8 @@ pub enum View {
         username: String,
         /// What was wrong.
         error: Option<InputError>,
+        /// Tries left before a pause.
+        attempts_left: Option<u32>,
         /// Too many attempts: when to try again, in seconds.
         retry_after: Option<u32>,
     },
@@ -100,6 +132,8 @@ pub enum View {
         /// Whether the page offers "another way": other offers, or "I no longer have this".
         other_ways: bool,
     },
+    /// Ask for the code that was mailed.
+    MailedCode(Box<MailedCodeView>),
     /// Choose among methods.
     Methods {
         /// For the form's hidden field.

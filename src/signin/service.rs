@@ -9,6 +9,7 @@ use crate::audit::{EventKind, EventRecord, Journal};
 use crate::clock::{Clock, Entropy};
 use crate::devices::{DeviceToken, Devices};
 use crate::domain::{Decision, Method, MethodSet, SignInId, User};
+use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::runtime::{Runtime, Snapshot};
@@ -54,6 +55,8 @@ pub struct Parts {
     pub password: PasswordMethod,
     /// Checks codes of authenticator apps.
     pub totp: TotpMethod,
+    /// Draws and checks mailed codes.
+    pub email_otp: EmailOtpMethod,
     /// How the facts of the observer in force are seen.
     pub signals: Arc<dyn Lens>,
     /// The record of decisions and assertions.
@@ -285,7 +288,12 @@ impl Service {
                 reply
             }
             Stage::Denied { reason } => self.blocked(&snapshot, &sign_in.target, reason, decided).await?,
-            _ => Reply::of(View::Continue { id: sign_in.id }),
+            _ => {
+                if let Some(live) = &live {
+                    self.mail_first_code(client, live).await?;
+                }
+                Reply::of(View::Continue { id: sign_in.id })
+            }
         };
         if let (true, Some(live)) = (is_over, live) {
             self.parts.sign_ins.close(live).await?;

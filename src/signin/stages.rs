@@ -3,8 +3,9 @@
 use super::error::SignInError;
 use super::flow::{SignIn, Stage};
 use super::handle::Live;
-use super::reply::{CookieChanges, InputError, Reply, View};
+use super::reply::{CookieChanges, InputError, MailedCodeView, Reply, View};
 use super::service::{Client, Delivery, Service};
+use crate::domain::Method;
 use crate::runtime::Snapshot;
 
 impl Service {
@@ -18,7 +19,7 @@ impl Service {
         let Stage::Password { typed, .. } = &sign_in.stage else { return Err(SignInError::StartAgain) };
         let handle = self.parts.sign_ins.seal(sign_in, &client.browser)?;
         Ok(Reply {
-            view: View::Password { handle, username: typed.clone(), error, retry_after: None },
+            view: View::Password { handle, username: typed.clone(), error, attempts_left: None, retry_after: None },
             cookies: CookieChanges::default(),
             app_name: snapshot.display_name(&sign_in.target.app),
             language: None,
@@ -26,9 +27,18 @@ impl Service {
     }
 
     /// The page that a stored sign-in's stage calls for.
-    pub(super) async fn stage_page(&self, live: &Live, error: Option<InputError>) -> Result<Reply, SignInError> {
+    pub(super) async fn stage_page(
+        &self,
+        client: &Client,
+        live: &Live,
+        error: Option<InputError>,
+    ) -> Result<Reply, SignInError> {
         let handle = live.handle();
         let view = match &live.sign_in.stage {
+            Stage::Challenge { person, chosen: Method::EmailOtp, policies, .. } => {
+                let view = self.mailed_code_view(client, live, person, policies).await?;
+                View::MailedCode(Box::new(MailedCodeView { error, ..view }))
+            }
             Stage::Challenge { person, offers, chosen, policies } => View::Challenge {
                 handle,
                 username: self.person(person).await?.username,

@@ -29,6 +29,8 @@ pub enum Kind {
     Pause,
     /// A value: a request id that was answered.
     ConsumedRequest,
+    /// A value: the MAC of a code that was mailed in a sign-in.
+    MailedCode,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Self::Failures => "failures",
             Self::Pause => "pause",
             Self::ConsumedRequest => "request",
+            Self::MailedCode => "mailed-code",
         }
     }
 }

@@ -127,6 +127,14 @@ pub enum FormError {
     CodeWrong,
     /// The code was used already.
     CodeUsed,
+    /// What was typed cannot be a mailed code.
+    MailedCodeMalformed,
+    /// It is not the code that was mailed.
+    MailedCodeWrong,
+    /// The mailed code was used already.
+    MailedCodeUsed,
+    /// The mailed code has expired.
+    MailedCodeExpired,
     /// A new password is too short.
     PasswordTooShort,
     /// A new password is too long.
@@ -141,7 +149,7 @@ pub enum FormError {
 
 impl FormError {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::NameMissing,
         Self::WrongPassword,
         Self::PasswordMissing,
@@ -149,6 +157,10 @@ impl FormError {
         Self::CodeMalformed,
         Self::CodeWrong,
         Self::CodeUsed,
+        Self::MailedCodeMalformed,
+        Self::MailedCodeWrong,
+        Self::MailedCodeUsed,
+        Self::MailedCodeExpired,
         Self::PasswordTooShort,
         Self::PasswordTooLong,
         Self::PasswordCommon,
@@ -167,6 +179,10 @@ impl FormError {
             Self::CodeMalformed => "error-code-malformed",
             Self::CodeWrong => "error-code-wrong",
             Self::CodeUsed => "error-code-used",
+            Self::MailedCodeMalformed => "error-mailed-code-malformed",
+            Self::MailedCodeWrong => "error-mailed-code-wrong",
+            Self::MailedCodeUsed => "error-mailed-code-used",
+            Self::MailedCodeExpired => "error-mailed-code-expired",
             Self::PasswordTooShort => "error-password-too-short",
             Self::PasswordTooLong => "error-password-too-long",
             Self::PasswordCommon => "error-password-common",

@@ -24,6 +24,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/signin/step").route(get().to(steps::step)))
         .service(at("/signin/password").route(post().to(steps::password)))
         .service(at("/signin/totp").route(post().to(steps::totp)))
+        .service(at("/signin/email-code").route(post().to(steps::email_code)))
+        .service(at("/signin/resend").route(post().to(steps::resend)))
         .service(at("/signin/methods").route(get().to(steps::methods)))
         .service(at("/signin/method").route(post().to(steps::method)))
         .service(at("/signin/lost").route(post().to(steps::lost)))

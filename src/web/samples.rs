@@ -10,7 +10,7 @@ use super::page::{FormError, Frame};
 use super::portal::pages::{Portal, RoleTile, Tile, TileNote};
 use super::saml::pages::{HiddenField, LaunchConfirm, Post};
 use super::signin::pages::{
-    Back, Blocked, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
+    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
     SetPassword, SignedOut, Totp, reasons,
 };
 use crate::domain::{Language, Method};
@@ -28,6 +28,7 @@ fn sample(name: &str, page: &impl askama::Template) -> Sample {
 /// Every page in every state, in one language. `word` stands wherever text comes from outside.
 pub(super) fn all(lang: Language, word: &str) -> Vec<Sample> {
     let mut samples = sign_in(lang, word);
+    samples.extend(mailed_code(lang, word));
     samples.extend(enrolment(lang, word));
     samples.extend(endings(lang, word));
     samples.extend(demo(lang, word));
@@ -69,6 +70,7 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
         signin: handle(),
         username: word.to_owned(),
         error: None,
+        attempts_left: None,
         retry_after: None,
     };
     let totp = Totp {
@@ -77,6 +79,7 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
         signin: handle(),
         error: None,
         attempts_left: None,
+        retry_after: None,
         reasons: reasons(lang, ["network.abroad", "second-factor.required"]),
         other_methods: true,
     };
@@ -94,7 +97,10 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
             &Identify { error: Some(FormError::NameMissing), username: word.to_owned(), ..identify },
         ),
         sample("password", &password),
-        sample("password-error", &Password { error: Some(FormError::WrongPassword), ..password.clone() }),
+        sample(
+            "password-error",
+            &Password { error: Some(FormError::WrongPassword), attempts_left: Some(3), ..password.clone() },
+        ),
         sample(
             "password-wait",
             &Password { error: Some(FormError::TooManyAttempts), retry_after: Some(8), ..password },
@@ -103,6 +109,41 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
         sample("totp-plain", &Totp { reasons: Vec::new(), other_methods: false, app_name: None, ..totp.clone() }),
         sample("totp-error", &Totp { error: Some(FormError::CodeWrong), attempts_left: Some(2), ..totp }),
         sample("methods", &methods),
+    ]
+}
+
+fn mailed_code(lang: Language, word: &str) -> Vec<Sample> {
+    let times =
+        CodeTimes { sent: "14:25:03".to_owned(), until: "14:35".to_owned(), zone: "CET".to_owned() };
+    let sent = EmailCode {
+        frame: frame(lang, word),
+        app_name: Some(word.to_owned()),
+        signin: handle(),
+        masked_email: "a•••@example.com".to_owned(),
+        valid: Some(times),
+        resend_in: 27,
+        exhausted: false,
+        too_soon: false,
+        error: None,
+        attempts_left: None,
+        retry_after: None,
+        reasons: reasons(lang, ["second-factor.required"]),
+    };
+    let wrong = EmailCode { error: Some(FormError::MailedCodeWrong), attempts_left: Some(4), ..sent.clone() };
+    let expired =
+        EmailCode { error: Some(FormError::MailedCodeExpired), valid: None, resend_in: 0, ..sent.clone() };
+    vec![
+        sample("email-code", &sent),
+        sample("email-code-error", &wrong),
+        sample(
+            "email-code-wait-error",
+            &EmailCode { error: Some(FormError::TooManyAttempts), retry_after: Some(10), attempts_left: None, ..wrong },
+        ),
+        sample("email-code-too-soon", &EmailCode { too_soon: true, ..sent.clone() }),
+        sample("email-code-last", &EmailCode { exhausted: true, ..sent.clone() }),
+        sample("email-code-expired", &expired),
+        sample("email-code-none", &EmailCode { error: None, ..expired.clone() }),
+        sample("email-code-exhausted", &EmailCode { error: None, exhausted: true, ..expired }),
     ]
 }
 

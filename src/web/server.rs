@@ -14,6 +14,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::secret::{SecretError, ensure_key_file};
 use crate::config::{Loaded, StateUrl};
 use crate::devices::Devices;
+use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
@@ -124,6 +125,14 @@ pub async fn open(
             devices.clone(),
             failures.clone(),
             clock.clone(),
+        ),
+        email_otp: EmailOtpMethod::new(
+            store.clone(),
+            envelope.clone(),
+            devices.clone(),
+            failures.clone(),
+            clock.clone(),
+            entropy.clone(),
         ),
         totp: TotpMethod::new(accounts.clone(), devices.clone(), failures.clone(), clock.clone()),
         failures,

@@ -36,6 +36,26 @@ totp-attempts-left =
     }
 reasons-title = Warum wir fragen
 
+## Code per E-Mail
+email-code-title = Sehen Sie in Ihr Postfach
+email-code-sent = Wir haben um { $time } einen Code an { $email } geschickt. Geben Sie ihn hier ein.
+email-code-none = Es ist noch kein Code unterwegs. Wir schicken ihn an { $email }.
+email-code-again = Wir können einen neuen an { $email } schicken.
+email-code-exhausted = In einer Stunde verschicken wir nur eine begrenzte Zahl von Codes, und so viele sind verschickt. Nehmen Sie einen anderen Weg, oder kommen Sie später wieder.
+email-code-label = 8-stelliger Code
+email-code-until = Er gilt einmal, bis { $time } Uhr ({ $zone }). Leerzeichen stören nicht.
+email-code-button = Bestätigen
+email-code-nothing = Nichts angekommen? Sehen Sie im Spam-Ordner nach. Nur der neueste Code gilt.
+email-code-last = Das war der letzte Code, den wir in einer Stunde verschicken. Nichts angekommen? Sehen Sie im Spam-Ordner nach, oder nehmen Sie einen anderen Weg.
+email-code-resend = Neuen Code schicken
+email-code-wait = Neuen Code schicken (in # s)
+email-code-send = Code zuschicken
+email-code-too-soon =
+    { $count ->
+        [one] Der letzte Code ist gerade erst unterwegs. In einer Sekunde können Sie einen neuen anfordern.
+       *[other] Der letzte Code ist gerade erst unterwegs. In { $count } Sekunden können Sie einen neuen anfordern.
+    }
+
 ## Eine Methode wählen
 methods-title = Wählen Sie einen anderen Weg
 methods-text = Jeder dieser Wege gilt hier.
@@ -147,6 +167,10 @@ error-retry-after =
 error-code-malformed = Der Code hat 6 Ziffern. Geben Sie ihn so ein, wie Ihre App ihn zeigt.
 error-code-wrong = Dieser Code stimmt nicht. Warten Sie auf den nächsten in Ihrer App und geben Sie diesen ein. Wenn es nicht klappt, prüfen Sie, ob Ihr Telefon seine Uhrzeit selbst stellt.
 error-code-used = Dieser Code wurde schon benutzt. Warten Sie auf den nächsten in Ihrer App.
+error-mailed-code-malformed = Der Code hat 8 Ziffern. Geben Sie ihn so ein, wie er in der Mail steht.
+error-mailed-code-wrong = Das ist nicht der Code, den wir geschickt haben. Sehen Sie in die neueste Mail und geben Sie deren Code ein.
+error-mailed-code-used = Dieser Code wurde schon benutzt. Lassen Sie sich einen neuen schicken.
+error-mailed-code-expired = Dieser Code ist abgelaufen.
 error-password-too-short = Dieses Passwort ist zu kurz. Nehmen Sie mindestens 8 Zeichen.
 error-password-too-long = Dieses Passwort ist zu lang. Nehmen Sie höchstens 256 Zeichen.
 error-password-common = Das ist eines der Passwörter, die alle zuerst probieren. Nehmen Sie ein anderes.

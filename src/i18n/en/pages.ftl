@@ -36,6 +36,26 @@ totp-attempts-left =
     }
 reasons-title = Why we ask
 
+## Code by mail
+email-code-title = Look at your mail
+email-code-sent = We sent a code to { $email } at { $time }. Type it here.
+email-code-none = No code is on its way yet. We send it to { $email }.
+email-code-again = We can send a new one to { $email }.
+email-code-exhausted = We send a limited number of codes within an hour, and that many were sent. Try another way, or come back later.
+email-code-label = 8-digit code
+email-code-until = It works once, until { $time } ({ $zone }). Spaces don’t matter.
+email-code-button = Confirm
+email-code-nothing = Nothing there? Look in the spam folder. Only the newest code works.
+email-code-last = This was the last code we send within an hour. Nothing there? Look in the spam folder, or try another way.
+email-code-resend = Send a new code
+email-code-wait = Send a new code (in # s)
+email-code-send = Send me a code
+email-code-too-soon =
+    { $count ->
+        [one] The last code is only just on its way. In one second you can ask for another one.
+       *[other] The last code is only just on its way. In { $count } seconds you can ask for another one.
+    }
+
 ## Choosing a method
 methods-title = Choose another way
 methods-text = Each of these is accepted here.
@@ -147,6 +167,10 @@ error-retry-after =
 error-code-malformed = The code has 6 digits. Type it as your app shows it.
 error-code-wrong = This code is not right. Wait for the next one in your app and type that. If it keeps failing, check that your phone sets its time by itself.
 error-code-used = This code was used already. Wait for the next one in your app.
+error-mailed-code-malformed = The code has 8 digits. Type it as it stands in the mail.
+error-mailed-code-wrong = This is not the code we sent. Check the newest mail and type its code.
+error-mailed-code-used = This code was used already. Send a new one.
+error-mailed-code-expired = This code has expired.
 error-password-too-short = This password is too short. Take at least 8 characters.
 error-password-too-long = This password is too long. Take at most 256 characters.
 error-password-common = This is one of the passwords everybody tries first. Take another one.

@@ -38,6 +38,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answers_all_along() {
         Answer::Wrong { free_left, retry_after } => ("wrong", Some(free_left), retry_after),
         Answer::Used { .. } => panic!("a password may be used again"),
         Answer::Wait { retry_after } => ("wait", None, Some(retry_after)),
+        Answer::Expired => ("expired", None, None),
     };
     for round in 0..FREE + 3 {
         // By name or by mail address, one person is one person.

@@ -18,3 +18,15 @@ for (const box of document.querySelectorAll(".reveal")) {
   input.form.addEventListener("submit", () => show(false));
   box.append(button);
 }
+// Counts down on a button that has to wait. Without this, pressing it too early leads to a page that says so.
+for (const button of document.querySelectorAll("[data-wait]")) {
+  const label = button.textContent;
+  const due = performance.now() + Number(button.dataset.wait) * 1000;
+  const show = () => {
+    const left = Math.ceil((due - performance.now()) / 1000);
+    button.disabled = left > 0;
+    button.textContent = left > 0 ? button.dataset.waitLabel.replace("#", left) : label;
+    if (left > 0) setTimeout(show, 250);
+  };
+  show();
+}

@@ -70,6 +70,25 @@ pub async fn totp(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpRes
     .await
 }
 
+/// `POST /signin/email-code`: a mailed code.
+pub async fn email_code(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
+        let (handle, code) = (form.required("signin")?, form.required("code")?);
+        let reply = web.service.mailed_code_typed(&context.client, handle, code).await?;
+        Ok(web.show(context, reply))
+    })
+    .await
+}
+
+/// `POST /signin/resend`: "Send a new code".
+pub async fn resend(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
+        let reply = web.service.code_wanted_again(&context.client, form.required("signin")?).await?;
+        Ok(web.show(context, reply))
+    })
+    .await
+}
+
 /// `GET /signin/methods`: "Try another way". The handle in the address is worthless without the browser's cookie.
 pub async fn methods(web: Data<Web>, request: HttpRequest) -> HttpResponse {
     web.serve(&request, async |context| {

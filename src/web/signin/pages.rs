@@ -4,7 +4,7 @@
 use askama::Template;
 
 use crate::domain::{Language, Method};
-use crate::i18n;
+use crate::i18n::{self, Arg};
 use crate::web::page::{FormError, Frame};
 
 /// Asks who signs in. POST `/signin` with `username`.
@@ -37,14 +37,23 @@ pub struct Password {
     pub username: String,
     /// What was wrong.
     pub error: Option<FormError>,
+    /// Attempts left before a pause, after a wrong one. The same for names that nobody has.
+    pub attempts_left: Option<u32>,
     /// Seconds until the next attempt is looked at, with [`FormError::TooManyAttempts`].
     pub retry_after: Option<u32>,
 }
 
 impl Password {
-    fn wait(&self) -> Option<String> {
-        self.retry_after.map(|seconds| self.frame.t_count("error-retry-after", seconds))
+    /// What stands beside the error: how long to wait, or how many attempts are left.
+    fn outlook(&self) -> Option<String> {
+        outlook(&self.frame, self.retry_after, self.attempts_left)
     }
+}
+
+/// How long to wait, or else how many attempts are left.
+fn outlook(frame: &Frame, retry_after: Option<u32>, attempts_left: Option<u32>) -> Option<String> {
+    let wait = retry_after.map(|seconds| frame.t_count("error-retry-after", seconds));
+    wait.or_else(|| attempts_left.map(|count| frame.t_count("totp-attempts-left", count)))
 }
 
 /// Asks for the code of an authenticator app. POST `/signin/totp` with `code`.
@@ -59,8 +68,10 @@ pub struct Totp {
     pub signin: String,
     /// What was wrong.
     pub error: Option<FormError>,
-    /// Attempts left before a pause, once that is worth saying.
+    /// Attempts left before a pause, after a wrong one.
     pub attempts_left: Option<u32>,
+    /// Seconds until the next attempt is looked at, with [`FormError::TooManyAttempts`].
+    pub retry_after: Option<u32>,
     /// The texts of the policies that ask ([`reasons`]).
     pub reasons: Vec<String>,
     /// There is another way, or the person may say that this one is lost: GET `/signin/methods`.
@@ -69,7 +80,67 @@ pub struct Totp {
 
 impl Totp {
     fn left(&self) -> Option<String> {
-        self.attempts_left.map(|count| self.frame.t_count("totp-attempts-left", count))
+        outlook(&self.frame, self.retry_after, self.attempts_left)
+    }
+}
+
+/// Asks for the code that was mailed. POST `/signin/email-code` with `code`; another one: POST `/signin/resend`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "signin/email_code.html")]
+pub struct EmailCode {
+    /// The frame.
+    pub frame: Frame,
+    /// Where the person is going; `None` for the portal.
+    pub app_name: Option<String>,
+    /// The handle of the attempt.
+    pub signin: String,
+    /// Where codes go.
+    pub masked_email: String,
+    /// The code that works now; without one there is no field, only the button that sends one.
+    pub valid: Option<CodeTimes>,
+    /// Seconds until another code may be asked for; 0 for now.
+    pub resend_in: u32,
+    /// No more codes are sent within this hour.
+    pub exhausted: bool,
+    /// Another one was asked for before `resend_in` was over.
+    pub too_soon: bool,
+    /// What was wrong.
+    pub error: Option<FormError>,
+    /// Attempts left before a pause, after a wrong one.
+    pub attempts_left: Option<u32>,
+    /// Seconds until the next attempt is looked at, with [`FormError::TooManyAttempts`].
+    pub retry_after: Option<u32>,
+    /// The texts of the policies that ask ([`reasons`]).
+    pub reasons: Vec<String>,
+}
+
+/// Local times of a mailed code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeTimes {
+    /// When it was sent (`14:25:03`).
+    pub sent: String,
+    /// Until when it works (`14:35`).
+    pub until: String,
+    /// The zone they are in (`CET`).
+    pub zone: String,
+}
+
+impl EmailCode {
+    /// There is a field, and what was typed into it was wrong.
+    fn is_wrong(&self) -> bool {
+        self.error.is_some() && self.valid.is_some()
+    }
+
+    fn left(&self) -> Option<String> {
+        outlook(&self.frame, self.retry_after, self.attempts_left)
+    }
+
+    fn sent(&self, times: &CodeTimes) -> String {
+        self.frame.t_with("email-code-sent", &[("email", Arg::Text(&self.masked_email)), ("time", Arg::Text(&times.sent))])
+    }
+
+    fn until(&self, times: &CodeTimes) -> String {
+        self.frame.t_with("email-code-until", &[("time", Arg::Text(&times.until)), ("zone", Arg::Text(&times.zone))])
     }
 }
 

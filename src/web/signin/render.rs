@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::domain::{DenyReason, EnforcedPolicy, Method, PORTAL};
 use crate::methods::totp;
 use crate::saml::SignedResponse;
-use crate::signin::{InputError, LinkMail, Registration, Reply, View};
+use crate::signin::{InputError, LinkMail, MailedCodeView, Registration, Reply, View};
 use crate::web::answer::{page, see_other};
 use crate::web::context::{Context, Web};
 use crate::web::page::{FormError, Frame};
@@ -16,7 +16,7 @@ use crate::web::saml::pages::Post;
 use crate::web::security_headers::Forms;
 
 use super::pages::{
-    Back, Blocked, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
+    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
     SetPassword, SignedOut, Totp, reasons,
 };
 
@@ -86,9 +86,9 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             let error = error.map(name_error);
             page(status(error), &Identify { frame, app_name, signin, username, error }, Forms::Own)
         }
-        View::Password { handle: signin, username, error, retry_after } => {
+        View::Password { handle: signin, username, error, attempts_left, retry_after } => {
             let error = error.map(password_error).or(retry_after.map(|_| FormError::TooManyAttempts));
-            let template = Password { frame, app_name, signin, username, error, retry_after };
+            let template = Password { frame, app_name, signin, username, error, attempts_left, retry_after };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::Challenge {
@@ -103,15 +103,26 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
         } => {
             let error = error.map(code_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let reasons = policy_texts(&frame, &policies);
-            let template = Totp { frame, app_name, signin, error, attempts_left, reasons, other_methods: other_ways };
+            let other_methods = other_ways;
+            let template =
+                Totp { frame, app_name, signin, error, attempts_left, retry_after, reasons, other_methods };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
-        View::Challenge { handle: signin, username, method: Method::Password, error, retry_after, .. } => {
+        View::Challenge {
+            handle: signin,
+            username,
+            method: Method::Password,
+            error,
+            attempts_left,
+            retry_after,
+            ..
+        } => {
             let error = error.map(password_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let username = username.to_string();
-            let template = Password { frame, app_name, signin, username, error, retry_after };
+            let template = Password { frame, app_name, signin, username, error, attempts_left, retry_after };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
+        View::MailedCode(view) => email_code_page(frame, *view, app_name),
         View::Challenge { handle: signin, method, .. } => {
             let offers = vec![MethodCard::new(frame.lang, method)];
             page(StatusCode::OK, &Methods { frame, app_name, signin, offers }, Forms::Own)
@@ -122,6 +133,33 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
         }
         view => enrolment_page(frame, view, app_name),
     }
+}
+
+fn email_code_page(frame: Frame, view: MailedCodeView, app_name: Option<String>) -> HttpResponse {
+    let MailedCodeView { standing, zone, .. } = &view;
+    let valid = standing.valid.map(|code| CodeTimes {
+        sent: code.sent.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
+        until: code.until.to_zoned(zone.clone()).strftime("%H:%M").to_string(),
+        zone: code.until.to_zoned(zone.clone()).strftime("%Z").to_string(),
+    });
+    let wrong = view.error.map(mailed_code_error);
+    let template = EmailCode {
+        app_name,
+        valid,
+        resend_in: standing.resend_in,
+        exhausted: standing.exhausted,
+        too_soon: view.asked_too_soon,
+        error: wrong.or(view.retry_after.map(|_| FormError::TooManyAttempts)),
+        attempts_left: view.attempts_left,
+        retry_after: view.retry_after,
+        reasons: policy_texts(&frame, &view.policies),
+        signin: view.handle,
+        masked_email: view.masked_email,
+        frame,
+    };
+    let status = if template.too_soon { StatusCode::TOO_MANY_REQUESTS } else { status(template.error) };
+    let wait = template.retry_after.or(template.too_soon.then_some(template.resend_in));
+    paused(page(status, &template, Forms::Own), wait)
 }
 
 /// The pages that set something up.
@@ -178,7 +216,14 @@ pub(crate) fn respond(frame: Frame, response: SignedResponse, app_name: String) 
 fn status(error: Option<FormError>) -> StatusCode {
     match error {
         None => StatusCode::OK,
-        Some(FormError::WrongPassword | FormError::CodeWrong | FormError::CodeUsed) => StatusCode::UNAUTHORIZED,
+        Some(
+            FormError::WrongPassword
+            | FormError::CodeWrong
+            | FormError::CodeUsed
+            | FormError::MailedCodeWrong
+            | FormError::MailedCodeUsed
+            | FormError::MailedCodeExpired,
+        ) => StatusCode::UNAUTHORIZED,
         Some(FormError::TooManyAttempts) => StatusCode::TOO_MANY_REQUESTS,
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
@@ -199,7 +244,11 @@ fn password_error(error: InputError) -> FormError {
     match error {
         InputError::Empty => FormError::PasswordMissing,
         InputError::NewPassword(problem) => new_password_error(problem),
-        InputError::WrongPassword | InputError::WrongCode | InputError::CodeUsed => FormError::WrongPassword,
+        InputError::WrongPassword
+        | InputError::WrongCode
+        | InputError::CodeUsed
+        | InputError::CodeExpired
+        | InputError::CodeMalformed => FormError::WrongPassword,
     }
 }
 
@@ -214,9 +263,21 @@ fn new_password_error(problem: PasswordProblem) -> FormError {
 
 fn code_error(error: InputError) -> FormError {
     match error {
-        InputError::Empty => FormError::CodeMalformed,
+        InputError::Empty | InputError::CodeMalformed => FormError::CodeMalformed,
         InputError::CodeUsed => FormError::CodeUsed,
-        InputError::WrongCode | InputError::WrongPassword | InputError::NewPassword(_) => FormError::CodeWrong,
+        InputError::WrongCode
+        | InputError::CodeExpired
+        | InputError::WrongPassword
+        | InputError::NewPassword(_) => FormError::CodeWrong,
+    }
+}
+
+fn mailed_code_error(error: InputError) -> FormError {
+    match error {
+        InputError::Empty | InputError::CodeMalformed => FormError::MailedCodeMalformed,
+        InputError::CodeUsed => FormError::MailedCodeUsed,
+        InputError::CodeExpired => FormError::MailedCodeExpired,
+        InputError::WrongCode | InputError::WrongPassword | InputError::NewPassword(_) => FormError::MailedCodeWrong,
     }
 }
 
