@@ -8,6 +8,7 @@ mod apps;
 mod checks;
 mod formats;
 mod layers;
+mod mail;
 mod networks;
 mod organisation;
 mod places;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl, MailUrlError};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -61,6 +63,9 @@ pub struct Config {
     pub saml: Saml,
     /// The record of every decision.
     pub audit: Audit,
+    /// Where mails are handed in. Without it none is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
     /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
     /// already.
     #[schemars(schema_with = "networks::groups_schema")]
@@ -90,7 +95,8 @@ impl Config {
             &mut self.saml.keys,
             &mut self.audit.path,
         ];
-        for path in paths {
+        let optional = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
+        for path in paths.into_iter().chain(optional) {
             *path = folder.join(&*path);
         }
     }
