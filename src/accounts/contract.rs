@@ -15,8 +15,8 @@ const SALT_AND_HASH: &str = "c29tZXNhbHRzb21lc2FsdA$k7dGXpp0GbUUFnFPZ2zhFhfGnwhb
 /// A database that goes away with the test, and the clock that it goes by.
 pub(super) struct Fresh {
     pub(super) accounts: Accounts,
-    clock: Arc<ManualClock>,
-    folder: tempfile::TempDir,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) folder: tempfile::TempDir,
 }
 
 pub(super) async fn fresh() -> Fresh {
@@ -26,7 +26,11 @@ pub(super) async fn fresh() -> Fresh {
     Fresh { accounts, clock, folder }
 }
 
-async fn open(folder: &tempfile::TempDir, clock: &Arc<ManualClock>, secret: u8) -> Result<Accounts, AccountsError> {
+pub(super) async fn open(
+    folder: &tempfile::TempDir,
+    clock: &Arc<ManualClock>,
+    secret: u8,
+) -> Result<Accounts, AccountsError> {
     let envelope = Arc::new(Envelope::from_secret(&[secret; 32]).unwrap());
     let entropy = Arc::new(FixedEntropy::seeded(i64::from(secret)));
     Accounts::open(
@@ -204,13 +208,7 @@ async fn a_hash_is_only_upgraded_while_the_password_is_the_same() {
 async fn changes_to_nobody_are_refused() {
     let Fresh { accounts, clock, folder: _folder } = fresh().await;
     let nobody = UserId::new(crate::clock::Clock::now(clock.as_ref()), &FixedEntropy::seeded(9)).unwrap();
-    let mail = OutboxMail {
-        user: nobody,
-        to: EmailAddress::parse("x@example.com").unwrap(),
-        subject: String::new(),
-        text: String::new(),
-        html: None,
-    };
+    let mail = mail(nobody, "");
     for (what, result) in [
         ("password", accounts.set_password(nobody, &hash(19_456)).await),
         ("status", accounts.set_status(nobody, UserStatus::Active).await),
@@ -351,11 +349,13 @@ fn what_cannot_be_a_link_token_is_not_looked_up() {
 
 fn mail(user: UserId, text: &str) -> OutboxMail {
     OutboxMail {
-        user,
+        user: Some(user),
         to: EmailAddress::parse("ann@example.com").unwrap(),
         subject: "Hello".into(),
         text: text.into(),
         html: Some(format!("<p>{text}</p>")),
+        urgency: Urgency::Ordinary,
+        expires: None,
     }
 }
 
@@ -369,7 +369,8 @@ async fn mails_come_back_newest_first() {
     }
     let mails = accounts.mails(2).await.unwrap();
     assert_eq!(mails.iter().map(|stored| stored.mail.text.as_str()).collect::<Vec<_>>(), ["three", "two"]);
-    assert_eq!((mails[0].mail.clone(), mails[0].sent), (mail(ann, "three"), None));
+    let three = OutboxMail { expires: mails[0].mail.expires, ..mail(ann, "three") };
+    assert_eq!((&mails[0].mail, mails[0].dispatch.sent, mails[0].dispatch.attempts), (&three, None, 0));
 }
 
 #[tokio::test]

@@ -17,11 +17,15 @@ mod users;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod outbox_contract;
 
 pub use authenticators::{Authenticator, MAX_AUTHENTICATORS, TotpRecord};
 pub use envelope::{Binding, Envelope, EnvelopeError, Sealed};
 pub use links::{Link, LinkPurpose, LinkToken};
-pub use outbox::{MAX_WAITING_MAILS, OutboxMail, StoredMail};
+pub use outbox::{
+    Dispatch, GIVE_UP_SECONDS, LeasedMail, MAX_WAITING_MAILS, OutboxDepth, OutboxMail, StoredMail, Urgency,
+};
 pub use password_rules::{PasswordContext, PasswordProblem, PasswordRules};
 pub use store::{Accounts, AccountsError};
 pub use users::{Login, NewUser};

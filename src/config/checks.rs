@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::places::Found;
-use super::{AppConfig, Config, MOST_TRUST_DAYS, Problem};
+use super::{AppConfig, Config, MOST_TRUST_DAYS, Mail, Problem};
 
 /// Every rule between keys that `config` breaks.
 pub(super) fn check(config: &Config) -> Vec<Found> {
@@ -24,6 +24,8 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
                 .with_help("30 is usual; 0 offers no trust at all"),
         );
     }
+    let mail = config.mail.iter().flat_map(Mail::problems).map(|problem| problem.under("mail"));
+    problems.extend(mail);
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {

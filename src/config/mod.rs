@@ -10,6 +10,7 @@ mod checks;
 mod devices;
 mod formats;
 mod layers;
+mod mail;
 mod networks;
 mod organisation;
 mod places;
@@ -32,6 +33,7 @@ use toml::de::DeTable;
 pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
 pub use devices::{Devices, MOST_TRUST_DAYS};
+pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl, MailUrlError};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -67,6 +69,9 @@ pub struct Config {
     pub saml: Saml,
     /// The record of every decision.
     pub audit: Audit,
+    /// Where mails are handed in. Without it none is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
     /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
     /// already.
     #[schemars(schema_with = "networks::groups_schema")]
@@ -89,7 +94,8 @@ impl Config {
         let StateUrl::Embedded(state) = &mut self.state.url;
         let paths =
             [&mut self.server.secret_file, state, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
-        for path in paths.into_iter().chain(self.accounts.paths()) {
+        let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
+        for path in paths.into_iter().chain(self.accounts.paths()).chain(mail) {
             *path = folder.join(&*path);
         }
     }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::accounts::{LinkPurpose, LinkToken, OutboxMail, PasswordContext, PasswordRules};
+use crate::accounts::{LinkPurpose, LinkToken, OutboxMail, PasswordContext, PasswordRules, Urgency};
 use crate::audit::EventKind;
 use crate::clock::Timestamp;
 use crate::domain::{Method, MethodSet, Proof, SignInId, User, UserStatus};
@@ -244,11 +244,21 @@ fn link_mail(snapshot: &Snapshot, user: &User, url: &str, now: Timestamp) -> Res
         zone: zone_of(snapshot, user),
         contact: snapshot.config.organisation.contact.as_deref(),
     };
-    Ok(outbox_mail(user, activation_link(user.language.unwrap_or_default(), &contents)?))
+    let mail = activation_link(user.language.unwrap_or_default(), &contents)?;
+    Ok(OutboxMail { urgency: Urgency::Awaited, expires: Some(contents.expires), ..outbox_mail(user, mail) })
 }
 
+/// A mail to `user` that nobody waits for.
 pub(super) fn outbox_mail(user: &User, mail: Mail) -> OutboxMail {
-    OutboxMail { user: user.id, to: user.email.clone(), subject: mail.subject, text: mail.text, html: Some(mail.html) }
+    OutboxMail {
+        user: Some(user.id),
+        to: user.email.clone(),
+        subject: mail.subject,
+        text: mail.text,
+        html: Some(mail.html),
+        urgency: Urgency::Ordinary,
+        expires: None,
+    }
 }
 
 pub(super) fn zone_of(snapshot: &Snapshot, user: &User) -> TimeZone {
