@@ -12,6 +12,7 @@ mod networks;
 mod organisation;
 mod places;
 mod problem;
+mod redis_url;
 mod schema;
 pub mod secret;
 mod server;
@@ -31,10 +32,11 @@ pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
+pub use redis_url::{RedisUrl, RedisUrlError};
 pub use schema::schema;
 pub use secret::Secret;
 pub use server::{PublicUrl, PublicUrlError, Server};
-pub use stores::{Accounts, AccountsUrl, Audit, Policies, Saml, State, StateUrl, StoreUrlError};
+pub use stores::{Accounts, AccountsUrl, Audit, Policies, Saml, State, StateUrl, StateUrlError, StoreUrlError};
 
 use self::places::{Found, Places};
 use crate::domain::{Country, CountryListName, GroupName, NetworkName};
@@ -80,11 +82,15 @@ impl Config {
     /// Makes every path that is relative one of the file's folder.
     fn resolve_paths(&mut self) {
         let folder = self.file.parent().map(Path::to_owned).unwrap_or_default();
-        let StateUrl::Embedded(state) = &mut self.state.url;
+        if let StateUrl::Embedded(state) = &mut self.state.url {
+            *state = folder.join(&*state);
+        }
+        for path in [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
         let AccountsUrl::Sqlite(accounts) = &mut self.accounts.url;
         let paths = [
             &mut self.server.secret_file,
-            state,
             accounts,
             &mut self.policies.path,
             &mut self.saml.keys,

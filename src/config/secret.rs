@@ -95,6 +95,17 @@ pub enum SecretError {
     /// It does not hold a key.
     #[error("`{}` does not hold exactly 32 random bytes", .0.display())]
     NotAKey(PathBuf),
+    /// A password file that holds no password.
+    #[error("`{}` holds no password: it has to be one line of at most 1024 bytes of UTF-8", .0.display())]
+    NotAPassword(PathBuf),
+    /// A password file that cannot be read.
+    #[error("cannot read the password file `{}`", file.display())]
+    Password {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The operating system refused.
     #[error("cannot use the key file `{}`", file.display())]
     Io {
@@ -143,6 +154,29 @@ pub fn read_key_file(file: &Path) -> Result<SecretKey, SecretError> {
         return Err(SecretError::NotAKey(file.to_owned()));
     }
     Ok(key)
+}
+
+/// Reads a password from a file; a line break at its end is no part of it.
+///
+/// # Errors
+/// It cannot be read, or holds no single line.
+pub fn read_password_file(file: &Path) -> Result<Secret, SecretError> {
+    const MAX_BYTES: u64 = 1024;
+    let fail = |source| SecretError::Password { file: file.to_owned(), source };
+    let mut text = Zeroizing::new(String::new());
+    // Two more bytes are a line break, one more than that is too much.
+    match File::open(file).map_err(fail)?.take(MAX_BYTES + 3).read_to_string(&mut text) {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(SecretError::NotAPassword(file.to_owned()));
+        }
+        result => result.map_err(fail)?,
+    };
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() || line.len() as u64 > MAX_BYTES || line.chars().any(char::is_control) {
+        return Err(SecretError::NotAPassword(file.to_owned()));
+    }
+    Ok(Secret::new(line.to_owned()))
 }
 
 /// Writes a new key file of mode 0600, and the folders above it of mode 0700 where they are missing.
@@ -238,6 +272,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(read_key_file(folder.path()), Err(SecretError::NotAKey(_))));
         assert!(matches!(read_key_file(&folder.path().join("none")), Err(SecretError::Missing(_))));
+    }
+
+    #[test]
+    fn a_password_file_holds_one_line() {
+        for (bytes, password) in [("s3cret", "s3cret"), ("s3 cret\n", "s3 cret"), ("s3cret\r\n", "s3cret")] {
+            let (_folder, file) = written(bytes.as_bytes(), 0o600);
+            assert_eq!(read_password_file(&file).unwrap().expose(), password);
+        }
+        for bytes in [&b""[..], b"\n", b"one\ntwo\n", b"\xff\xfe", &[b'x'; 1025], b"a\0b"] {
+            let (_folder, file) = written(bytes, 0o600);
+            let error = read_password_file(&file).unwrap_err();
+            assert!(matches!(error, SecretError::NotAPassword(_)), "{bytes:?}: {error}");
+        }
+        let (_folder, file) = written(&[b'x'; 1024], 0o600);
+        assert_eq!(read_password_file(&file).unwrap().expose().len(), 1024);
+        let error = read_password_file(&file.with_extension("gone")).unwrap_err();
+        assert!(matches!(&error, SecretError::Password { file, .. } if file.ends_with("secret.gone")), "{error}");
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! The contract on a real Redis server, and what only Redis does.
