@@ -217,7 +217,7 @@ async fn what_is_wrong_with_a_server_is_told_at_the_start() {
     let users = "user cedargate on >right ~cg:* +@all\nuser narrow on >right ~cg:* +@read +info +time\n\
                  user elsewhere on >right ~other:* +@all";
     let mut redis = Redis::with(users);
-    check(&redis.url_as("cedargate", "s3cret"), "WRONGPASS").await;
+    check(&redis.url_as("cedargate", "s3cret"), "authentication failed").await;
     check(&redis.url_as("narrow", "right"), "may not do what cedargate has to do").await;
     check(&redis.url_as("elsewhere", "right"), "may not do what cedargate has to do").await;
     check(&redis.url().replace("redis://", "rediss://"), "does not let us in").await;
