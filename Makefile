@@ -12,8 +12,9 @@ VENV := .venv
 
 # What the crate links: xmlsec1 (samael), and what bindgen needs to read its headers.
 BUILD_PACKAGES := build-essential pkg-config libxmlsec1-dev libxml2-dev libxslt1-dev libssl-dev libclang-dev
-# What the tests call: a browser, and other people's SAML code and schemas.
-TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core xmlsec1 libxml2-utils opensaml-schemas xmltooling-schemas python3-venv
+# What the tests call: a browser, other people's SAML code and schemas, and a Redis server.
+TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core xmlsec1 libxml2-utils opensaml-schemas xmltooling-schemas python3-venv \
+  redis-server redis-tools
 
 .PHONY: help run test audit lint docs unit tools build-libraries clean-test-output rust
 
@@ -60,7 +61,7 @@ build-libraries:
 
 tools: build-libraries $(VENV)/installed ## Installs what the tests need
 	@$(call install,$(TEST_PACKAGES))
-	@for tool in chromium chromedriver xmlsec1 xmllint; do \
+	@for tool in chromium chromedriver xmlsec1 xmllint redis-server redis-cli; do \
 	  command -v $$tool >/dev/null || { echo "The tests need \`$$tool\`. On Debian: $(TEST_PACKAGES)" >&2; exit 1; }; \
 	done
 

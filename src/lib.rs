@@ -37,6 +37,10 @@
 //! - **Snapshot**: config, policies, apps and keys in force together.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
+// What tests of the library share with the integration tests names the crate as those do.
+#[cfg(test)]
+extern crate self as cedargate;
+
 pub mod accounts;
 pub mod audit;
 pub mod cli;

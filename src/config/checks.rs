@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::places::Found;
-use super::{AppConfig, Config, MOST_TRUST_DAYS, Mail, Problem};
+use super::{AppConfig, Config, MOST_TRUST_DAYS, Mail, Problem, State, StateUrl};
 
 /// Every rule between keys that `config` breaks.
 pub(super) fn check(config: &Config) -> Vec<Found> {
@@ -26,12 +26,35 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
     }
     let mail = config.mail.iter().flat_map(Mail::problems).map(|problem| problem.under("mail"));
     problems.extend(mail);
+    problems.extend(check_state(&config.state).into_iter().map(|problem| problem.under("state")));
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {
         problems.extend(check_app(app).into_iter().map(|problem| problem.under(&format!("apps[{index}]"))));
     }
     problems.into_iter().map(Found::at_value).collect()
+}
+
+/// Keys that do nothing for the store that `url` names, and two passwords for one.
+fn check_state(state: &State) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let redis = match &state.url {
+        StateUrl::Redis(redis) => Some(redis),
+        StateUrl::Embedded(_) => None,
+    };
+    if state.password_file.is_some() && redis.is_none() {
+        let problem = Problem::new("password_file", "`password_file` has no effect on an embedded store");
+        problems.push(problem.with_help("leave it out, or let `url` name a Redis server"));
+    }
+    if state.password_file.is_some() && redis.is_some_and(|redis| redis.password.is_some()) {
+        let problem = Problem::new("password_file", "there are two passwords: `url` holds one too");
+        problems.push(problem.with_help("leave one of them out; a file is the better place"));
+    }
+    if state.ca_file.is_some() && !redis.is_some_and(|redis| redis.tls) {
+        let problem = Problem::new("ca_file", "`ca_file` has no effect without TLS");
+        problems.push(problem.with_help("leave it out, or write `url` with `rediss://`"));
+    }
+    problems
 }
 
 /// Two apps of one id or entity id: nobody could tell which is meant.

@@ -15,6 +15,7 @@ mod networks;
 mod organisation;
 mod places;
 mod problem;
+mod redis_url;
 mod schema;
 pub mod secret;
 mod server;
@@ -37,10 +38,11 @@ pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
+pub use redis_url::{RedisUrl, RedisUrlError};
 pub use schema::schema;
 pub use secret::Secret;
 pub use server::{PublicUrl, PublicUrlError, Server};
-pub use stores::{Audit, Policies, Saml, State, StateUrl, StoreUrlError};
+pub use stores::{Audit, Policies, Saml, State, StateUrl, StateUrlError, StoreUrlError};
 
 use self::places::{Found, Places};
 use crate::domain::{Country, CountryListName, GroupName, NetworkName};
@@ -91,11 +93,13 @@ impl Config {
     /// Makes every path that is relative one of the file's folder.
     fn resolve_paths(&mut self) {
         let folder = self.file.parent().map(Path::to_owned).unwrap_or_default();
-        let StateUrl::Embedded(state) = &mut self.state.url;
-        let paths =
-            [&mut self.server.secret_file, state, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
+        if let StateUrl::Embedded(state) = &mut self.state.url {
+            *state = folder.join(&*state);
+        }
+        let paths = [&mut self.server.secret_file, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
+        let state = [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten();
         let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
-        for path in paths.into_iter().chain(self.accounts.paths()).chain(mail) {
+        for path in paths.into_iter().chain(state).chain(self.accounts.paths()).chain(mail) {
             *path = folder.join(&*path);
         }
     }

@@ -54,7 +54,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(file: &Path, text: &str) -> Self {
-        let source = NamedSource::new(file.display().to_string(), text.to_owned());
+        let source = NamedSource::new(file.display().to_string(), without_passwords(text));
         Self { source: Arc::new(source), text: Arc::from(text), spans: BTreeMap::new(), variables: BTreeMap::new() }
     }
 
@@ -141,6 +141,29 @@ impl Places {
     }
 }
 
+/// The file as it is shown around a problem: the passwords of addresses are starred, byte for byte, so that spans still fit.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let scheme = line.find("://").map(|at| at + 3);
+        let password = scheme.and_then(|start| {
+            let address = line.get(start..)?.split(['"', '\'']).next()?;
+            let end = address.rfind('@')?;
+            let colon = address.get(..end)?.find(':')?;
+            Some(start + colon + 1..start + end)
+        });
+        match password.and_then(|range| Some((line.get(..range.start)?, range.len(), line.get(range.end..)?))) {
+            Some((before, length, after)) => {
+                shown.push_str(before);
+                shown.extend(std::iter::repeat_n('*', length));
+                shown.push_str(after);
+            }
+            None => shown.push_str(line),
+        }
+    }
+    shown
+}
+
 /// The path of `key` below `parent`.
 pub(super) fn child(parent: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
@@ -161,4 +184,25 @@ fn parent(path: &str) -> Option<&str> {
         }
     }
     last.and_then(|at| path.get(..at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_passwords;
+
+    #[test]
+    fn passwords_of_addresses_are_starred_and_nothing_moves() {
+        let check = |text: &str, shown: &str| {
+            assert_eq!(without_passwords(text), shown);
+            assert_eq!(text.len(), shown.len());
+        };
+        check("a = 1\nurl = \"redis://u:p@w@h:1/0\" # x\nb = 2", "a = 1\nurl = \"redis://u:***@h:1/0\" # x\nb = 2");
+        check("url = \"postgres://:pä@h\"\n", "url = \"postgres://:***@h\"\n");
+        for plain in ["url = \"redis://h:6379\"\n", "url = \"redis://cg@h:6379/1\"", "x = \"a:b@c\"", "", "\n\n"] {
+            check(plain, plain);
+        }
+        for plain in ["acs = \"https://h:8443/acs\" # ann@example.com", "x = 'http://h:1/' # a@b"] {
+            check(plain, plain);
+        }
+    }
 }

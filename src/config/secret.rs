@@ -30,29 +30,6 @@ impl Secret {
     }
 }
 
-/// The longest password file that is read.
-const MAX_PASSWORD_FILE: u64 = 4096;
-
-/// Reads a password: the first line of a file that strangers cannot reach. Its group may read it, so that a mounted secret
-/// of a container can be used.
-///
-/// # Errors
-/// The file is missing, too open, or its first line is empty or no text.
-pub fn read_password_file(file: &Path) -> Result<Secret, SecretError> {
-    let fail = |source| SecretError::io(file, source);
-    let open = File::open(file).map_err(fail)?;
-    let mode = open.metadata().map_err(fail)?.mode() & 0o7777;
-    if mode & 0o027 != 0 {
-        return Err(SecretError::TooOpen { file: file.to_owned(), mode });
-    }
-    let mut text = Zeroizing::new(String::new());
-    open.take(MAX_PASSWORD_FILE).read_to_string(&mut text).map_err(fail)?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
-        _ => Err(SecretError::NoPassword(file.to_owned())),
-    }
-}
-
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
@@ -118,9 +95,17 @@ pub enum SecretError {
     /// It does not hold a key.
     #[error("`{}` does not hold exactly 32 random bytes", .0.display())]
     NotAKey(PathBuf),
-    /// It does not hold a password.
-    #[error("the first line of `{}` is empty; it should be a password", .0.display())]
-    NoPassword(PathBuf),
+    /// A password file that holds no password.
+    #[error("`{}` holds no password: it has to be one line of at most 1024 bytes of UTF-8", .0.display())]
+    NotAPassword(PathBuf),
+    /// A password file that cannot be read.
+    #[error("cannot read the password file `{}`", file.display())]
+    Password {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The operating system refused.
     #[error("cannot use the file `{}`", file.display())]
     Io {
@@ -169,6 +154,35 @@ pub fn read_key_file(file: &Path) -> Result<SecretKey, SecretError> {
         return Err(SecretError::NotAKey(file.to_owned()));
     }
     Ok(key)
+}
+
+/// Reads a password from a file; a line break at its end is no part of it.
+///
+/// # Errors
+/// It cannot be read, strangers can read it too, or it holds no single line.
+pub fn read_password_file(file: &Path) -> Result<Secret, SecretError> {
+    const MAX_BYTES: u64 = 1024;
+    let fail = |source| SecretError::Password { file: file.to_owned(), source };
+    let open = File::open(file).map_err(fail)?;
+    let mode = open.metadata().map_err(fail)?.mode() & 0o7777;
+    // Its group may read it: that is how a service account is given one.
+    if mode & 0o037 != 0 {
+        return Err(SecretError::TooOpen { file: file.to_owned(), mode });
+    }
+    let mut text = Zeroizing::new(String::new());
+    // Two more bytes are a line break, one more than that is too much.
+    match open.take(MAX_BYTES + 3).read_to_string(&mut text) {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(SecretError::NotAPassword(file.to_owned()));
+        }
+        result => result.map_err(fail)?,
+    };
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() || line.len() as u64 > MAX_BYTES || line.chars().any(char::is_control) {
+        return Err(SecretError::NotAPassword(file.to_owned()));
+    }
+    Ok(Secret::new(line.to_owned()))
 }
 
 /// Writes a new key file of mode 0600, and the folders above it of mode 0700 where they are missing.
@@ -267,21 +281,26 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_the_first_line_of_a_file_that_strangers_cannot_reach() {
-        for (bytes, password) in [(&b"pass word \n"[..], "pass word "), (b"x", "x"), (b"one\r\ntwo", "one")] {
-            let (_folder, file) = written(bytes, 0o440);
+    fn a_password_file_holds_one_line() {
+        for (bytes, password) in [("s3cret", "s3cret"), ("s3 cret\n", "s3 cret"), ("s3cret\r\n", "s3cret")] {
+            let (_folder, file) = written(bytes.as_bytes(), 0o600);
             assert_eq!(read_password_file(&file).unwrap().expose(), password);
         }
-        for bytes in [&b""[..], b"\nsecond", b"\xff\xfe"] {
+        for bytes in [&b""[..], b"\n", b"one\ntwo\n", b"\xff\xfe", &[b'x'; 1025], b"a\0b"] {
             let (_folder, file) = written(bytes, 0o600);
             let error = read_password_file(&file).unwrap_err();
-            assert!(matches!(error, SecretError::NoPassword(_) | SecretError::Io { .. }), "{bytes:?}: {error}");
+            assert!(matches!(error, SecretError::NotAPassword(_)), "{bytes:?}: {error}");
         }
+        let (_folder, file) = written(&[b'x'; 1024], 0o600);
+        assert_eq!(read_password_file(&file).unwrap().expose().len(), 1024);
+        let error = read_password_file(&file.with_extension("gone")).unwrap_err();
+        assert!(matches!(&error, SecretError::Password { file, .. } if file.ends_with("secret.gone")), "{error}");
         for mode in [0o644, 0o620, 0o601] {
             let (_folder, file) = written(b"x", mode);
             assert!(matches!(read_password_file(&file), Err(SecretError::TooOpen { .. })), "{mode:o}");
         }
-        assert!(matches!(read_password_file(Path::new("none")), Err(SecretError::Missing(_))));
+        let (_folder, file) = written(b"x", 0o440);
+        assert_eq!(read_password_file(&file).unwrap().expose(), "x");
     }
 
     #[test]

@@ -6,13 +6,26 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::redis_url::{RedisUrl, RedisUrlError};
+
 /// `[state]`: sign-ins, sessions, devices and counters.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
-    /// `embedded:FILE`, a file for one machine that survives restarts.
+    /// `embedded:FILE`, a file for one machine that survives restarts; or `redis://[USER@]HOST[:PORT][/DATABASE]`, a server
+    /// that several machines share, `rediss://` over TLS.
     #[schemars(extend("format" = "state-url"))]
     pub url: StateUrl,
+    /// The file that holds the password of the Redis user, for those who do not write it into `url`. A line break at its end
+    /// is no part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "path"))]
+    pub password_file: Option<PathBuf>,
+    /// The PEM file of the authorities that sign the certificate of a `rediss://` server. Without it those of the operating
+    /// system count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "path"))]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Where state is kept.
@@ -22,6 +35,19 @@ pub struct State {
 pub enum StateUrl {
     /// A file of this machine.
     Embedded(PathBuf),
+    /// A Redis server.
+    Redis(RedisUrl),
+}
+
+/// A text that names no store of state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateUrlError {
+    /// It means Redis, and is not written well.
+    #[error("this address of a Redis server can't be read: {0}")]
+    Redis(#[from] RedisUrlError),
+    /// It means nothing that this version has.
+    #[error("{0}, or `redis://HOST:PORT`")]
+    Unknown(#[from] StoreUrlError),
 }
 
 /// A text that names no store this version has.
@@ -55,16 +81,20 @@ pub(super) fn without_password(input: &str) -> String {
 }
 
 impl StateUrl {
-    /// Reads `embedded:FILE`.
+    /// Reads `embedded:FILE`, `redis://…` or `rediss://…`.
     ///
     /// # Errors
     /// It is anything else.
-    pub fn parse(input: &str) -> Result<Self, StoreUrlError> {
-        file_of(input, "embedded").map(Self::Embedded).ok_or_else(|| StoreUrlError {
+    pub fn parse(input: &str) -> Result<Self, StateUrlError> {
+        if RedisUrl::is_meant(input) {
+            return Ok(Self::Redis(RedisUrl::parse(input)?));
+        }
+        let unknown = || StoreUrlError {
             input: without_password(input),
             scheme: "embedded",
             example: "embedded:var/state.db",
-        })
+        };
+        Ok(Self::Embedded(file_of(input, "embedded").ok_or_else(unknown)?))
     }
 }
 
@@ -76,15 +106,17 @@ impl Default for StateUrl {
 
 impl fmt::Display for StateUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Embedded(file) = self;
-        write!(f, "embedded:{}", file.display())
+        match self {
+            Self::Embedded(file) => write!(f, "embedded:{}", file.display()),
+            Self::Redis(url) => url.fmt(f),
+        }
     }
 }
 
 impl TryFrom<String> for StateUrl {
-    type Error = StoreUrlError;
+    type Error = StateUrlError;
 
-    fn try_from(input: String) -> Result<Self, StoreUrlError> {
+    fn try_from(input: String) -> Result<Self, StateUrlError> {
         Self::parse(&input)
     }
 }

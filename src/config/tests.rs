@@ -126,13 +126,13 @@ fn sections_without_effect_yet_are_unknown() {
 #[test]
 fn every_problem_is_told_at_once_in_the_order_of_the_file() {
     check(
-        "[server]\nlisten = \"here\"\npublic_url = \"http://login.example.com\"\n\n[state]\nurl = \"redis://:pw@cache:6379\"\n\n[groups]\nowners = \"us\"\n",
+        "[server]\nlisten = \"here\"\npublic_url = \"http://login.example.com\"\n\n[state]\nurl = \"mongodb://:pw@cache:6379\"\n\n[groups]\nowners = \"us\"\n",
         &[
             "2:10 server.listen: `here` is no address with a port [write it as `127.0.0.1:8080`, or `[::]:8080` for every \
              address of this machine]",
             "3:14 server.public_url: `http://login.example.com` is not https; http is for loopback addresses only",
-            "6:7 state.url: `redis://…@cache:6379` names no store of this version; write `embedded:FILE`, as in \
-             `embedded:var/state.db`",
+            "6:7 state.url: `mongodb://…@cache:6379` names no store of this version; write `embedded:FILE`, as in \
+             `embedded:var/state.db`, or `redis://HOST:PORT`",
             "9:1 groups.owners: the group `owners` is built in [leave it out; policies may name it without declaring it]",
         ],
     );

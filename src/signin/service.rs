@@ -15,7 +15,7 @@ use crate::methods::totp::TotpMethod;
 use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
 use crate::signals::{Failures, Lens, Observation};
-use crate::state::{Key, Kind, StateStore};
+use crate::state::StateStore;
 use crate::workers::{HashPool, Pool};
 
 use super::error::SignInError;
@@ -140,7 +140,7 @@ impl Service {
     /// # Errors
     /// One does not.
     pub async fn ready(&self) -> Result<(), SignInError> {
-        self.parts.store.count(&Key::new(Kind::Failures, "ready", "")).await?;
+        self.parts.store.ready().await?;
         self.parts.accounts.is_taken("ready").await?;
         Ok(())
     }

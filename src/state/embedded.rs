@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Bounded, Entry, Key, Kind, MAX_LISTED, MAX_VALUE_BYTES, StateError, StateStore, Ttl};
+use super::{Bounded, Entry, Key, Kind, MAX_LISTED, StateError, StateStore, StoreHealth, Ttl, check_size};
 use crate::clock::Clock;
 
 /// After so many writes the expired rows are removed.
@@ -45,6 +45,8 @@ pub struct EmbeddedStore {
     readers: SqlitePool,
     /// One connection: writers queue here, in order, instead of meeting `SQLITE_BUSY`.
     writer: SqlitePool,
+    /// What it is, for people.
+    name: String,
     clock: Arc<dyn Clock>,
     writes: AtomicU32,
 }
@@ -70,7 +72,8 @@ impl EmbeddedStore {
         let writer = pool(1).connect_with(options.clone()).await.map_err(|error| failed(error.into()))?;
         sqlx::raw_sql(SCHEMA).execute(&writer).await.map_err(|error| failed(error.into()))?;
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(|error| failed(error.into()))?;
-        let store = Self { readers, writer, clock, writes: AtomicU32::new(0) };
+        let name = format!("embedded at {}", path.display());
+        let store = Self { readers, writer, name, clock, writes: AtomicU32::new(0) };
         store.sweep().await?;
         Ok(store)
     }
@@ -125,13 +128,6 @@ fn unavailable(error: sqlx::Error) -> StateError {
 
 fn expiry(now: i64, ttl: Ttl) -> i64 {
     now.saturating_add(i64::from(ttl.as_seconds()) * 1000)
-}
-
-fn check_size(key: &Key, value: &[u8]) -> Result<(), StateError> {
-    if value.len() > MAX_VALUE_BYTES {
-        return Err(StateError::TooLong { key: key.to_string(), bytes: value.len() });
-    }
-    Ok(())
 }
 
 /// A count as SQLite gives it; counts are never negative.
@@ -349,6 +345,14 @@ impl StateStore for EmbeddedStore {
             .map(|row| Ok(Entry { id: row.try_get("id")?, value: row.try_get("value")? }))
             .collect::<Result<_, sqlx::Error>>()
             .map_err(unavailable)
+    }
+
+    async fn ready(&self) -> Result<StoreHealth, StateError> {
+        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM (SELECT 1 FROM entries LIMIT 1)")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(StoreHealth { backend: self.name.clone(), warnings: Vec::new() })
     }
 }
 

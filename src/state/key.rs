@@ -51,20 +51,61 @@ impl Kind {
             Self::MailedCode => "mailed-code",
         }
     }
+
+    /// Whether values of this kind are void once the store has lost or may have lost something: it was restarted, emptied or
+    /// replaced. What one person may use once is void, or a lost write would let it be used twice; what only narrows, or is
+    /// checked against the accounts each time, is not.
+    #[must_use]
+    pub fn is_volatile(self) -> bool {
+        match self {
+            Self::SignIn | Self::MailedCode => true,
+            Self::Session
+            | Self::Device
+            | Self::UserDevice
+            | Self::KnownDevice
+            | Self::Trust
+            | Self::AppDevices
+            | Self::Failures
+            | Self::Pause
+            | Self::ConsumedRequest => false,
+        }
+    }
 }
 
 /// The name of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key(String);
+pub struct Key {
+    kind: Kind,
+    text: String,
+    /// Where the id begins.
+    id: usize,
+}
 
 impl Key {
     /// The entry `id` of this kind and owner. Two different pairs of owner and id never give the same key: anything but
     /// letters, digits, `-`, `_` and `.` is escaped, and a part of more than 128 bytes stands as its SHA-256.
     #[must_use]
     pub fn new(kind: Kind, owner: &str, id: &str) -> Self {
-        let mut key = Self::prefix(kind, owner);
-        push_part(&mut key, id);
-        Self(key)
+        let mut text = Self::prefix(kind, owner);
+        let start = text.len();
+        push_part(&mut text, id);
+        Self { kind, text, id: start }
+    }
+
+    /// What it names.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The part that names the entry among those of its kind and owner, as it is written; may be empty.
+    pub(crate) fn id(&self) -> &str {
+        self.text.get(self.id..).unwrap_or_default()
+    }
+
+    /// The part that all keys of its kind and owner start with.
+    pub(crate) fn family(&self) -> &str {
+        self.text.get(..self.id).unwrap_or_default()
     }
 
     /// What the keys of this kind and owner start with.
@@ -80,13 +121,13 @@ impl Key {
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -122,7 +163,9 @@ mod tests {
     #[test]
     fn a_key_shows_owner_kind_and_id() {
         assert_eq!(Key::new(Kind::SignIn, "ann", "0190").as_str(), "cg:{ann}:signin:0190");
-        assert_eq!(Key::new(Kind::Session, "a}b:c", "x y").as_str(), "cg:{a%7db%3ac}:session:x%20y");
+        let key = Key::new(Kind::Session, "a}b:c", "x y");
+        assert_eq!(key.as_str(), "cg:{a%7db%3ac}:session:x%20y");
+        assert_eq!((key.kind(), key.family(), key.id()), (Kind::Session, "cg:{a%7db%3ac}:session:", "x%20y"));
     }
 
     #[test]

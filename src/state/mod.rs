@@ -9,16 +9,23 @@
 mod contract;
 mod embedded;
 mod key;
+mod redis;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock::{Clock, Entropy};
+use crate::config::{State, StateUrl};
+
 pub use embedded::EmbeddedStore;
 pub use key::{Key, Kind};
+pub use redis::RedisStore;
 pub(crate) use token::token_type;
 
 /// The most bytes one value may have.
@@ -51,10 +58,10 @@ pub enum StateError {
     /// The backend cannot be reached, is full, or failed.
     #[error("the state store does not work")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The store's file cannot be created or opened.
+    /// The store's file or server cannot be opened.
     #[error("cannot open the state store `{path}`")]
     Open {
-        /// The file.
+        /// The file, or the address without its password.
         path: String,
         /// Why.
         #[source]
@@ -99,6 +106,33 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
+/// How a store that works is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// What it is, as in `redis 7.0.15 at redis://localhost:6379/0`; without passwords.
+    pub backend: String,
+    /// What somebody who runs it should change, each in a sentence.
+    pub warnings: Vec<String>,
+}
+
+/// Opens the store that the settings name. Time and randomness are the caller's.
+///
+/// # Errors
+/// It cannot be opened or reached, or is not fit to keep state.
+pub async fn open(
+    settings: &State,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Arc<dyn StateStore>, StateError> {
+    Ok(match &settings.url {
+        StateUrl::Embedded(path) => Arc::new(EmbeddedStore::open(path, clock).await?),
+        StateUrl::Redis(url) => {
+            let (password, ca) = (settings.password_file.as_deref(), settings.ca_file.as_deref());
+            Arc::new(RedisStore::open(url, password, ca, clock, entropy).await?)
+        }
+    })
+}
+
 /// Short-lived entries under keys. Values, counters and sets are apart: a key names one of them, by its [`Kind`]. Nothing is
 /// visible from the instant its lifetime is over.
 #[async_trait]
@@ -141,6 +175,20 @@ pub trait StateStore: Send + Sync {
 
     /// The values of one kind and owner in the order of their ids, `limit` at most (never more than [`MAX_LISTED`]).
     async fn list(&self, kind: Kind, owner: &str, limit: u32) -> Result<Vec<Entry>, StateError>;
+
+    /// Whether sign-ins can rest on the store now, and what about it should be changed. Cheap enough to be asked each second.
+    ///
+    /// # Errors
+    /// It does not work, or its clock and ours disagree too much.
+    async fn ready(&self) -> Result<StoreHealth, StateError>;
+}
+
+/// The same bound on values for every backend.
+fn check_size(key: &Key, value: &[u8]) -> Result<(), StateError> {
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(StateError::TooLong { key: key.to_string(), bytes: value.len() });
+    }
+    Ok(())
 }
 
 /// Writes a record as the bytes of a value.

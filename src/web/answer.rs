@@ -138,9 +138,12 @@ impl Web {
                 Problem::too_many_attempts(context.frame(), seconds, "/signin")
             }
             Failure::SignIn(error) => {
-                if matches!(error, SignInError::Busy) {
-                    retry_after = Some(2);
-                }
+                retry_after = match &error {
+                    SignInError::Busy => Some(2),
+                    // Stores are looked for again within two seconds once they are back.
+                    SignInError::Unavailable { .. } => Some(5),
+                    _ => None,
+                };
                 self.sign_in_problem(context, &error)
             }
         };
@@ -183,7 +186,7 @@ impl Web {
 }
 
 /// An error with everything it was caused by, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
+pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, PayloadConfig, ServiceConfig, get, post, resource, route};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
-use super::answer::{Failure, plain};
+use super::answer::{Chain, Failure, plain};
 use super::context::Web;
 use super::errors::pages::ProblemKind;
 use super::{assets, form, portal, saml, signin};
@@ -88,7 +88,7 @@ async fn ready(web: Data<Web>) -> HttpResponse {
             plain(actix_web::http::StatusCode::OK).body(format!("ready\npolicies {}\n", snapshot.bundle.digest()))
         }
         Err(error) => {
-            tracing::warn!(%error, "not ready");
+            tracing::warn!(error = %Chain(&error), "not ready");
             plain(actix_web::http::StatusCode::SERVICE_UNAVAILABLE).body("not ready\n")
         }
     }

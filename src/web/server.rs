@@ -12,7 +12,7 @@ use crate::accounts::{Accounts, AccountsError, Envelope, EnvelopeError};
 use crate::audit::{AuditError, Journal};
 use crate::clock::{Clock, Entropy};
 use crate::config::secret::{SecretError, ensure_key_file};
-use crate::config::{Loaded, StateUrl};
+use crate::config::Loaded;
 use crate::devices::Devices;
 use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
@@ -22,7 +22,7 @@ use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
 use crate::signals::{Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
-use crate::state::{EmbeddedStore, StateError, StateStore};
+use crate::state::StateError;
 use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
 
 use super::context::Web;
@@ -103,8 +103,7 @@ pub async fn open(
     let secret = ensure_key_file(&config.server.secret_file, sealed.as_deref(), &*entropy)?;
     let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
     let accounts = Accounts::open(&config.accounts, envelope.clone(), clock.clone(), entropy.clone()).await?;
-    let StateUrl::Embedded(path) = &config.state.url;
-    let store: Arc<dyn StateStore> = Arc::new(EmbeddedStore::open(path, clock.clone()).await?);
+    let store = crate::state::open(&config.state, clock.clone(), entropy.clone()).await?;
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
     let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));

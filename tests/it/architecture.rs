@@ -30,6 +30,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("samael", &["saml", "demo"]),
     ("bergshamra", &["saml"]),
     ("sqlx", &["accounts", "state/embedded", "state/embedded.rs"]),
+    ("redis", &["state/redis", "state/redis.rs", "state/mod.rs"]),
     ("actix_web", &["web", "demo", "cli/serve.rs", "cli/demo.rs"]),
     ("askama", &["web", "notify"]),
     ("fluent_bundle", &["i18n"]),

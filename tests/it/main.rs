@@ -15,6 +15,7 @@ mod docs;
 mod harness;
 mod judges;
 mod permits;
+mod redis_faults;
 mod registration;
 mod saml;
 mod signin;

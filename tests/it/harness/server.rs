@@ -32,7 +32,7 @@ pub(crate) const ROLE_DEV: &str = "arn:aws:iam::123456789012:role/Dev";
 pub(crate) const ROLE_ADMIN: &str = "arn:aws:iam::123456789012:role/Admin";
 pub(crate) const PROVIDER: &str = "arn:aws:iam::123456789012:saml-provider/cedargate";
 
-/// What every server of the tests is configured with; `{address}` and `{acs}` are filled in.
+/// What every server of the tests is configured with; `{address}`, `{acs}` and `{state}` are filled in.
 const CONFIG: &str = r#"
 [server]
 listen = "{address}"
@@ -45,7 +45,7 @@ name = "Example Works"
 contact = "it@example.com"
 
 [state]
-url = "embedded:var/state.db"
+{state}
 
 [accounts]
 url = "sqlite:var/accounts.db"
@@ -122,12 +122,25 @@ pub(crate) struct Server {
 #[derive(Default)]
 pub(crate) struct Setup {
     acs: Option<String>,
+    state: Option<String>,
 }
 
 impl Setup {
     /// The wiki is reached at `acs`.
     pub(crate) fn wiki_at(mut self, acs: &str) -> Self {
         self.acs = Some(acs.to_owned());
+        self
+    }
+
+    /// Its state is kept at `url`.
+    pub(crate) fn state(mut self, url: &str) -> Self {
+        self.state = Some(format!("url = \"{url}\""));
+        self
+    }
+
+    /// The same with a server whose certificate `ca_file` signs.
+    pub(crate) fn state_over_tls(mut self, url: &str, ca_file: &Path) -> Self {
+        self.state = Some(format!("url = \"{url}\"\nca_file = \"{}\"", ca_file.display()));
         self
     }
 
@@ -145,7 +158,8 @@ impl Setup {
         for _ in 0..3 {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
             let acs = self.acs.as_deref().unwrap_or("https://wiki.example.com/acs");
-            let config = CONFIG.replace("{address}", &address).replace("{acs}", acs);
+            let state = self.state.as_deref().unwrap_or("url = \"embedded:var/state.db\"");
+            let config = CONFIG.replace("{address}", &address).replace("{acs}", acs).replace("{state}", state);
             fs::write(folder.path().join("config.toml"), config).unwrap();
             let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
             assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
@@ -161,7 +175,8 @@ impl Setup {
     }
 }
 
-fn serve(folder: &Path) -> Result<(Process, Url), String> {
+/// Starts the server on the files of `folder`, or tells what it wrote when it does not start.
+pub(crate) fn serve(folder: &Path) -> Result<(Process, Url), String> {
     let mut command = binary(folder);
     command.arg("serve");
     let process = Process::start("cedargate serve", &mut command);
@@ -245,6 +260,16 @@ impl Server {
         let (process, url) = serve(self.folder.path()).unwrap_or_else(|log| panic!("{log}"));
         assert_eq!(url, self.url);
         self.process = Some(process);
+    }
+
+    /// A second process on the same files, known by the same address: another node, and its port.
+    pub(crate) fn another_node(&self) -> (Process, u16) {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = binary(self.folder.path());
+        command.arg("serve").env("CEDARGATE_SERVER__LISTEN", address.to_string());
+        let process = Process::start("another cedargate serve", &mut command);
+        process.wait_for("listening on ", START).unwrap_or_else(|log| panic!("{log}"));
+        (process, address.port())
     }
 
     /// What the server wrote so far.

@@ -1,0 +1,263 @@
+//! A real `cedargate serve` on a real Redis server that is restarted, emptied, slow, refusing, full and gone: access narrows,
+//! a page says so, and nobody has to restart cedargate.
+
+use std::time::Duration;
+
+use cedargate::clock::Stopwatch;
+use reqwest::StatusCode;
+
+use crate::harness::client::{Client, Form, Page};
+use crate::harness::people::PASSWORD;
+use crate::harness::redis::Redis;
+use crate::harness::repository;
+use crate::harness::server::{Setup, copy_folder, serve};
+
+/// How long a fault may take to be noticed, and the way back to be found.
+const SOON: Duration = Duration::from_secs(30);
+
+/// The page that asks `username` for a code.
+async fn half_way(client: &Client, username: &str) -> Page {
+    let page = client.get("/").await;
+    let page = client.submit(&page.form("/signin").set("username", username)).await;
+    let page = client.submit(&page.form("/signin/password").set("password", PASSWORD)).await;
+    assert!(page.find_form("/signin/totp").is_some(), "{page:?}");
+    page
+}
+
+fn with_code(page: &Page, code: &str) -> Form {
+    page.form("/signin/totp").set("code", code)
+}
+
+/// The page that tells people to wait: 503, when to come again, a heading and a reference for whoever they ask.
+fn assert_told_to_wait(name: &str, page: &Page) {
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{name}: {page:?}");
+    let seconds: u32 =
+        page.header("retry-after").parse().unwrap_or_else(|_| panic!("{name}: no Retry-After: {page:?}"));
+    assert!((1..=60).contains(&seconds), "{name}: {seconds}");
+    assert!(!page.text("h1").is_empty(), "{name}: {page:?}");
+    assert!(!page.body.contains("SAMLResponse") && !page.body.contains("redis"), "{name}: {page:?}");
+}
+
+/// Whether `client` sees the portal; a page that says to wait is no answer yet.
+fn portal(page: &Page) -> Option<bool> {
+    (page.status == StatusCode::OK).then(|| page.find_form("/signout").is_some())
+}
+
+/// Asks until there is an answer.
+async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let poll = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, poll).await.unwrap_or_else(|_| panic!("{what} took too long"))
+}
+
+async fn until_status(client: &Client, path: &str, status: StatusCode) {
+    until(&format!("{path} with {status}"), async || (client.get(path).await.status == status).then_some(())).await;
+}
+
+/// While it lasts, whoever is signed in or signing in is told to wait; the process itself is well.
+async fn assert_everybody_waits(name: &str, signed_in: &Client, underway: (&Client, &Form)) {
+    assert_told_to_wait(name, &signed_in.get("/").await);
+    assert_told_to_wait(name, &signed_in.follow("/launch/wiki").await);
+    assert_told_to_wait(name, &underway.0.submit(underway.1).await);
+    assert_eq!(signed_in.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE, "{name}");
+    assert_eq!(signed_in.get("/healthz").await.status, StatusCode::OK, "{name}");
+}
+
+#[tokio::test]
+async fn a_restart_keeps_who_is_signed_in_and_voids_what_was_underway() {
+    let mut redis = Redis::start();
+    let server = Setup::default().state(&redis.url()).start();
+    let (ann, bob) = (server.client(), server.client());
+    ann.sign_in(server.person("ann")).await;
+    let page = half_way(&bob, "bob").await;
+    let cookies = ann.cookies();
+
+    redis.restart();
+    let signed_in = until("the portal", async || portal(&ann.get("/").await)).await;
+    assert!(signed_in && ann.cookies() == cookies, "the session holds");
+    let page = bob.submit(&with_code(&page, &server.person("bob").code())).await;
+    assert!(page.status.is_client_error(), "a sign-in from before is void: {page:?}");
+    assert!(!page.attributes("main a", "href").is_empty(), "and there is a way on: {page:?}");
+    assert!(bob.get("/").await.find_form("/signin").is_some(), "nobody is signed in");
+    bob.sign_in(server.person("bob")).await;
+    assert!(server.log().contains("was restarted, replaced or emptied"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn an_emptied_store_signs_everybody_out_and_goes_on() {
+    let redis = Redis::start();
+    let server = Setup::default().state(&redis.url()).start();
+    let (ann, bob) = (server.client(), server.client());
+    ann.sign_in(server.person("ann")).await;
+    let page = half_way(&bob, "bob").await;
+
+    assert_eq!(redis.cli(&["FLUSHALL"]), "OK");
+    assert!(ann.get("/").await.find_form("/signin").is_some(), "nobody is signed in");
+    let used = server.person("ann").used_code();
+    let page = bob.submit(&with_code(&page, &server.person("bob").code())).await;
+    assert!(page.status.is_client_error(), "{page:?}");
+    let page = half_way(&ann, "ann").await;
+    let page = ann.submit(&with_code(&page, &used)).await;
+    assert!(page.find_form("/signin/totp").is_some(), "a code that was used stays used: {page:?}");
+    ann.sign_in(server.person("ann")).await;
+}
+
+#[tokio::test]
+async fn while_redis_is_gone_everybody_waits_and_then_goes_on() {
+    let mut redis = Redis::start();
+    let server = Setup::default().state(&redis.url()).start();
+    let (ann, bob) = (server.client(), server.client());
+    ann.sign_in(server.person("ann")).await;
+    let page = half_way(&bob, "bob").await;
+
+    redis.stop();
+    assert_everybody_waits("gone", &ann, (&bob, &with_code(&page, "123456"))).await;
+    let quick = Stopwatch::start();
+    for _ in 0..20 {
+        assert_told_to_wait("gone", &ann.get("/").await);
+    }
+    assert!(quick.micros() < 20_000_000, "nobody waits for a dead server");
+    redis.restart();
+    until_status(&ann, "/readyz", StatusCode::OK).await;
+    assert_eq!(portal(&ann.get("/").await), Some(true), "the session was lost");
+    bob.sign_in(server.person("bob")).await;
+}
+
+#[tokio::test]
+async fn a_slow_redis_is_given_up_within_seconds() {
+    let redis = Redis::start();
+    let server = Setup::default().state(&redis.url()).start();
+    let ann = server.client();
+    ann.sign_in(server.person("ann")).await;
+
+    redis.cli(&["CLIENT", "PAUSE", "6000", "ALL"]);
+    let patience = Stopwatch::start();
+    assert_told_to_wait("slow", &ann.get("/").await);
+    assert!(patience.micros() < 5_000_000, "{} µs", patience.micros());
+    assert_eq!(ann.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(ann.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    until_status(&ann, "/readyz", StatusCode::OK).await;
+    assert_eq!(portal(&ann.get("/").await), Some(true), "the session was lost");
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_us_is_asked_again_until_it_does_not() {
+    let redis = Redis::with("user cedargate on >right ~cg:* +@all");
+    let server = Setup::default().state(&redis.url_as("cedargate", "right")).start();
+    let (ann, bob) = (server.client(), server.client());
+    ann.sign_in(server.person("ann")).await;
+    let page = half_way(&bob, "bob").await;
+
+    // A permission less: told by name. The connection stays.
+    redis.cli(&["ACL", "SETUSER", "cedargate", "-evalsha"]);
+    assert_everybody_waits("no permission", &ann, (&bob, &with_code(&page, "123456"))).await;
+    assert!(server.log().contains("evalsha"), "the log names what is missing: {}", server.log());
+    redis.cli(&["ACL", "SETUSER", "cedargate", "+evalsha"]);
+    until_status(&ann, "/readyz", StatusCode::OK).await;
+    assert_eq!(portal(&ann.get("/").await), Some(true));
+
+    // Another password: new connections are refused.
+    redis.cli(&["ACL", "SETUSER", "cedargate", "resetpass", ">other"]);
+    redis.cli(&["CLIENT", "KILL", "USER", "cedargate"]);
+    assert_everybody_waits("wrong password", &ann, (&bob, &with_code(&page, "123456"))).await;
+    redis.cli(&["ACL", "SETUSER", "cedargate", "resetpass", ">right"]);
+    until_status(&ann, "/readyz", StatusCode::OK).await;
+    bob.sign_in(server.person("bob")).await;
+    assert!(!server.log().contains(":right@"), "the password is in the log");
+}
+
+#[tokio::test]
+async fn a_full_redis_lets_nobody_in_and_loses_nothing() {
+    let redis = Redis::start();
+    let server = Setup::default().state(&redis.url()).start();
+    let (ann, bob) = (server.client(), server.client());
+    ann.sign_in(server.person("ann")).await;
+    let page = half_way(&bob, "bob").await;
+    let entries = redis.cli(&["DBSIZE"]);
+
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = bob.submit(&with_code(&page, &server.person("bob").code())).await;
+    assert_told_to_wait("full", &refused);
+    let asked = server.client();
+    let page = asked.get("/").await;
+    let page = asked.submit(&page.form("/signin").set("username", "ann")).await;
+    assert_told_to_wait("full", &asked.submit(&page.form("/signin/password").set("password", PASSWORD)).await);
+    // Nothing leaves that cannot be counted.
+    let before = server.audit().matches("\"released\"").count();
+    assert_told_to_wait("full", &ann.follow("/launch/wiki").await);
+    assert_eq!(server.audit().matches("\"released\"").count(), before);
+    assert!(server.log().contains("is full: raise its `maxmemory`"), "{}", server.log());
+    assert_eq!(redis.cli(&["DBSIZE"]), entries, "nothing was lost, and nothing written by halves");
+
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(portal(&ann.get("/").await), Some(true));
+    let page = ann.follow("/launch/wiki").await;
+    assert!(page.body.contains("SAMLResponse"), "{page:?}");
+    bob.sign_in(server.person("bob")).await;
+}
+
+#[tokio::test]
+async fn over_tls_as_a_user_with_few_permissions_people_sign_in() {
+    let documented = std::fs::read_to_string(repository("docs/state.md")).unwrap();
+    let user = documented.lines().find(|line| line.starts_with("user cedargate ")).unwrap();
+    let redis = Redis::tls(&user.replace("PASSWORD", "s3cret"));
+    let server = Setup::default().state_over_tls(&redis.url_as("cedargate", "s3cret"), &redis.ca_file()).start();
+    let ann = server.client();
+    ann.sign_in(server.person("ann")).await;
+    let page = ann.follow("/launch/wiki").await;
+    assert!(page.body.contains("SAMLResponse"), "{page:?}");
+    assert_eq!(ann.get("/readyz").await.status, StatusCode::OK);
+    assert!(!server.log().contains("s3cret"), "the password is in the log");
+}
+
+#[tokio::test]
+async fn a_sign_in_may_take_each_step_at_another_node() {
+    let redis = Redis::start();
+    let server = Setup::default().state(&redis.url()).start();
+    let (_other, port) = server.another_node();
+    let client = server.client();
+    let at_other = |mut form: Form| {
+        form.action.set_port(Some(port)).unwrap();
+        form
+    };
+    let page = client.get("/").await;
+    let page = client.submit(&page.form("/signin").set("username", "ann")).await;
+    let sent_on = client.submit(&at_other(page.form("/signin/password").set("password", PASSWORD))).await;
+    let page =
+        if sent_on.status == StatusCode::SEE_OTHER { client.get(sent_on.header("location")).await } else { sent_on };
+    assert!(page.find_form("/signin/totp").is_some(), "{page:?}");
+    let form = page.form("/signin/totp").set("code", &server.person("ann").code());
+    let elsewhere = at_other(form.clone());
+    let (here, there) = futures::join!(client.submit(&form), client.submit(&elsewhere));
+    let through =
+        [&here, &there].iter().filter(|page| page.status.is_success() || page.status.is_redirection()).count();
+    assert_eq!(through, 1, "of one form sent to two nodes one goes on: {here:?} {there:?}");
+}
+
+#[tokio::test]
+async fn it_does_not_start_on_a_redis_it_cannot_rest_on() {
+    let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
+    copy_folder(&repository("policies"), &folder.path().join("policies"));
+    let config = std::fs::read_to_string(repository("config.toml")).unwrap();
+    let check = |url: &str, said: &str| {
+        let (before, after) =
+            config.split_once("[state]\nurl = \"embedded:var/state.db\"").expect("the shipped config");
+        let config = format!("{before}[state]\nurl = \"{url}\"{after}");
+        std::fs::write(folder.path().join("config.toml"), config.replace(":8080", ":0")).unwrap();
+        let log = serve(folder.path()).err().unwrap_or_else(|| panic!("it starts on {url}"));
+        assert!(log.contains(said), "`{said}` is not in:\n{log}");
+        assert!(!log.contains("s3cret"), "{log}");
+    };
+    let evicting = Redis::with("maxmemory 64mb\nmaxmemory-policy allkeys-lru");
+    check(&evicting.url(), "set `maxmemory-policy noeviction`");
+    let mut redis = Redis::with("user cedargate on >right ~cg:* +@all");
+    check(&redis.url_as("cedargate", "s3cret"), "authentication failed");
+    let url = redis.url_as("cedargate", "s3cret");
+    redis.stop();
+    check(&url, "Connection refused");
+}
