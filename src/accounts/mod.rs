@@ -18,7 +18,17 @@ mod users;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod outbox_contract;
+#[path = "contract.rs"]
+#[allow(
+    clippy::duplicate_mod,
+    dead_code,
+    reason = "the same suite for the other database, which it tells by the module's name"
+)]
+mod contract_on_postgres;
+#[cfg(test)]
+#[path = "../../tests/it/harness/postgres.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
+mod postgres_server;
 
 pub use authenticators::{Authenticator, MAX_AUTHENTICATORS, TotpRecord};
 pub use envelope::{Binding, Envelope, EnvelopeError, Sealed};

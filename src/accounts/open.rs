@@ -35,8 +35,8 @@ const NO_LIMIT: &str = "SET statement_timeout = 0";
 /// An epoch that rose must not fall back after a power cut.
 const SQLITE_SETTINGS: &str =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON";
-/// What a URL takes as it is.
-const URL_TEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+/// What the address of a file takes as it is.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
 
 impl Accounts {
     /// Opens the database; creates tables where missing, and migrates older ones. A SQLite file is made when it is missing,
@@ -145,7 +145,7 @@ fn sqlite_url(path: &Path) -> Result<String, AccountsError> {
     let failed = |source| AccountsError::Create { path: path.to_owned(), source };
     let absolute = std::path::absolute(path).map_err(failed)?;
     let text = absolute.to_str().ok_or_else(|| failed(std::io::Error::other("the path is no UTF-8 text")))?;
-    Ok(format!("sqlite://{}", encoded(text)))
+    Ok(format!("sqlite://{}", utf8_percent_encode(text, PATH)))
 }
 
 fn postgres_url(settings: &Settings, url: &PostgresUrl) -> Result<String, AccountsError> {
@@ -183,7 +183,7 @@ fn postgres_url(settings: &Settings, url: &PostgresUrl) -> Result<String, Accoun
 }
 
 fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, URL_TEXT).to_string()
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// Makes folder and empty file; SQLite gives its side files the mode of the database file.
@@ -197,3 +197,6 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

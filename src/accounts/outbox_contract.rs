@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::contract::{Fresh, fresh, new_user, open};
 use super::*;
+use super::{Fresh, fresh, new_user, open};
 use crate::clock::{Clock as _, Timestamp};
 use crate::domain::{EmailAddress, UserId};
 
@@ -162,7 +162,11 @@ async fn mails_of_the_first_version_are_kept_and_sent() {
         "DROP TABLE old",
         "DELETE FROM _sqlx_migrations WHERE version = 2",
     ] {
-        sqlx::query(statement).execute(&accounts.pool).await.unwrap();
+        let statement = match folder {
+            Home::Sqlite(_) => statement.to_owned(),
+            Home::Postgres(_) => statement.replace("BLOB", "BYTEA"),
+        };
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&accounts.pool).await.unwrap();
     }
     accounts.close().await;
     let accounts = open(&folder, &Arc::clone(&clock), 1).await.unwrap();

@@ -89,11 +89,8 @@ impl StateUrl {
         if RedisUrl::is_meant(input) {
             return Ok(Self::Redis(RedisUrl::parse(input)?));
         }
-        let unknown = || StoreUrlError {
-            input: without_password(input),
-            scheme: "embedded",
-            example: "embedded:var/state.db",
-        };
+        let unknown =
+            || StoreUrlError { input: without_password(input), scheme: "embedded", example: "embedded:var/state.db" };
         Ok(Self::Embedded(file_of(input, "embedded").ok_or_else(unknown)?))
     }
 }
