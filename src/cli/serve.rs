@@ -21,8 +21,8 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let address = loaded.config.server.listen;
     actix_web::rt::System::new().block_on(async {
         let listener = TcpListener::bind(address).with_context(|| format!("can't listen on `{address}`"))?;
-        let surroundings =
-            Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery: Delivery::Nobody };
+        let delivery = if loaded.config.mail.is_some() { Delivery::Outbox } else { Delivery::Nobody };
+        let surroundings = Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery };
         let opened = open(loaded, &listener, surroundings, |observer| Arc::new(observer)).await?;
         let url = opened.web.service.snapshot().public_url.clone();
         let server = serve(listener, opened.web, |_| {})?;

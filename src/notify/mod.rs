@@ -2,6 +2,7 @@
 //! knows a mail server.
 
 mod activation;
+mod alert;
 mod notice;
 
 use askama::Template;
@@ -11,6 +12,9 @@ use crate::clock::Timestamp;
 use crate::domain::Language;
 
 pub use activation::{ActivationMail, activation_link};
+pub use alert::{
+    AlertKind, AlertMail, Origin, RefusedVisitsMail, SecurityAlertMail, alert, refused_visits, security_alert,
+};
 pub use notice::{NoticeKind, NoticeMail, notice};
 
 /// A mail could not be written.

@@ -25,6 +25,12 @@ pub enum Kind {
     Pause,
     /// A value: a request id that was answered.
     ConsumedRequest,
+    /// A value: somebody was told of something.
+    Told,
+    /// A counter: mails about one person, or visits to be told of.
+    AlertCount,
+    /// A set: the networks from which visitors were refused within one hour.
+    RefusedNetworks,
 }
 
 impl Kind {
@@ -40,6 +46,9 @@ impl Kind {
             Self::Failures => "failures",
             Self::Pause => "pause",
             Self::ConsumedRequest => "request",
+            Self::Told => "told",
+            Self::AlertCount => "alerts",
+            Self::RefusedNetworks => "refused-networks",
         }
     }
 }
