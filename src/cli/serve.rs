@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::signin::Delivery;
+use crate::web::mailing::Mailing;
 use crate::web::server::{Surroundings, open, serve};
 
 /// Runs until a signal says to stop.
@@ -25,9 +26,13 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
         let surroundings = Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery };
         let opened = open(loaded, &listener, surroundings, |observer| Arc::new(observer)).await?;
         let url = opened.web.service.snapshot().public_url.clone();
+        let mailing = opened.courier.map(|courier| Mailing::start(courier, opened.web.clone()));
         let server = serve(listener, opened.web, |_| {})?;
         writeln!(std::io::stdout().lock(), "listening on {}", url.as_str())?;
         server.await?;
+        if let Some(mailing) = mailing {
+            mailing.stop().await;
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

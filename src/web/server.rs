@@ -16,6 +16,7 @@ use crate::config::{AccountsUrl, Loaded, StateUrl};
 use crate::devices::Devices;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
+use crate::notify::{Courier, Smtp, SmtpError};
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
@@ -67,6 +68,8 @@ pub enum OpenError {
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
+    Mail(#[from] SmtpError),
+    #[error(transparent)]
     Zone(#[from] ZoneError),
     #[error(transparent)]
     Hashing(#[from] HashError),
@@ -82,6 +85,8 @@ pub struct Opened {
     pub web: Data<Web>,
     /// People and mails.
     pub accounts: Accounts,
+    /// Sends the mails, where `[mail]` says how.
+    pub courier: Option<Courier>,
 }
 
 /// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known.
@@ -102,7 +107,9 @@ pub async fn open(
     let AccountsUrl::Sqlite(path) = &config.accounts.url;
     let secret = ensure_key_file(&config.server.secret_file, path, &*entropy)?;
     let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
+    let smtp = config.mail.as_ref().map(Smtp::new).transpose()?;
     let accounts = Accounts::open(path, envelope.clone(), clock.clone(), entropy.clone()).await?;
+    let courier = smtp.map(|smtp| Courier::new(accounts.clone(), Arc::new(smtp), clock.clone(), entropy.clone()));
     let StateUrl::Embedded(path) = &config.state.url;
     let store: Arc<dyn StateStore> = Arc::new(EmbeddedStore::open(path, clock.clone()).await?);
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
@@ -139,7 +146,7 @@ pub async fn open(
         entropy: entropy.clone(),
     };
     let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies });
-    Ok(Opened { web, accounts })
+    Ok(Opened { web, accounts, courier })
 }
 
 /// Serves until a signal says to stop; requests underway are finished first.
