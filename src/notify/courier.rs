@@ -155,12 +155,12 @@ impl Courier {
         };
         let next_try = self.later(seconds);
         let is_last = stored.mail.expires.is_some_and(|expires| next_try >= expires);
+        self.accounts.mail_failed(mail, next_try, &error.to_string()).await?;
         if is_last {
             tracing::error!(mail.id = %stored.id, mail.attempts = attempts, %error, "a mail is given up");
         } else {
             tracing::warn!(mail.id = %stored.id, mail.attempts = attempts, %error, "a mail could not be sent");
         }
-        self.accounts.mail_failed(mail, next_try, &error.to_string()).await?;
         Ok(())
     }
 
