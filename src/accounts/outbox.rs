@@ -187,7 +187,7 @@ impl Accounts {
     }
 
     /// Hands out up to `limit` (at most 100) due mails, the awaited ones first, for `seconds`: nobody else gets them before.
-    /// A mail that does not open is given up, so that it holds up no other.
+    /// What is of no use any more is given up, and so is a mail that does not open, so that it holds up no other.
     ///
     /// # Errors
     /// The database failed.
@@ -203,6 +203,13 @@ impl Accounts {
         if due.is_none() {
             return Ok(Vec::new());
         }
+        sqlx::query(
+            "UPDATE outbox SET given_up_at = $1 WHERE sent_at IS NULL AND given_up_at IS NULL AND expires_at <= $1 \
+             AND (leased_until IS NULL OR leased_until <= $1)",
+        )
+        .bind(now)
+        .execute(&self.pool)
+        .await?;
         // The conditions stand twice: of two callers that chose the same mail, the second finds it leased.
         let rows: Vec<Row> = sqlx::query_as(concat!(
             "UPDATE outbox SET leased_until = $2, attempts = attempts + 1 WHERE id IN (\

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::signals::Plain;
 use crate::signin::Delivery;
+use crate::web::mailing::Mailing;
 use crate::web::server::{Surroundings, open, serve};
 
 /// Runs until a signal says to stop.
@@ -22,13 +23,17 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let address = loaded.config.server.listen;
     actix_web::rt::System::new().block_on(async {
         let listener = TcpListener::bind(address).with_context(|| format!("can't listen on `{address}`"))?;
-        let surroundings =
-            Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery: Delivery::Nobody };
+        let delivery = if loaded.config.mail.is_some() { Delivery::Outbox } else { Delivery::Nobody };
+        let surroundings = Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery };
         let opened = open(loaded, &listener, surroundings, Arc::new(Plain)).await?;
         let url = opened.web.service.snapshot().public_url.clone();
+        let mailing = opened.courier.map(|courier| Mailing::start(courier, opened.web.clone()));
         let server = serve(listener, opened.web, |_| {})?;
         writeln!(std::io::stdout().lock(), "listening on {}", url.as_str())?;
         server.await?;
+        if let Some(mailing) = mailing {
+            mailing.stop().await;
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

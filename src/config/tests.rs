@@ -112,7 +112,7 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
 
 #[test]
 fn sections_without_effect_yet_are_unknown() {
-    for section in ["mail", "geoip", "metrics"] {
+    for section in ["geoip", "metrics"] {
         let problems = problems(&format!("[{section}]\nurl = \"x\""), &[]);
         assert!(
             problems[0].starts_with(&format!("1:2 {section}: unknown key `{section}` [known here: ")),
@@ -121,6 +121,24 @@ fn sections_without_effect_yet_are_unknown() {
     }
     let problems = problems("[[apps]]\nid = \"a\"\nmetadata = \"a.xml\"", &[]);
     assert!(problems[0].starts_with("3:1 apps[0].metadata: unknown key `metadata`"), "{problems:?}");
+}
+
+#[test]
+fn what_is_wrong_with_mail_is_told_at_its_key() {
+    check(
+        "[mail]\nurl = \"smtp://ann:hunter2@mail.example.com\"\ntls = \"startls\"\nsecurity_team = [\"soc\"]",
+        &[
+            "1:2 mail.from: `from` is missing",
+            "2:7 mail.url: the address of the mail server has more than scheme, host and port; name and password stand \
+             in `username` and `password_file`",
+            "3:7 mail.tls: `startls` is not one of `none`, `starttls` [did you mean `starttls`?]",
+            "4:18 mail.security_team[0]: `soc` is no email address: write it as name@example.com, 254 characters at most",
+        ],
+    );
+    check(
+        "[mail]\nurl = \"smtp://mail.example.com\"\nfrom = \"login@example.com\"\npassword_file = \"x\"",
+        &["4:17 mail.password_file: there is no `username` to this password [add `username`]"],
+    );
 }
 
 #[test]
@@ -498,6 +516,7 @@ mod reference {
             "policies",
             "saml",
             "audit",
+            "mail",
             "apps",
             "apps.roles",
         ];

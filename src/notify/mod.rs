@@ -1,9 +1,12 @@
-//! Building of mails: subject, plain text and HTML, in the reader's language. Sending is another matter; nothing here
-//! knows a mail server.
+//! Mails: building them (subject, plain text and HTML, in the reader's language), and sending what waits in the outbox. What
+//! is worth a mail is not known here.
 
 mod activation;
+mod alert;
 mod code;
+mod courier;
 mod notice;
+mod smtp;
 
 use askama::Template;
 use jiff::tz::TimeZone;
@@ -12,8 +15,13 @@ use crate::clock::Timestamp;
 use crate::domain::Language;
 
 pub use activation::{ActivationMail, activation_link};
+pub use alert::{
+    AlertKind, AlertMail, Origin, RefusedVisitsMail, SecurityAlertMail, alert, refused_visits, security_alert,
+};
 pub use code::{CodeMail, sign_in_code};
+pub use courier::{Carrier, Courier, Round, SendError};
 pub use notice::{NoticeKind, NoticeMail, notice};
+pub use smtp::{Smtp, SmtpError};
 
 /// A mail could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use cedar_policy::{Effect, Policy, PolicyId as CedarId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    ActionConstraint, Effect, Policy, PolicyId as CedarId, PolicySet, Schema, ValidationMode, Validator,
+};
 use jiff::civil::Date;
 use miette::Diagnostic;
 
 use super::annotations::{self, Annotations};
 use super::errors::{BundleError, BundleErrors};
 use super::literals::{self, Mentioned};
+use super::notify::Outcome;
 use super::positive;
 use super::question::Question;
 use super::request::{self, Names, Prepared, RequestError, STEPS, Shown};
@@ -82,6 +85,8 @@ pub struct Bundle {
     /// What is in force, by the step it can apply to: a policy is asked about the steps of its scope only.
     sets: HashMap<Step, Sets>,
     shadow: HashMap<Step, Sets>,
+    /// What is in force for the action `notify`.
+    notify: Sets,
     mentioned: Mentioned,
 }
 
@@ -122,7 +127,9 @@ impl Bundle {
             .fold(Mentioned::default(), |mentioned, uid| mentioned.with(&uid));
         let sets = collect(&policies, Standing::InForce, &names).map_err(|error| at_schema(error.to_string()))?;
         let shadow = collect(&policies, Standing::Shadow, &names).map_err(|error| at_schema(error.to_string()))?;
-        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, mentioned })
+        let notify = sets_of(&policies, Standing::InForce, |scope| names.covers_notify(scope))
+            .map_err(|error| at_schema(error.to_string()))?;
+        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, notify, mentioned })
     }
 
     /// SHA-256 over the schema, the policies and the names they may use, in hex.
@@ -168,6 +175,10 @@ impl Bundle {
 
     pub(super) fn shadow_sets(&self, step: Step) -> Option<&Sets> {
         self.shadow.get(&step)
+    }
+
+    pub(super) fn notify_sets(&self) -> &Sets {
+        &self.notify
     }
 
     pub(super) fn mentioned(&self) -> Mentioned {
@@ -316,17 +327,21 @@ fn collect(
     standing: Standing,
     names: &Names,
 ) -> Result<HashMap<Step, Sets>, Box<cedar_policy::PolicySetError>> {
-    let of = |effect: Effect, step: Step| {
-        let chosen = policies.iter().filter(|stored| {
-            let policy = &stored.policy;
-            stored.standing == standing && policy.effect() == effect && names.covers(step, &policy.action_constraint())
+    STEPS.into_iter().map(|step| Ok((step, sets_of(policies, standing, |scope| names.covers(step, scope))?))).collect()
+}
+
+fn sets_of(
+    policies: &[Stored],
+    standing: Standing,
+    covers: impl Fn(&ActionConstraint) -> bool,
+) -> Result<Sets, Box<cedar_policy::PolicySetError>> {
+    let of = |effect: Effect| {
+        let chosen = policies.iter().map(|stored| (stored.standing, &stored.policy)).filter(|(stands, policy)| {
+            *stands == standing && policy.effect() == effect && covers(&policy.action_constraint())
         });
-        PolicySet::from_policies(chosen.map(|stored| stored.policy.clone())).map_err(Box::new)
+        PolicySet::from_policies(chosen.map(|(_, policy)| policy.clone())).map_err(Box::new)
     };
-    STEPS
-        .into_iter()
-        .map(|step| Ok((step, Sets { permits: of(Effect::Permit, step)?, forbids: of(Effect::Forbid, step)? })))
-        .collect()
+    Ok(Sets { permits: of(Effect::Permit)?, forbids: of(Effect::Forbid)? })
 }
 
 /// One name for everything that decides: equal digests decide alike.
@@ -393,6 +408,9 @@ fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), 
     let prepared = Prepared::new(names, vocabulary, &q)?;
     for step in STEPS.into_iter().filter(|step| *step != Step::Visit && names.has(*step)) {
         prepared.ask(step, app.roles.first(), Shown::of(&q), Some(schema))?;
+    }
+    for outcome in Outcome::ALL {
+        prepared.ask_notify(outcome, Shown::of(&q), Some(schema))?;
     }
     Ok(())
 }

@@ -105,7 +105,7 @@ impl Bundle {
         }
     }
 
-    fn authorize(&self, sets: Option<&Sets>, asked: &Asked) -> Applied {
+    pub(super) fn authorize(&self, sets: Option<&Sets>, asked: &Asked) -> Applied {
         let mut applied = Applied::default();
         // No policy speaks of the step, so none permits it.
         let Some(sets) = sets else { return applied };

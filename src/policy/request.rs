@@ -7,6 +7,7 @@ use cedar_policy::{
     RestrictedExpression as Expr, Schema,
 };
 
+use super::notify::Outcome;
 use super::question::Question;
 use super::vocabulary::Vocabulary;
 use crate::domain::{
@@ -64,7 +65,12 @@ pub(super) struct Names {
     signal: EntityTypeName,
     /// The action of each step with its ancestors.
     actions: HashMap<Step, Entity>,
+    /// The action `notify`, where the schema has it.
+    notify: Option<Entity>,
 }
+
+/// The action that is asked after a decision. It is no step: nobody takes it.
+const NOTIFY: &str = "notify";
 
 /// The steps there are, for checks over all of them.
 pub(super) const STEPS: [Step; 10] = [
@@ -86,7 +92,15 @@ const MAY_LACK: [Step; 1] = [Step::RemoveDevice];
 impl Names {
     /// Whether a policy's scope holds the action of `step`. What it does not hold can never apply to that step.
     pub(super) fn covers(&self, step: Step, scope: &ActionConstraint) -> bool {
-        let Some(action) = self.actions.get(&step) else { return false };
+        self.actions.get(&step).is_some_and(|action| Self::in_scope(action, scope))
+    }
+
+    /// Whether a policy's scope holds the action `notify`.
+    pub(super) fn covers_notify(&self, scope: &ActionConstraint) -> bool {
+        self.notify.as_ref().is_some_and(|action| Self::in_scope(action, scope))
+    }
+
+    fn in_scope(action: &Entity, scope: &ActionConstraint) -> bool {
         let (uid, parents) = (action.uid(), action.clone().into_inner().2);
         match scope {
             ActionConstraint::Any => true,
@@ -116,7 +130,9 @@ impl Names {
                 (step, Entity::new_no_attrs(uid, ancestors))
             })
             .collect();
+        let notify = hierarchy.get(&uid(&action, NOTIFY)).cloned();
         Ok(Self {
+            notify,
             user: "User".parse()?,
             group: "Group".parse()?,
             anonymous: "Anonymous".parse()?,
@@ -275,6 +291,29 @@ impl<'a> Prepared<'a> {
         let action = uid(&names.action, step.action());
         let request = Request::new(user, action, resource, context, schema).map_err(Box::new)?;
         Ok(Asked { request, entities })
+    }
+
+    /// The question whether somebody is to be told of how a sign-in came out; `None` when the schema does not know it.
+    pub(super) fn ask_notify(
+        &self,
+        outcome: Outcome,
+        shown: Shown,
+        schema: Option<&Schema>,
+    ) -> Result<Option<Asked>, RequestError> {
+        let names = self.names;
+        let Some(action) = &names.notify else { return Ok(None) };
+        let sign_in = Expr::new_record(self.context(Step::SignIn, shown)?).map_err(Box::new)?;
+        let context =
+            [("sign_in".to_owned(), sign_in), ("outcome".to_owned(), Expr::new_string(outcome.code().to_owned()))];
+        let context = Context::from_pairs(context).map_err(Box::new)?;
+        let mut entities = self.people_and_places.clone();
+        entities.push(names.app(self.q.app)?);
+        entities.push(action.clone());
+        let entities = Entities::from_entities(entities, schema).map_err(Box::new)?;
+        let user = uid(&names.user, self.q.user.username.as_str());
+        let app = uid(&names.app, self.q.app.id.as_str());
+        let request = Request::new(user, action.uid(), app, context, schema).map_err(Box::new)?;
+        Ok(Some(Asked { request, entities }))
     }
 
     fn context(&self, step: Step, shown: Shown) -> Result<Vec<(String, Expr)>, RequestError> {

@@ -25,8 +25,14 @@ pub(super) fn shipped_sources() -> PolicySources {
             file!("20-network.cedar"),
             file!("30-devices.cedar"),
             file!("40-time-risk.cedar"),
+            file!("50-notify.cedar"),
         ],
-        tests: vec![file!("tests/base.toml"), file!("tests/aws.toml"), file!("tests/conditions.toml")],
+        tests: vec![
+            file!("tests/base.toml"),
+            file!("tests/aws.toml"),
+            file!("tests/conditions.toml"),
+            file!("tests/alerts.toml"),
+        ],
     }
 }
 
@@ -61,6 +67,13 @@ pub(super) fn today() -> jiff::civil::Date {
 
 pub(super) fn shipped() -> Bundle {
     Bundle::parse(&shipped_sources(), vocabulary(), today()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The shipped policies and these.
+pub(super) fn shipped_with(policies: &str) -> Bundle {
+    let mut sources = shipped_sources();
+    sources.policies.push(SourceFile { path: "90-more.cedar".to_owned(), text: policies.to_owned() });
+    Bundle::parse(&sources, vocabulary(), today()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// A set of these policies alone.

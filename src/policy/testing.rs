@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::bundle::{Bundle, SourceFile};
+use super::notify::Alerts;
 use super::planner::{self, Goal, Repertoire};
 use super::question::Question;
 use crate::clock::Timestamp;
@@ -85,6 +86,15 @@ struct Case {
     offers: Option<Vec<Method>>,
     by: Option<BTreeSet<String>>,
     roles: Option<BTreeSet<RoleName>>,
+    alerts: Option<BTreeSet<Audience>>,
+}
+
+/// Whom an alert goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Audience {
+    User,
+    Security,
 }
 
 /// The steps as tests name them: those of policies, and `open` for signIn with a role.
@@ -215,11 +225,17 @@ fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result
         applied.extend(bundle.enforced(seen.permits.iter().chain(&seen.forbids)).into_iter().map(|p| p.id.to_string()));
         seen.allowed()
     };
-    let (outcome, offers, by) = match case.step {
+    let Planned { outcome, offers, by, alerts } = match case.step {
         StepName::Step(step @ (Step::Visit | Step::AssumeRole)) => {
             see(step, role.as_ref());
             let verdict = bundle.evaluate(step, role.as_ref(), &q);
-            (if verdict.allowed { Expect::Allow } else { Expect::Deny }, Vec::new(), verdict.determining)
+            let outcome = if verdict.allowed { Expect::Allow } else { Expect::Deny };
+            // Before a first factor there is nobody to tell but the security team.
+            let told = step == Step::Visit && outcome == Expect::Deny;
+            let security =
+                verdict.determining.iter().filter(|policy| told && policy.alerts_security).cloned().collect();
+            let alerts = Alerts { security, ..Alerts::default() };
+            Planned { outcome, offers: Vec::new(), by: verdict.determining, alerts }
         }
         StepName::Step(step) => {
             see(step, None);
@@ -238,6 +254,14 @@ fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result
         let by: Vec<_> = by.iter().map(|policy| policy.id.as_str()).collect();
         return Err(format!("expected {:?}, got {outcome:?} by {by:?}", case.expect));
     }
+    if !alerts.failed.is_empty() {
+        return Err(format!("these policies failed: {:?}", alerts.failed));
+    }
+    let telling = alerts.user.iter().chain(&alerts.security).map(|policy| policy.id.to_string());
+    applied.extend(telling);
+    let told = [(Audience::User, &alerts.user), (Audience::Security, &alerts.security)];
+    let told = told.into_iter().filter(|(_, policies)| !policies.is_empty()).map(|(audience, _)| audience).collect();
+    differ("alerts", case.alerts.as_ref(), &told)?;
     differ("offers", case.offers.as_ref(), &offers)?;
     differ("by", case.by.as_ref(), &by.iter().map(|policy| policy.id.to_string()).collect())
 }
@@ -264,7 +288,13 @@ fn differ<T: PartialEq + std::fmt::Debug>(what: &str, expected: Option<&T>, got:
     }
 }
 
-type Planned = (Expect, Vec<Method>, Vec<EnforcedPolicy>);
+/// What came of a case.
+struct Planned {
+    outcome: Expect,
+    offers: Vec<Method>,
+    by: Vec<EnforcedPolicy>,
+    alerts: Alerts,
+}
 
 fn planned(bundle: &Bundle, goal: Goal<'_>, q: &Question<'_>, case: &Case) -> Result<Planned, String> {
     let repertoire = Repertoire {
@@ -274,6 +304,7 @@ fn planned(bundle: &Bundle, goal: Goal<'_>, q: &Question<'_>, case: &Case) -> Re
         last_used: None,
     };
     let plan = planner::plan(bundle, goal, q, &repertoire).map_err(|error| error.to_string())?;
+    let alerts = bundle.alerts(&plan.decision, q);
     let (outcome, offers) = match plan.decision {
         Decision::Allow => (Expect::Allow, Vec::new()),
         Decision::Challenge { offers, .. } => (Expect::Challenge, offers.iter().map(|offer| offer.method).collect()),
@@ -283,7 +314,7 @@ fn planned(bundle: &Bundle, goal: Goal<'_>, q: &Question<'_>, case: &Case) -> Re
         }
         Decision::Deny(_) => (Expect::Deny, Vec::new()),
     };
-    Ok((outcome, offers, plan.determining))
+    Ok(Planned { outcome, offers, by: plan.determining, alerts })
 }
 
 fn user(case: &Case) -> Option<User> {

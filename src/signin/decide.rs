@@ -64,6 +64,13 @@ pub(super) struct Decided {
     pub(super) subject: Subject,
 }
 
+impl Decided {
+    /// Whether it was about opening an app, and not about adding a method.
+    pub(super) fn asks_to_open(&self) -> bool {
+        self.subject.step == Step::SignIn
+    }
+}
+
 impl Service {
     /// Reads the facts anew: nothing about a person is remembered between two questions.
     pub(super) async fn gather(
@@ -296,6 +303,7 @@ impl Service {
             policy.ids = ?verdict.determining.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(),
             "a visit was refused"
         );
+        self.count_refused_visit(snapshot, client, at, &verdict.determining).await;
         if self.may_record_stranger().await? {
             let record = DecisionRecord {
                 reference: reference.clone(),

@@ -2,6 +2,7 @@
 //! (`transition`), where it lives (`handle`) and the driver that asks the policies at each step (`service`). Knows
 //! neither HTTP nor Cedar.
 
+mod alerts;
 mod decide;
 mod enrol;
 mod error;

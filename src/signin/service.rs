@@ -265,6 +265,9 @@ impl Service {
         let snapshot = self.snapshot();
         let (decided, device) = self.decide_and_record_device(&snapshot, client, &sign_in, person).await?;
         if sign_in.target.is_passive() && decided.decision != Decision::Allow {
+            if matches!(decided.decision, Decision::Deny(_)) {
+                self.alert(&snapshot, client, &sign_in, person, &decided, None).await;
+            }
             // No page of ours may be shown, so the refusal goes back at once.
             return self.refuse_passive(&snapshot, &sign_in.target, &decided.decision).await;
         }
@@ -281,9 +284,16 @@ impl Service {
                 Some(self.parts.sign_ins.create(SignIn { stage: stage.clone(), ..sign_in.clone() }, &browser).await?)
             }
         };
+        // Whoever lost a race for the sign-in does not get here, so each step is told of once.
+        if !matches!(stage, Stage::Allowed { .. }) {
+            self.alert(&snapshot, client, &sign_in, person, &decided, None).await;
+        }
         let mut reply = match stage {
             Stage::Allowed { person } => {
-                let mut reply = self.finish(&snapshot, client, &sign_in, &person, decided).await?;
+                let mut reply = self.finish(&snapshot, client, &sign_in, &person, decided.clone()).await?;
+                if matches!(reply.view, View::Portal | View::Respond(_)) {
+                    self.alert(&snapshot, client, &sign_in, &person, &decided, device.as_ref()).await;
+                }
                 reply.cookies.device = device.map(|token| token.expose().to_string());
                 reply
             }

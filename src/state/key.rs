@@ -31,6 +31,12 @@ pub enum Kind {
     ConsumedRequest,
     /// A value: the MAC of a code that was mailed in a sign-in.
     MailedCode,
+    /// A value: somebody was told of something.
+    Told,
+    /// A counter: mails about one person, or visits to be told of.
+    AlertCount,
+    /// A set: the networks from which visitors were refused within one hour.
+    RefusedNetworks,
 }
 
 impl Kind {
@@ -49,6 +55,9 @@ impl Kind {
             Self::Pause => "pause",
             Self::ConsumedRequest => "request",
             Self::MailedCode => "mailed-code",
+            Self::Told => "told",
+            Self::AlertCount => "alerts",
+            Self::RefusedNetworks => "refused-networks",
         }
     }
 
@@ -67,7 +76,10 @@ impl Kind {
             | Self::AppDevices
             | Self::Failures
             | Self::Pause
-            | Self::ConsumedRequest => false,
+            | Self::ConsumedRequest
+            | Self::Told
+            | Self::AlertCount
+            | Self::RefusedNetworks => false,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod cookies;
 pub mod demo;
 pub mod errors;
 pub mod form;
+pub mod mailing;
 pub mod page;
 pub mod portal;
 pub mod routes;

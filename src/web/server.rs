@@ -17,6 +17,7 @@ use crate::devices::Devices;
 use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
+use crate::notify::{Courier, Smtp, SmtpError};
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
@@ -68,6 +69,8 @@ pub enum OpenError {
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
+    Mail(#[from] SmtpError),
+    #[error(transparent)]
     Hashing(#[from] HashError),
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -81,6 +84,8 @@ pub struct Opened {
     pub web: Data<Web>,
     /// People and mails.
     pub accounts: Accounts,
+    /// Sends the mails, where `[mail]` says how.
+    pub courier: Option<Courier>,
 }
 
 /// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known; facts are
@@ -102,7 +107,9 @@ pub async fn open(
     let sealed = Accounts::existing(&config.accounts).await?;
     let secret = ensure_key_file(&config.server.secret_file, sealed.as_deref(), &*entropy)?;
     let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
+    let smtp = config.mail.as_ref().map(Smtp::new).transpose()?;
     let accounts = Accounts::open(&config.accounts, envelope.clone(), clock.clone(), entropy.clone()).await?;
+    let courier = smtp.map(|smtp| Courier::new(accounts.clone(), Arc::new(smtp), clock.clone(), entropy.clone()));
     let store = crate::state::open(&config.state, clock.clone(), entropy.clone()).await?;
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
@@ -145,7 +152,7 @@ pub async fn open(
         entropy: entropy.clone(),
     };
     let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies });
-    Ok(Opened { web, accounts })
+    Ok(Opened { web, accounts, courier })
 }
 
 /// Serves until a signal says to stop; requests underway are finished first.

@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod harness;
 mod judges;
+mod mail;
 mod permits;
 mod redis_faults;
 mod registration;

@@ -24,6 +24,13 @@ fn a_wrong_expectation_is_told_with_its_line() {
 }
 
 #[test]
+fn whom_an_alert_goes_to_is_compared() {
+    let case = "[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\nexpect = \"allow\"\n";
+    let failure = failure(&format!("{case}alerts = [\"user\"]\n"));
+    assert_eq!(failure.message, "alerts: expected {User}, got {}");
+}
+
+#[test]
 fn a_misspelt_name_fails_the_case() {
     for (line, told) in [
         ("app = \"portall\"\n", "no app is called `portall`"),

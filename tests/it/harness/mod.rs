@@ -1,11 +1,12 @@
 //! What the tests stand on. [`server`] starts the real binary with its own folder, config and people; [`client`] talks HTTP
 //! to it as a browser without scripts would; [`browser`] is Chromium; [`saml`] plays the service provider and [`tamper`] the
-//! one between, [`receiver`] is where the browser delivers; [`judges`] asks software we did not write; [`redis`] is a real Redis
-//! server. No test sleeps: everything waits for an event, with a limit.
+//! one between, [`receiver`] is where the browser delivers; [`judges`] asks software we did not write; [`redis`] and
+//! [`postgres`] are real servers, [`mail`] is a mail server that others wrote. No test sleeps: everything waits for an event, with a limit.
 
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod judges;
+pub(crate) mod mail;
 pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod receiver;

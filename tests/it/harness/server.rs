@@ -123,6 +123,8 @@ pub(crate) struct Server {
 pub(crate) struct Setup {
     acs: Option<String>,
     state: Option<String>,
+    config: String,
+    policies: String,
 }
 
 impl Setup {
@@ -144,11 +146,38 @@ impl Setup {
         self
     }
 
+    /// Adds to the config: sections it does not have yet.
+    pub(crate) fn with_config(mut self, text: &str) -> Self {
+        self.config.push_str(text);
+        self
+    }
+
+    /// Adds policies to the shipped ones.
+    pub(crate) fn with_policies(mut self, text: &str) -> Self {
+        self.policies.push_str(text);
+        self
+    }
+
+    /// What a server says that refuses to start.
+    pub(crate) fn fails_to_start(self) -> String {
+        let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
+        copy_folder(&repository("policies"), &folder.path().join("policies"));
+        let config = CONFIG
+            .replace("{address}", "127.0.0.1:0")
+            .replace("{acs}", "https://wiki.example.com/acs")
+            .replace("{state}", "url = \"embedded:var/state.db\"");
+        fs::write(folder.path().join("config.toml"), config + &self.config).unwrap();
+        match serve(folder.path()) {
+            Ok((_, url)) => panic!("it listens on {url}"),
+            Err(log) => log,
+        }
+    }
+
     /// Writes the folder, imports everybody through the command line, and starts.
     pub(crate) fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
         copy_folder(&repository("policies"), &folder.path().join("policies"));
-        fs::write(folder.path().join("policies/90-test.cedar"), POLICIES).unwrap();
+        fs::write(folder.path().join("policies/90-test.cedar"), format!("{POLICIES}{}", self.policies)).unwrap();
         let people = people::everybody();
         fs::write(folder.path().join("people.csv"), people::csv(&people)).unwrap();
 
@@ -160,7 +189,7 @@ impl Setup {
             let acs = self.acs.as_deref().unwrap_or("https://wiki.example.com/acs");
             let state = self.state.as_deref().unwrap_or("url = \"embedded:var/state.db\"");
             let config = CONFIG.replace("{address}", &address).replace("{acs}", acs).replace("{state}", state);
-            fs::write(folder.path().join("config.toml"), config).unwrap();
+            fs::write(folder.path().join("config.toml"), config + &self.config).unwrap();
             let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
             assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
             match serve(folder.path()) {
@@ -270,6 +299,12 @@ impl Server {
         let process = Process::start("another cedargate serve", &mut command);
         process.wait_for("listening on ", START).unwrap_or_else(|log| panic!("{log}"));
         (process, address.port())
+    }
+
+    /// Waits until the server writes `words` into its log.
+    pub(crate) fn wait_for(&self, words: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        process.wait_for(words, START).unwrap_or_else(|log| panic!("{log}"));
     }
 
     /// What the server wrote so far.
