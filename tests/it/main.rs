@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod harness;
 mod judges;
+mod mailed_code;
 mod permits;
 mod registration;
 mod saml;
