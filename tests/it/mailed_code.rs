@@ -6,6 +6,8 @@ use cedargate::domain::{AuthenticatorId, Method, User, UserId, UserStatus, Usern
 use cedargate::signin::{Delivery, InputError, MailedCodeView, SignInError, View};
 use regex::Regex;
 
+use crate::demo::{Demo, ENTER, credentials, give_password};
+use crate::harness::browser::Browser;
 use crate::time::{Tab, World, challenge};
 
 /// Ann without her authenticator app: she has a password, and a mail address.
@@ -227,13 +229,6 @@ async fn nobody_is_asked_for_a_code_that_would_not_help_or_could_not_come() {
     let view = tab.open(&world, "aws").await;
     assert!(matches!(tab.name_and_password(&world, view).await, View::Blocked { .. }));
     assert!(mails(&world).await.is_empty());
-
-    // A password is enough for the wiki.
-    world.opened.accounts.set_status(ann(&world).await.id, UserStatus::Active).await.unwrap();
-    let mut tab = Tab::new();
-    let view = tab.open(&world, "wiki").await;
-    assert!(matches!(tab.name_and_password(&world, view).await, View::Respond(_)));
-    assert!(mails(&world).await.is_empty());
 }
 
 #[tokio::test]
@@ -277,4 +272,67 @@ async fn the_password_page_tells_how_many_attempts_are_left_and_the_same_of_nobo
         let expected = [left(4), left(3), left(2), left(1), left(0), (None, Some(10)), (None, Some(10))];
         assert_eq!(told, expected, "{name}");
     }
+}
+
+/// The code in the newest mail that the demonstration shows.
+async fn shown_code(browser: &Browser, demo: &Demo) -> String {
+    browser.open(&demo.at("/demo/mails")).await;
+    browser.wait_for("article").await;
+    let text = browser.text().await;
+    Regex::new(r"\b\d{4} \d{4}\b").unwrap().find(&text).unwrap_or_else(|| panic!("{text}")).as_str().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_without_an_app_confirms_with_a_mailed_code() {
+    let (demo, browser) = (Demo::start(), Browser::start().await);
+    let (password, _) = credentials(&browser, &demo, "dora").await;
+    browser.press("Open AWS").await;
+    browser.fill("username", "dora").await;
+    browser.keys(ENTER).await;
+    browser.fill("password", "not it").await;
+    browser.keys(ENTER).await;
+    browser.wait_for("[aria-invalid=true]").await;
+    assert!(browser.text().await.contains("4 attempts left before a pause"), "{}", browser.text().await);
+    browser.look("password-wrong").await;
+    browser.fill("password", &password).await;
+    browser.keys(ENTER).await;
+
+    browser.wait_for("input[name=code]").await;
+    assert_eq!(browser.focused("name").await.as_deref(), Some("code"));
+    let text = browser.text().await;
+    assert!(text.contains("d•••@example.com") && text.contains("until"), "{text}");
+    assert!(Regex::new(r"Send a new code \(in \d+ s\)").unwrap().is_match(&text), "it counts down: {text}");
+    browser.look("email-code").await;
+    let page = browser.url().await;
+    let code = shown_code(&browser, &demo).await;
+    browser.look("demo-mails-code").await;
+
+    browser.open(page.as_str()).await;
+    browser.fill("code", if code == "0000 0000" { "11111111" } else { "00000000" }).await;
+    browser.keys(ENTER).await;
+    browser.wait_for("[aria-invalid=true]").await;
+    browser.look("email-code-wrong").await;
+    browser.press("Try another way").await;
+    browser.wait_for("form[action='/signin/lost']").await;
+    browser.look("email-code-ways").await;
+    browser.press("Code by email").await;
+    browser.fill("code", &format!(" {code} ")).await;
+    browser.keys(ENTER).await;
+    browser.wait_for("#roles").await;
+    assert!(browser.text().await.contains("role/Dev"), "{}", browser.text().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_scripts_asking_for_another_code_too_soon_is_answered_by_a_page() {
+    let (demo, browser) = (Demo::start(), Browser::start().await);
+    let (password, _) = credentials(&browser, &demo, "dora").await;
+    browser.stop_scripts().await;
+    browser.press("Open AWS").await;
+    give_password(&browser, "dora", &password).await;
+    browser.wait_for("form[action='/signin/resend']").await;
+    browser.press("Send a new code").await;
+    browser.wait_for("[role=alert]:not(:empty)").await;
+    let text = browser.text().await;
+    assert!(text.contains("you can ask for another one"), "{text}");
+    browser.look("email-code-too-soon").await;
 }
