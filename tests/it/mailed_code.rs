@@ -84,7 +84,7 @@ async fn a_code_is_mailed_after_the_password_and_opens_the_app() {
 
     let wrong = if code == "0000 0000" { "11111111" } else { "00000000" };
     let again = page(type_code(&world, &mut tab, &view.handle, wrong).await);
-    assert_eq!((again.error, again.attempts_left), (Some(InputError::WrongCode), Some(4)));
+    assert_eq!((again.error, again.attempts_left), (Some(InputError::WrongCode), Some(5)));
     let malformed = page(type_code(&world, &mut tab, &view.handle, "1234").await);
     assert_eq!((malformed.error, malformed.attempts_left), (Some(InputError::CodeMalformed), None));
     assert!(matches!(type_code(&world, &mut tab, &view.handle, &format!(" {code}\n")).await, View::Respond(_)));
@@ -238,7 +238,7 @@ async fn guesses_run_into_a_pause_that_the_page_tells() {
     let view = at_code_page(&world, &mut tab, "aws").await;
     let code = mailed_code(&world).await;
     let wrong = if code == "0000 0000" { "11111111" } else { "00000000" };
-    for left in (0..5).rev() {
+    for left in (1..=5).rev() {
         let page = page(type_code(&world, &mut tab, &view.handle, wrong).await);
         assert_eq!((page.attempts_left, page.retry_after), (Some(left), None));
     }
@@ -269,7 +269,7 @@ async fn the_password_page_tells_how_many_attempts_are_left_and_the_same_of_nobo
             told.push((attempts_left, retry_after));
         }
         let left = |count| (Some(count), None);
-        let expected = [left(4), left(3), left(2), left(1), left(0), (None, Some(10)), (None, Some(10))];
+        let expected = [left(5), left(4), left(3), left(2), left(1), (None, Some(10)), (None, Some(10))];
         assert_eq!(told, expected, "{name}");
     }
 }
@@ -292,7 +292,7 @@ async fn somebody_without_an_app_confirms_with_a_mailed_code() {
     browser.fill("password", "not it").await;
     browser.keys(ENTER).await;
     browser.wait_for("[aria-invalid=true]").await;
-    assert!(browser.text().await.contains("4 attempts left before a pause"), "{}", browser.text().await);
+    assert!(browser.text().await.contains("5 attempts left before a pause"), "{}", browser.text().await);
     browser.look("password-wrong").await;
     browser.fill("password", &password).await;
     browser.keys(ENTER).await;
