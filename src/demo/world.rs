@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 
 use crate::accounts::{Accounts, AccountsError, LinkPurpose, NewUser, OutboxMail};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{Country, EmailAddress, GroupName, IdError, Language, TotpSecret, UserId, UserStatus, Username};
 use crate::config::PublicUrl;
+use crate::domain::{Country, EmailAddress, GroupName, IdError, Language, TotpSecret, UserId, UserStatus, Username};
 use crate::methods::totp;
 use crate::notify::{ActivationMail, MailError, activation_link};
 use crate::workers::{HashError, HashPool, Password};
@@ -156,7 +156,12 @@ pub async fn populate(
 ///
 /// # Errors
 /// The database or the random source failed.
-pub async fn invite(accounts: &Accounts, organisation: &str, url: &PublicUrl, now: Timestamp) -> Result<(), WorldError> {
+pub async fn invite(
+    accounts: &Accounts,
+    organisation: &str,
+    url: &PublicUrl,
+    now: Timestamp,
+) -> Result<(), WorldError> {
     for role in CAST.iter().filter(|role| !role.has_totp && role.groups.contains(&"aws-users")) {
         let Some(user) = accounts.user_by_name(&Username::parse(role.username)?).await? else { continue };
         let link = accounts.new_link(user.id, LinkPurpose::Activation, INVITATION_SECONDS).await?;

@@ -3,7 +3,7 @@
 
 use crate::audit::EventKind;
 use crate::clock::Timestamp;
-use crate::domain::{EnforcedPolicy, Method};
+use crate::domain::{EnforcedPolicy, Method, User};
 use crate::methods::email_otp::{CodePurpose, Issued, MailedCode, digits_of};
 use crate::methods::{Answer, Origin};
 use crate::notify::{CodeMail, sign_in_code};
@@ -96,23 +96,22 @@ impl Service {
     }
 
     async fn mail_code(&self, client: &Client, live: &Live, person: &Person) -> Result<Asked, SignInError> {
+        let user = self.person(person).await?;
         let purpose = purpose(live, person);
         match self.parts.email_otp.issue(&purpose, origin(client)).await? {
             Issued::Code { code, until } => {
-                match self.enqueue_code(client, live, person, &code, until).await {
-                    Ok(()) => Ok(Asked::Mailed),
-                    Err(SignInError::StartAgain) => Err(SignInError::StartAgain),
-                    Err(error) => {
-                        // The page says that none was sent, and lets them ask again.
-                        tracing::error!(error = &error as &dyn std::error::Error, signin.id = %live.sign_in.id, "a code can't be mailed");
-                        self.parts.email_otp.withdraw(&purpose).await?;
-                        Ok(Asked::NotMailed)
-                    }
-                }
+                let Err(error) = self.enqueue_code(client, live, &user, &code, until).await else {
+                    return Ok(Asked::Mailed);
+                };
+                // The page says that none is on its way, and lets them ask again.
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, signin.id = %live.sign_in.id, "a code can't be mailed");
+                self.parts.email_otp.withdraw(&purpose).await?;
+                Ok(Asked::NotMailed)
             }
             Issued::TooSoon { .. } => Ok(Asked::TooSoon),
             Issued::TooMany => {
-                tracing::warn!(signin.id = %live.sign_in.id, client.ip = %client.ip, "no more codes are mailed within this hour");
+                tracing::warn!(signin.id = %live.sign_in.id, client.ip = %client.ip, "no more codes within this hour");
                 Ok(Asked::NotMailed)
             }
         }
@@ -122,12 +121,11 @@ impl Service {
         &self,
         client: &Client,
         live: &Live,
-        person: &Person,
+        user: &User,
         code: &MailedCode,
         until: Timestamp,
     ) -> Result<(), SignInError> {
         let snapshot = self.snapshot();
-        let user = self.person(person).await?;
         let app = snapshot.display_name(&live.sign_in.target.app);
         let mail = sign_in_code(
             user.language.unwrap_or_default(),
@@ -138,13 +136,15 @@ impl Service {
                 app: app.as_deref(),
                 at: self.parts.clock.now(),
                 until,
-                zone: zone_of(&snapshot, &user),
+                zone: zone_of(&snapshot, user),
                 ip: client.ip,
                 contact: snapshot.config.organisation.contact.as_deref(),
             },
         )?;
-        self.parts.accounts.enqueue(outbox_mail(&user, mail)).await?;
-        self.log(EventKind::CodeSent, &user, Some(live.sign_in.id), Some(Method::EmailOtp)).await
+        // On record before it can be read.
+        self.log(EventKind::CodeSent, user, Some(live.sign_in.id), Some(Method::EmailOtp)).await?;
+        self.parts.accounts.enqueue(outbox_mail(user, mail)).await?;
+        Ok(())
     }
 }
 

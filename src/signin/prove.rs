@@ -43,8 +43,7 @@ impl Service {
             Answer::Wrong { retry_after: None, free_left } | Answer::Used { free_left } => {
                 // Not the name: people type passwords into that field.
                 tracing::info!(client.ip = %client.ip, "a name and a password did not belong together");
-                let mut reply =
-                    self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword))?;
+                let mut reply = self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword))?;
                 if let View::Password { attempts_left, .. } = &mut reply.view {
                     *attempts_left = Some(before_a_pause(free_left));
                 }
@@ -153,7 +152,7 @@ impl Service {
             Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(before_a_pause(free_left)), None),
             Answer::Wrong { free_left, retry_after: None } => {
                 (Some(InputError::WrongCode), Some(before_a_pause(free_left)), None)
-            },
+            }
             Answer::Wrong { retry_after, .. } => (None, None, retry_after),
             Answer::Wait { retry_after } => (None, None, Some(retry_after)),
             Answer::Expired => (Some(InputError::CodeExpired), None, None),

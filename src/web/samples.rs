@@ -10,8 +10,8 @@ use super::page::{FormError, Frame};
 use super::portal::pages::{Portal, RoleTile, Tile, TileNote};
 use super::saml::pages::{HiddenField, LaunchConfirm, Post};
 use super::signin::pages::{
-    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
-    SetPassword, SignedOut, Totp, reasons,
+    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard,
+    Methods, Password, SetPassword, SignedOut, Totp, reasons,
 };
 use crate::domain::{Language, Method};
 
@@ -113,8 +113,7 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
 }
 
 fn mailed_code(lang: Language, word: &str) -> Vec<Sample> {
-    let times =
-        CodeTimes { sent: "14:25:03".to_owned(), until: "14:35".to_owned(), zone: "CET".to_owned() };
+    let times = CodeTimes { sent: "14:25:03".to_owned(), until: "14:35".to_owned(), zone: "CET".to_owned() };
     let sent = EmailCode {
         frame: frame(lang, word),
         app_name: Some(word.to_owned()),
@@ -130,8 +129,7 @@ fn mailed_code(lang: Language, word: &str) -> Vec<Sample> {
         reasons: reasons(lang, ["second-factor.required"]),
     };
     let wrong = EmailCode { error: Some(FormError::MailedCodeWrong), attempts_left: Some(4), ..sent.clone() };
-    let expired =
-        EmailCode { error: Some(FormError::MailedCodeExpired), valid: None, resend_in: 0, ..sent.clone() };
+    let expired = EmailCode { error: Some(FormError::MailedCodeExpired), valid: None, resend_in: 0, ..sent.clone() };
     vec![
         sample("email-code", &sent),
         sample("email-code-error", &wrong),

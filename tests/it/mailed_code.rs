@@ -1,6 +1,5 @@
 //! The challenge by mailed code: the server's own parts with a clock of the tests, and the demonstration in a browser.
 
-
 use cedargate::accounts::StoredMail;
 use cedargate::domain::{AuthenticatorId, Method, User, UserId, UserStatus, Username};
 use cedargate::signin::{Delivery, InputError, MailedCodeView, SignInError, View};

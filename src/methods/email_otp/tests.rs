@@ -190,7 +190,8 @@ async fn a_hundred_guesses_from_a_hundred_networks_use_up_what_unknown_devices_h
     while looked_at < MOST_PER_NAME {
         network += 1;
         let [high, low] = network.to_be_bytes();
-        let answer = post.method.check(&purpose, other_than(&code), from(IpAddr::from([10, high, low, 1]))).await.unwrap();
+        let answer =
+            post.method.check(&purpose, other_than(&code), from(IpAddr::from([10, high, low, 1]))).await.unwrap();
         match answer {
             Answer::Wrong { .. } => looked_at += 1,
             // The code expires meanwhile; whoever guesses asks for another one.

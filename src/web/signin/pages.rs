@@ -136,7 +136,8 @@ impl EmailCode {
     }
 
     fn sent(&self, times: &CodeTimes) -> String {
-        self.frame.t_with("email-code-sent", &[("email", Arg::Text(&self.masked_email)), ("time", Arg::Text(&times.sent))])
+        self.frame
+            .t_with("email-code-sent", &[("email", Arg::Text(&self.masked_email)), ("time", Arg::Text(&times.sent))])
     }
 
     fn until(&self, times: &CodeTimes) -> String {

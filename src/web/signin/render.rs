@@ -16,8 +16,8 @@ use crate::web::saml::pages::Post;
 use crate::web::security_headers::Forms;
 
 use super::pages::{
-    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard, Methods, Password,
-    SetPassword, SignedOut, Totp, reasons,
+    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard,
+    Methods, Password, SetPassword, SignedOut, Totp, reasons,
 };
 
 impl Web {
@@ -104,8 +104,7 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             let error = error.map(code_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let reasons = policy_texts(&frame, &policies);
             let other_methods = other_ways;
-            let template =
-                Totp { frame, app_name, signin, error, attempts_left, retry_after, reasons, other_methods };
+            let template = Totp { frame, app_name, signin, error, attempts_left, retry_after, reasons, other_methods };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::Challenge {
@@ -265,10 +264,9 @@ fn code_error(error: InputError) -> FormError {
     match error {
         InputError::Empty | InputError::CodeMalformed => FormError::CodeMalformed,
         InputError::CodeUsed => FormError::CodeUsed,
-        InputError::WrongCode
-        | InputError::CodeExpired
-        | InputError::WrongPassword
-        | InputError::NewPassword(_) => FormError::CodeWrong,
+        InputError::WrongCode | InputError::CodeExpired | InputError::WrongPassword | InputError::NewPassword(_) => {
+            FormError::CodeWrong
+        }
     }
 }
 
