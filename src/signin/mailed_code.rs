@@ -104,8 +104,12 @@ impl Service {
                     return Ok(Asked::Mailed);
                 };
                 // The page says that none is on its way, and lets them ask again.
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, signin.id = %live.sign_in.id, "a code can't be mailed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    signin.id = %live.sign_in.id,
+                    "a code can't be mailed"
+                );
+                drop(error);
                 self.parts.email_otp.withdraw(&purpose).await?;
                 Ok(Asked::NotMailed)
             }

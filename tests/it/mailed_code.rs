@@ -1,6 +1,9 @@
 //! The challenge by mailed code: the server's own parts with a clock of the tests, and the demonstration in a browser.
 
+use std::sync::Arc;
+
 use cedargate::accounts::StoredMail;
+use cedargate::clock::Clock;
 use cedargate::domain::{AuthenticatorId, Method, User, UserId, UserStatus, Username};
 use cedargate::signin::{Delivery, InputError, MailedCodeView, SignInError, View};
 use regex::Regex;
@@ -249,28 +252,62 @@ async fn guesses_run_into_a_pause_that_the_page_tells() {
     assert!(matches!(type_code(&world, &mut tab, &view.handle, &code).await, View::Respond(_)));
 }
 
-#[tokio::test]
-async fn the_password_page_tells_how_many_attempts_are_left_and_the_same_of_nobody() {
-    let world = world().await;
-    for name in ["ann", "ann@example.com", "nobody", "nobody@example.com"] {
-        let tab = Tab::new();
-        let target = cedargate::signin::Target::app(cedargate::domain::AppId::parse("wiki").unwrap());
-        let View::Identify { handle, .. } = world.service().begin(&tab.client, target).await.unwrap().view else {
-            panic!("no first page")
-        };
-        let View::Password { handle, .. } = world.service().name_typed(&tab.client, &handle, name).unwrap().view else {
-            panic!("no password page")
-        };
-        let mut told = Vec::new();
-        for _ in 0..7 {
-            let reply = world.service().password_typed(&tab.client, &handle, "not it").await.unwrap();
-            let View::Password { attempts_left, retry_after, .. } = reply.view else { panic!("{:?}", reply.view) };
-            told.push((attempts_left, retry_after));
-        }
-        let left = |count| (Some(count), None);
-        let expected = [left(5), left(4), left(3), left(2), left(1), (None, Some(10)), (None, Some(10))];
-        assert_eq!(told, expected, "{name}");
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_forms_with_the_right_code_at_once_one_opens_the_app() {
+    let world = Arc::new(world().await);
+    let mut tab = Tab::new();
+    let view = at_code_page(&world, &mut tab, "aws").await;
+    let code = mailed_code(&world).await;
+    let forms: Vec<_> = (0..20)
+        .map(|_| {
+            let (world, client) = (Arc::clone(&world), tab.client.clone());
+            let (handle, code) = (view.handle.clone(), code.clone());
+            tokio::spawn(async move {
+                let answer = world.service().mailed_code_typed(&client, &handle, &code).await;
+                matches!(answer, Ok(reply) if matches!(reply.view, View::Respond(_)))
+            })
+        })
+        .collect();
+    let mut opened = 0;
+    for form in forms {
+        opened += u32::from(form.await.unwrap());
     }
+    assert_eq!(opened, 1);
+}
+
+#[tokio::test]
+async fn within_the_session_the_code_counts_on() {
+    let world = world().await;
+    let mut tab = Tab::new();
+    let view = at_code_page(&world, &mut tab, "aws").await;
+    let code = mailed_code(&world).await;
+    assert!(matches!(type_code(&world, &mut tab, &view.handle, &code).await, View::Respond(_)));
+    world.clock.advance(20 * 60);
+    assert!(matches!(tab.open(&world, "aws").await, View::Respond(_)));
+    assert_eq!(mails(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_outbox_ends_no_sign_in_and_the_code_comes_when_it_has_room() {
+    let world = world().await;
+    let database =
+        sqlx::SqlitePool::connect(&format!("sqlite:{}", world.file("var/accounts.db").display())).await.unwrap();
+    let fill = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO outbox \
+         (id, user_id, key_id, body, created_at) SELECT 'waiting-' || i, '{}', '', x'00', {} FROM n",
+        cedargate::accounts::MAX_WAITING_MAILS,
+        ann(&world).await.id,
+        world.clock.now().as_millisecond(),
+    );
+    sqlx::query(sqlx::AssertSqlSafe(fill)).execute(&database).await.unwrap();
+    let mut tab = Tab::new();
+    let view = at_code_page(&world, &mut tab, "aws").await;
+    assert_eq!((view.standing.valid, view.standing.resend_in, view.standing.exhausted), (None, 0, false));
+    sqlx::query("DELETE FROM outbox").execute(&database).await.unwrap();
+    let view = ask_again(&world, &mut tab, &view.handle).await;
+    assert!(view.standing.valid.is_some());
+    let code = mailed_code(&world).await;
+    assert!(matches!(type_code(&world, &mut tab, &view.handle, &code).await, View::Respond(_)));
 }
 
 /// The code in the newest mail that the demonstration shows.

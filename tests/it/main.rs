@@ -12,6 +12,7 @@
 mod architecture;
 mod demo;
 mod docs;
+mod guessing;
 mod harness;
 mod judges;
 mod mailed_code;

@@ -23,7 +23,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) opened: Opened,
     secret: TotpSecret,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -48,7 +48,12 @@ impl World {
         let opened = open(loaded, &listener, surroundings, |observer| Arc::new(observer)).await.unwrap();
         let secret = TotpSecret::from_bytes((0..20).collect()).unwrap();
         ann(&opened.accounts, &secret).await;
-        Self { clock, opened, secret, _folder: folder }
+        Self { clock, opened, secret, folder }
+    }
+
+    /// A file of the server's.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) fn service(&self) -> &Service {
