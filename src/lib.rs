@@ -32,6 +32,7 @@
 //!   whether it is their first time.
 //! - **Attempt**: one answer to be checked. **Ticket**: leave to check it. **Delivery**: what becomes of mails.
 //! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
+//! - **Mailed code**: eight digits for one sign-in. Its **Purpose** is what it is good for, its **Standing** whether one is out.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
 //! - **Snapshot**: config, policies, apps and keys in force together.

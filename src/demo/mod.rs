@@ -104,6 +104,8 @@ pub fn run(address: SocketAddr) -> Result<(), DemoError> {
             HashPool::start(HashSettings::default(), Arc::new(SystemEntropy)).map_err(world::WorldError::from)?;
         let characters = world::populate(&opened.accounts, &hashing, &SystemEntropy, SystemClock.now()).await?;
         let snapshot = opened.web.service.snapshot();
+        let organisation = &snapshot.config.organisation.name;
+        world::invite(&opened.accounts, organisation, &snapshot.public_url, SystemClock.now()).await?;
         let demo = Data::new(Demo {
             stand_in: StandIn::new(
                 format!("http://localhost:{}/demo/aws/acs", bound.port()),

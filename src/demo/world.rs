@@ -4,14 +4,22 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::accounts::{Accounts, AccountsError, NewUser};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::accounts::{Accounts, AccountsError, LinkPurpose, NewUser, OutboxMail, Urgency};
 use crate::clock::{Entropy, EntropyError, Timestamp};
+use crate::config::PublicUrl;
 use crate::domain::{Country, EmailAddress, GroupName, IdError, Language, TotpSecret, UserId, UserStatus, Username};
 use crate::methods::totp;
+use crate::notify::{ActivationMail, MailError, activation_link};
 use crate::workers::{HashError, HashPool, Password};
 
 /// The organisation's config; the address is put in for `{address}`, `{host}` stands for the service provider's side.
 const CONFIG: &str = include_str!("config.toml");
+
+/// How long the links in the mailboxes work: five days.
+const INVITATION_SECONDS: u32 = 5 * 24 * 60 * 60;
 
 macro_rules! shipped {
     ($($name:literal),+ $(,)?) => {
@@ -45,6 +53,8 @@ pub enum WorldError {
     Totp(#[from] totp::TotpError),
     #[error(transparent)]
     Name(#[from] IdError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
 }
 
 /// Somebody to sign in as.
@@ -140,6 +150,45 @@ pub async fn populate(
         characters.push(Character { username: role.username, password, totp, text_key: role.text_key });
     }
     Ok(characters)
+}
+
+/// Puts a mail into the mailbox of everybody without an authenticator app who may need one: its link adds an app.
+///
+/// # Errors
+/// The database or the random source failed.
+pub async fn invite(
+    accounts: &Accounts,
+    organisation: &str,
+    url: &PublicUrl,
+    now: Timestamp,
+) -> Result<(), WorldError> {
+    for role in CAST.iter().filter(|role| !role.has_totp && role.groups.contains(&"aws-users")) {
+        let Some(user) = accounts.user_by_name(&Username::parse(role.username)?).await? else { continue };
+        let link = accounts.new_link(user.id, LinkPurpose::Activation, INVITATION_SECONDS).await?;
+        let mail = activation_link(
+            Language::En,
+            &ActivationMail {
+                name: &user.display_name(),
+                organisation,
+                url: &url.join(&format!("/link/{}", link.expose())),
+                expires: now.saturating_add(SignedDuration::from_secs(i64::from(INVITATION_SECONDS))).unwrap_or(now),
+                zone: TimeZone::UTC,
+                contact: None,
+            },
+        )?;
+        accounts
+            .enqueue(OutboxMail {
+                user: Some(user.id),
+                to: user.email,
+                subject: mail.subject,
+                text: mail.text,
+                html: Some(mail.html),
+                urgency: Urgency::Ordinary,
+                expires: None,
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 async fn create(accounts: &Accounts, role: &Role) -> Result<UserId, WorldError> {

@@ -63,9 +63,10 @@ impl PasswordMethod {
     ) -> Result<Answer<PasswordShown>, MethodError> {
         let login = self.accounts.find_by_login(typed).await?;
         let source = origin.source(&self.devices, login.as_ref().map(|login| login.user.id)).await?;
-        // One person is one subject, by whichever name they are guessed at.
+        // Over all networks one person is one subject, by whichever name they are guessed at.
         let name = login.as_ref().map_or(typed, |login| login.user.username.as_str());
-        let attempt = Attempt { guarded: Guarded::Password, subject: self.failures.subject(name), source };
+        let (subject, person) = (self.failures.subject(typed), self.failures.subject(name));
+        let attempt = Attempt { guarded: Guarded::Password, subject, person, source };
         let ticket = match self.throttle.admit(attempt).await? {
             Admission::Go(ticket) => ticket,
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),

@@ -1,15 +1,19 @@
 //! Slows down guessing. Every answer is counted before it is checked, so answers given in parallel cannot beat the counter;
 //! only a right one is taken back. Names that nobody has are treated the same.
 //!
-//! Per name and network (or per name and known device): five answers are free, after that each has to wait twice as long as
-//! the one before, an hour at most, until a right one or for a day. Per name, over all unknown devices: a hundred a day. Per
-//! network, over all names: five hundred in 15 minutes. So a stranger slows down their own network, and nobody on a device
-//! that the account knows.
+//! Per name as typed and network (or per name and known device): five answers are free, after that each has to wait twice as
+//! long as the one before, an hour at most, until a right one or for a day. Per person, over all networks: twenty are free,
+//! after that each waits twice as long as the one before, a quarter of an hour at most; and there are a hundred a day. Per
+//! network, over all names: five hundred in 15 minutes. So strangers slow down their own networks, and many of them together
+//! every device that the account does not know; never one that it knows.
+//!
+//! A username and the mail address of the same person are counted apart here, and together only in what counts over all
+//! networks: otherwise two wrong answers would tell that both belong to one account.
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::signals::{FailureSource, Failures, Guarded, RECENT_SECONDS, Span, Subject};
+use crate::signals::{FailureSource, Failures, Guarded, Pause, RECENT_SECONDS, Span, Subject};
 use crate::state::{StateError, Ttl};
 
 #[cfg(test)]
@@ -21,7 +25,13 @@ pub const FREE: u32 = 5;
 const FIRST_PAUSE_SECONDS: u32 = 10;
 /// The longest pause.
 const LONGEST_PAUSE_SECONDS: u32 = 60 * 60;
-/// Wrong answers per name and day from all unknown devices together (NIST SP 800-63B-4 §3.2.2 allows 100 in a row).
+/// Wrong answers per person from all unknown devices together, before those have to wait.
+pub const FREE_EVERYWHERE: u32 = 20;
+/// The first such pause; each further one is twice as long.
+const FIRST_PAUSE_EVERYWHERE_SECONDS: u32 = 5;
+/// The longest such pause.
+const LONGEST_PAUSE_EVERYWHERE_SECONDS: u32 = 15 * 60;
+/// Wrong answers per person and day from all unknown devices together (NIST SP 800-63B-4 §3.2.2 allows 100 in a row).
 pub const MOST_PER_NAME: u32 = 100;
 /// Wrong answers per network within 15 minutes, over all names.
 pub const MOST_PER_NETWORK: u32 = 500;
@@ -31,10 +41,28 @@ pub const MOST_PER_NETWORK: u32 = 500;
 pub struct Attempt {
     /// What it answers.
     pub guarded: Guarded,
-    /// Whose.
+    /// Whose: the name as typed, or the id of somebody who is known already.
     pub subject: Subject,
+    /// The person behind that name; `subject` itself where there is none.
+    pub person: Subject,
     /// From where.
     pub source: FailureSource,
+}
+
+impl Attempt {
+    /// An attempt on the secret of somebody who is known already, by `subject`.
+    #[must_use]
+    pub fn of_known(guarded: Guarded, subject: Subject, source: FailureSource) -> Self {
+        Self { guarded, person: subject.clone(), subject, source }
+    }
+
+    fn here(&self) -> Pause<'_> {
+        Pause::Here(&self.subject, self.source)
+    }
+
+    fn everywhere(&self) -> Pause<'_> {
+        Pause::Everywhere(&self.person)
+    }
 }
 
 /// Whether an answer is checked.
@@ -57,7 +85,9 @@ pub struct Ticket {
     attempt: Attempt,
     recent_before: u32,
     free_left: u32,
-    retry_after: Option<u32>,
+    /// The pause that begins with this answer should it be wrong.
+    pause: Option<u32>,
+    pause_everywhere: Option<u32>,
 }
 
 impl Ticket {
@@ -76,7 +106,7 @@ impl Ticket {
     /// How many seconds the next answer has to wait should this one be wrong.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        self.retry_after
+        self.pause.max(self.pause_everywhere)
     }
 }
 
@@ -99,30 +129,46 @@ impl Throttle {
     /// # Errors
     /// The store failed: nothing may be checked.
     pub async fn admit(&self, attempt: Attempt) -> Result<Admission, StateError> {
-        let now = self.clock.now().as_second();
-        let Attempt { guarded, subject, source } = &attempt;
-        if let Some(until) = self.failures.pause(*guarded, subject, *source).await? {
-            return Ok(Admission::Wait { retry_after: seconds_until(until, now) });
-        }
-        if let Some(retry_after) = self.over_the_caps(&attempt).await? {
+        if let Some(retry_after) = self.waits(&attempt).await? {
             return Ok(Admission::Wait { retry_after });
         }
+        let total = match self.count_towards_caps(&attempt).await? {
+            Capped::Under { total } => total,
+            Capped::Over { retry_after } => return Ok(Admission::Wait { retry_after }),
+        };
+        let Attempt { guarded, subject, source, .. } = &attempt;
         let recent = self.failures.count_one(*guarded, Span::Recent(subject, *source)).await?;
         let streak = self.failures.count_one(*guarded, Span::Streak(subject, *source)).await?;
-        let mut retry_after = None;
+        let mut ticket = Ticket {
+            recent_before: recent.saturating_sub(1),
+            free_left: FREE.saturating_sub(streak).min(FREE_EVERYWHERE.saturating_sub(total)),
+            attempt,
+            pause: None,
+            pause_everywhere: None,
+        };
         if streak > FREE {
-            let pause = pause_after(streak - FREE);
-            let until = now.saturating_add(i64::from(pause));
-            if !self.failures.begin_pause(*guarded, subject, *source, until, Ttl::seconds(pause)).await? {
-                // Somebody else was quicker: this answer comes within their pause.
-                self.take_back(&attempt).await?;
-                let until = self.failures.pause(*guarded, subject, *source).await?.unwrap_or(until);
-                return Ok(Admission::Wait { retry_after: seconds_until(until, now) });
+            let length = pause_after(streak - FREE, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS);
+            if !self.begin_pause(&ticket.attempt, ticket.attempt.here(), length).await? {
+                return self.too_late(ticket).await;
             }
-            retry_after = Some(pause);
+            ticket.pause = Some(length);
         }
-        let free_left = FREE.saturating_sub(streak);
-        Ok(Admission::Go(Ticket { attempt, recent_before: recent.saturating_sub(1), free_left, retry_after }))
+        if total > FREE_EVERYWHERE {
+            let beyond = total - FREE_EVERYWHERE;
+            let length = pause_after(beyond, FIRST_PAUSE_EVERYWHERE_SECONDS, LONGEST_PAUSE_EVERYWHERE_SECONDS);
+            if !self.begin_pause(&ticket.attempt, ticket.attempt.everywhere(), length).await? {
+                return self.too_late(ticket).await;
+            }
+            ticket.pause_everywhere = Some(length);
+        }
+        Ok(Admission::Go(ticket))
+    }
+
+    /// Somebody else was quicker: this answer comes within their pause.
+    async fn too_late(&self, ticket: Ticket) -> Result<Admission, StateError> {
+        let attempt = ticket.attempt.clone();
+        self.unchecked(ticket).await?;
+        Ok(Admission::Wait { retry_after: self.waits(&attempt).await?.unwrap_or(1) })
     }
 
     /// The answer was right: it does not count, and the row of wrong ones before it is over. What policies read as recent
@@ -131,11 +177,12 @@ impl Throttle {
     /// # Errors
     /// The store failed.
     pub async fn right(&self, ticket: Ticket) -> Result<(), StateError> {
-        let Attempt { guarded, subject, source } = &ticket.attempt;
+        let Attempt { guarded, subject, person, source } = &ticket.attempt;
         self.failures.take_back(*guarded, Span::Recent(subject, *source)).await?;
         self.failures.forget(*guarded, Span::Streak(subject, *source)).await?;
-        self.failures.forget(*guarded, Span::Total(subject)).await?;
-        self.failures.end_pause(*guarded, subject, *source).await?;
+        self.failures.forget(*guarded, Span::Total(person)).await?;
+        self.failures.end_pause(*guarded, ticket.attempt.here()).await?;
+        self.failures.end_pause(*guarded, ticket.attempt.everywhere()).await?;
         if let FailureSource::Network(network) = source {
             self.failures.take_back(*guarded, Span::Network(*network)).await?;
         }
@@ -147,46 +194,73 @@ impl Throttle {
     /// # Errors
     /// The store failed.
     pub async fn unchecked(&self, ticket: Ticket) -> Result<(), StateError> {
-        let Attempt { guarded, subject, source } = &ticket.attempt;
-        if ticket.retry_after.is_some() {
-            self.failures.end_pause(*guarded, subject, *source).await?;
+        let attempt = &ticket.attempt;
+        if ticket.pause.is_some() {
+            self.failures.end_pause(attempt.guarded, attempt.here()).await?;
         }
-        self.take_back(&ticket.attempt).await
+        if ticket.pause_everywhere.is_some() {
+            self.failures.end_pause(attempt.guarded, attempt.everywhere()).await?;
+        }
+        self.take_back(attempt).await
     }
 
-    /// Counts the answer towards the two caps; over one of them, takes it back and gives the seconds to wait.
-    async fn over_the_caps(&self, attempt: &Attempt) -> Result<Option<u32>, StateError> {
-        let FailureSource::Network(network) = attempt.source else { return Ok(None) };
+    /// How many seconds an answer has to wait now: the longer of the pauses in force. A known device knows only its own.
+    async fn waits(&self, attempt: &Attempt) -> Result<Option<u32>, StateError> {
+        let now = self.clock.now().as_second();
+        let mut until = self.failures.pause(attempt.guarded, attempt.here()).await?;
+        if matches!(attempt.source, FailureSource::Network(_)) {
+            until = until.max(self.failures.pause(attempt.guarded, attempt.everywhere()).await?);
+        }
+        Ok(until.map(|until| seconds_until(until, now)))
+    }
+
+    async fn begin_pause(&self, attempt: &Attempt, pause: Pause<'_>, seconds: u32) -> Result<bool, StateError> {
+        let until = self.clock.now().as_second().saturating_add(i64::from(seconds));
+        self.failures.begin_pause(attempt.guarded, pause, until, Ttl::seconds(seconds)).await
+    }
+
+    /// Counts the answer towards the two caps; over one of them, takes it back.
+    async fn count_towards_caps(&self, attempt: &Attempt) -> Result<Capped, StateError> {
+        let FailureSource::Network(network) = attempt.source else { return Ok(Capped::Under { total: 0 }) };
         let guarded = attempt.guarded;
         // The network first: over its cap, names that were never seen write nothing.
         if self.failures.count_one(guarded, Span::Network(network)).await? > MOST_PER_NETWORK {
             self.failures.take_back(guarded, Span::Network(network)).await?;
-            return Ok(Some(RECENT_SECONDS));
+            return Ok(Capped::Over { retry_after: RECENT_SECONDS });
         }
-        if self.failures.count_one(guarded, Span::Total(&attempt.subject)).await? > MOST_PER_NAME {
-            self.failures.take_back(guarded, Span::Total(&attempt.subject)).await?;
+        let total = self.failures.count_one(guarded, Span::Total(&attempt.person)).await?;
+        if total > MOST_PER_NAME {
+            self.failures.take_back(guarded, Span::Total(&attempt.person)).await?;
             self.failures.take_back(guarded, Span::Network(network)).await?;
-            return Ok(Some(LONGEST_PAUSE_SECONDS));
+            return Ok(Capped::Over { retry_after: LONGEST_PAUSE_SECONDS });
         }
-        Ok(None)
+        Ok(Capped::Under { total })
     }
 
     async fn take_back(&self, attempt: &Attempt) -> Result<(), StateError> {
-        let Attempt { guarded, subject, source } = attempt;
+        let Attempt { guarded, subject, person, source } = attempt;
         self.failures.take_back(*guarded, Span::Recent(subject, *source)).await?;
         self.failures.take_back(*guarded, Span::Streak(subject, *source)).await?;
         if let FailureSource::Network(network) = source {
-            self.failures.take_back(*guarded, Span::Total(subject)).await?;
+            self.failures.take_back(*guarded, Span::Total(person)).await?;
             self.failures.take_back(*guarded, Span::Network(*network)).await?;
         }
         Ok(())
     }
 }
 
+/// Whether an answer is over one of the caps.
+enum Capped {
+    /// It is not; the person's wrong answers from all unknown devices, with this one.
+    Under { total: u32 },
+    /// It is, and was taken back.
+    Over { retry_after: u32 },
+}
+
 /// The pause after so many wrong answers beyond the free ones.
-fn pause_after(beyond: u32) -> u32 {
+fn pause_after(beyond: u32, first: u32, longest: u32) -> u32 {
     let doublings = beyond.saturating_sub(1).min(16);
-    FIRST_PAUSE_SECONDS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_SECONDS)
+    first.saturating_mul(1 << doublings).min(longest)
 }
 
 fn seconds_until(until: i64, now: i64) -> u32 {

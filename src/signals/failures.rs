@@ -65,10 +65,19 @@ pub(crate) enum Span<'a> {
     Recent(&'a Subject, FailureSource),
     /// This name from this source, until a right answer or a day after the first wrong one.
     Streak(&'a Subject, FailureSource),
-    /// This name from all unknown devices, until a right answer or a day after the first wrong one.
+    /// This person from all unknown devices, until a right answer or a day after the first wrong one.
     Total(&'a Subject),
     /// All names from this network, 15 minutes.
     Network(NetworkPrefix),
+}
+
+/// What waits: the answers of one name from one source, or of one person from all unknown devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause<'a> {
+    /// This name from this source.
+    Here(&'a Subject, FailureSource),
+    /// This person from all unknown devices.
+    Everywhere(&'a Subject),
 }
 
 /// All counters of wrong answers.
@@ -120,13 +129,8 @@ impl Failures {
     }
 
     /// The end of the pause in force (seconds since 1970), if there is one.
-    pub(crate) async fn pause(
-        &self,
-        guarded: Guarded,
-        subject: &Subject,
-        source: FailureSource,
-    ) -> Result<Option<i64>, StateError> {
-        let key = pause_key(guarded, subject, source);
+    pub(crate) async fn pause(&self, guarded: Guarded, pause: Pause<'_>) -> Result<Option<i64>, StateError> {
+        let key = pause_key(guarded, pause);
         let stored = self.store.get(&key).await?;
         stored.map(|value| crate::state::decode(&key, &value)).transpose()
     }
@@ -135,22 +139,16 @@ impl Failures {
     pub(crate) async fn begin_pause(
         &self,
         guarded: Guarded,
-        subject: &Subject,
-        source: FailureSource,
+        pause: Pause<'_>,
         until: i64,
         length: Ttl,
     ) -> Result<bool, StateError> {
-        let key = pause_key(guarded, subject, source);
+        let key = pause_key(guarded, pause);
         self.store.put_if_absent(&key, &crate::state::encode(&key, &until)?, length).await
     }
 
-    pub(crate) async fn end_pause(
-        &self,
-        guarded: Guarded,
-        subject: &Subject,
-        source: FailureSource,
-    ) -> Result<(), StateError> {
-        self.store.delete(&pause_key(guarded, subject, source)).await.map(drop)
+    pub(crate) async fn end_pause(&self, guarded: Guarded, pause: Pause<'_>) -> Result<(), StateError> {
+        self.store.delete(&pause_key(guarded, pause)).await.map(drop)
     }
 }
 
@@ -168,6 +166,10 @@ fn key(guarded: Guarded, span: Span<'_>) -> Key {
     }
 }
 
-fn pause_key(guarded: Guarded, Subject(owner): &Subject, source: FailureSource) -> Key {
-    Key::new(Kind::Pause, owner, &format!("{}.{source}", guarded.code()))
+fn pause_key(guarded: Guarded, pause: Pause<'_>) -> Key {
+    let guarded = guarded.code();
+    match pause {
+        Pause::Here(Subject(owner), source) => Key::new(Kind::Pause, owner, &format!("{guarded}.{source}")),
+        Pause::Everywhere(Subject(owner)) => Key::new(Kind::Pause, owner, &format!("{guarded}.everywhere")),
+    }
 }

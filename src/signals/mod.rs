@@ -7,6 +7,6 @@ mod failures;
 mod observer;
 
 pub use address::{AddressKind, NetworkPrefix, normalise};
-pub(crate) use failures::Span;
 pub use failures::{FailureSource, Failures, Guarded, RECENT_SECONDS, Subject};
+pub(crate) use failures::{Pause, Span};
 pub use observer::{Lens, Observation, Observer, Plain};

@@ -103,8 +103,14 @@ impl Service {
         let failed_attempts = if device.known {
             0
         } else {
-            let subject = parts.failures.subject(user.username.as_str());
-            parts.failures.recent_passwords(&subject, NetworkPrefix::of(client.ip)).await?
+            let network = NetworkPrefix::of(client.ip);
+            let mut recent = 0_u32;
+            // By either name: the two are counted apart.
+            for name in [user.username.as_str(), user.email.as_str()] {
+                let subject = parts.failures.subject(name);
+                recent = recent.saturating_add(parts.failures.recent_passwords(&subject, network).await?);
+            }
+            recent
         };
         let observation = Observation { ip: client.ip, device: Some(device), failed_attempts };
         let signals = parts.signals.observe(&snapshot.observer, &observation);

@@ -1,9 +1,10 @@
 //! The challenge by mailed code. A mail goes only to somebody who has shown a first factor and is on that challenge's page:
 //! because it came first among the offers, because they chose it, or because they asked for another code.
 
+use crate::accounts::{OutboxMail, Urgency};
 use crate::audit::EventKind;
 use crate::clock::Timestamp;
-use crate::domain::{EnforcedPolicy, Method};
+use crate::domain::{EnforcedPolicy, Method, User};
 use crate::methods::email_otp::{CodePurpose, Issued, MailedCode, digits_of};
 use crate::methods::{Answer, Origin};
 use crate::notify::{CodeMail, sign_in_code};
@@ -96,23 +97,26 @@ impl Service {
     }
 
     async fn mail_code(&self, client: &Client, live: &Live, person: &Person) -> Result<Asked, SignInError> {
+        let user = self.person(person).await?;
         let purpose = purpose(live, person);
         match self.parts.email_otp.issue(&purpose, origin(client)).await? {
             Issued::Code { code, until } => {
-                match self.enqueue_code(client, live, person, &code, until).await {
-                    Ok(()) => Ok(Asked::Mailed),
-                    Err(SignInError::StartAgain) => Err(SignInError::StartAgain),
-                    Err(error) => {
-                        // The page says that none was sent, and lets them ask again.
-                        tracing::error!(error = &error as &dyn std::error::Error, signin.id = %live.sign_in.id, "a code can't be mailed");
-                        self.parts.email_otp.withdraw(&purpose).await?;
-                        Ok(Asked::NotMailed)
-                    }
-                }
+                let Err(error) = self.enqueue_code(client, live, &user, &code, until).await else {
+                    return Ok(Asked::Mailed);
+                };
+                // The page says that none is on its way, and lets them ask again.
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    signin.id = %live.sign_in.id,
+                    "a code can't be mailed"
+                );
+                drop(error);
+                self.parts.email_otp.withdraw(&purpose).await?;
+                Ok(Asked::NotMailed)
             }
             Issued::TooSoon { .. } => Ok(Asked::TooSoon),
             Issued::TooMany => {
-                tracing::warn!(signin.id = %live.sign_in.id, client.ip = %client.ip, "no more codes are mailed within this hour");
+                tracing::warn!(signin.id = %live.sign_in.id, client.ip = %client.ip, "no more codes within this hour");
                 Ok(Asked::NotMailed)
             }
         }
@@ -122,12 +126,11 @@ impl Service {
         &self,
         client: &Client,
         live: &Live,
-        person: &Person,
+        user: &User,
         code: &MailedCode,
         until: Timestamp,
     ) -> Result<(), SignInError> {
         let snapshot = self.snapshot();
-        let user = self.person(person).await?;
         let app = snapshot.display_name(&live.sign_in.target.app);
         let mail = sign_in_code(
             user.language.unwrap_or_default(),
@@ -138,13 +141,16 @@ impl Service {
                 app: app.as_deref(),
                 at: self.parts.clock.now(),
                 until,
-                zone: zone_of(&snapshot, &user),
+                zone: zone_of(&snapshot, user),
                 ip: client.ip,
                 contact: snapshot.config.organisation.contact.as_deref(),
             },
         )?;
-        self.parts.accounts.enqueue(outbox_mail(&user, mail)).await?;
-        self.log(EventKind::CodeSent, &user, Some(live.sign_in.id), Some(Method::EmailOtp)).await
+        // On record before it can be read.
+        self.log(EventKind::CodeSent, user, Some(live.sign_in.id), Some(Method::EmailOtp)).await?;
+        let mail = OutboxMail { urgency: Urgency::Awaited, expires: Some(until), ..outbox_mail(user, mail) };
+        self.parts.accounts.enqueue(mail).await?;
+        Ok(())
     }
 }
 

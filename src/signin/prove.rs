@@ -45,7 +45,7 @@ impl Service {
                 tracing::info!(client.ip = %client.ip, "a name and a password did not belong together");
                 let mut reply = self.password_page(&snapshot, client, &sign_in, Some(InputError::WrongPassword))?;
                 if let View::Password { attempts_left, .. } = &mut reply.view {
-                    *attempts_left = Some(free_left);
+                    *attempts_left = Some(before_a_pause(free_left));
                 }
                 return Ok(reply);
             }
@@ -149,8 +149,10 @@ impl Service {
             self.log(EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
         }
         let (error, free, pause) = match answer {
-            Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(free_left), None),
-            Answer::Wrong { free_left, retry_after: None } => (Some(InputError::WrongCode), Some(free_left), None),
+            Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(before_a_pause(free_left)), None),
+            Answer::Wrong { free_left, retry_after: None } => {
+                (Some(InputError::WrongCode), Some(before_a_pause(free_left)), None)
+            }
             Answer::Wrong { retry_after, .. } => (None, None, retry_after),
             Answer::Wait { retry_after } => (None, None, Some(retry_after)),
             Answer::Expired => (Some(InputError::CodeExpired), None, None),
@@ -213,4 +215,9 @@ impl Service {
         }
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
+}
+
+/// How many more wrong answers it takes until a pause: the free ones, and the one that begins it.
+fn before_a_pause(free_left: u32) -> u32 {
+    free_left.saturating_add(1)
 }

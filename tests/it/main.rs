@@ -12,9 +12,11 @@
 mod architecture;
 mod demo;
 mod docs;
+mod guessing;
 mod harness;
 mod judges;
 mod mail;
+mod mailed_code;
 mod permits;
 mod redis_faults;
 mod registration;

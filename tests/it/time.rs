@@ -19,11 +19,11 @@ use crate::harness::repository;
 use crate::harness::server::copy_folder;
 
 /// The shipped config and policies, ann, and a clock.
-struct World {
-    clock: Arc<ManualClock>,
-    opened: Opened,
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) opened: Opened,
     secret: TotpSecret,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -31,9 +31,15 @@ impl World {
         Self::delivering(Delivery::Nobody).await
     }
 
-    async fn delivering(delivery: Delivery) -> Self {
+    pub(crate) async fn delivering(delivery: Delivery) -> Self {
+        Self::with_policies(delivery, "").await
+    }
+
+    /// With policies beside the shipped ones.
+    pub(crate) async fn with_policies(delivery: Delivery, policies: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_folder(&repository("policies"), &folder.path().join("policies"));
+        std::fs::write(folder.path().join("policies/90-test.cedar"), policies).unwrap();
         std::fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-18T10:00:00Z".parse().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -42,15 +48,20 @@ impl World {
         let opened = open(loaded, &listener, surroundings, Arc::new(cedargate::signals::Plain)).await.unwrap();
         let secret = TotpSecret::from_bytes((0..20).collect()).unwrap();
         ann(&opened.accounts, &secret).await;
-        Self { clock, opened, secret, _folder: folder }
+        Self { clock, opened, secret, folder }
     }
 
-    fn service(&self) -> &Service {
+    /// A file of the server's.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn service(&self) -> &Service {
         &self.opened.web.service
     }
 
     /// A code not used before: half a minute later.
-    fn next_code(&self) -> String {
+    pub(crate) fn next_code(&self) -> String {
         self.clock.advance(30);
         code_for(&self.secret, self.clock.now().as_second().cast_unsigned() / 30)
     }
@@ -68,12 +79,12 @@ async fn ann(accounts: &Accounts, secret: &TotpSecret) {
 }
 
 /// A browser: it keeps what replies tell it to keep.
-struct Tab {
-    client: Client,
+pub(crate) struct Tab {
+    pub(crate) client: Client,
 }
 
 impl Tab {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ip = IpAddr::from([127, 0, 0, 1]);
         let browser = BrowserToken::parse(&"A".repeat(43)).unwrap();
         Self { client: Client { ip, browser, session: None, device: None, user_agent: None } }
@@ -93,14 +104,14 @@ impl Tab {
     }
 
     /// Opens an app, and gives what is shown.
-    async fn open(&mut self, world: &World, app: &str) -> View {
+    pub(crate) async fn open(&mut self, world: &World, app: &str) -> View {
         let target = Target::app(AppId::parse(app).unwrap());
         let reply = world.service().begin(&self.client, target).await.unwrap();
         self.shown(world, reply).await
     }
 
     /// Follows a redirect to the page of the stage.
-    async fn shown(&mut self, world: &World, reply: Reply) -> View {
+    pub(crate) async fn shown(&mut self, world: &World, reply: Reply) -> View {
         self.keep(&reply);
         match reply.view {
             View::Continue { id } => world.service().resume(&self.client, id).await.unwrap().view,
@@ -108,19 +119,19 @@ impl Tab {
         }
     }
 
-    async fn name_and_password(&mut self, world: &World, view: View) -> View {
+    pub(crate) async fn name_and_password(&mut self, world: &World, view: View) -> View {
         let View::Identify { handle, .. } = view else { panic!("{view:?}") };
         let reply = world.service().name_typed(&self.client, &handle, "ann").unwrap();
         let View::Password { handle, .. } = reply.view else { panic!("{:?}", reply.view) };
         self.password(world, &handle).await
     }
 
-    async fn password(&mut self, world: &World, handle: &str) -> View {
+    pub(crate) async fn password(&mut self, world: &World, handle: &str) -> View {
         let reply = world.service().password_typed(&self.client, handle, PASSWORD).await.unwrap();
         self.shown(world, reply).await
     }
 
-    async fn code(&mut self, world: &World, view: View) -> View {
+    pub(crate) async fn code(&mut self, world: &World, view: View) -> View {
         let handle = challenge(&view, Method::Totp);
         let reply = world.service().code_typed(&self.client, &handle, &world.next_code()).await.unwrap();
         self.shown(world, reply).await
@@ -128,7 +139,7 @@ impl Tab {
 }
 
 /// The handle of a challenge for `wanted`.
-fn challenge(view: &View, wanted: Method) -> String {
+pub(crate) fn challenge(view: &View, wanted: Method) -> String {
     match view {
         View::Challenge { handle, method, .. } if *method == wanted => handle.clone(),
         view => panic!("expected a challenge for {wanted:?}, got {view:?}"),
@@ -205,16 +216,23 @@ async fn a_step_of_nobodys_sign_in_shows_nothing() {
     assert!(matches!(answer, Err(SignInError::StartAgain)), "{answer:?}");
 }
 
+/// A mailed code, which everybody with an address can be asked for, does not do here.
+const ONLY_AN_APP: &str = r#"
+@id("test.only-an-app") @description("The wiki takes an authenticator app.")
+forbid (principal, action == Action::"signIn", resource == App::"wiki")
+unless { context.proofs.contains(Proof::"totp") };
+"#;
+
 #[tokio::test]
 async fn whoever_knows_a_password_cannot_flood_the_mailbox_with_links() {
-    let world = World::delivering(Delivery::Outbox).await;
+    let world = World::with_policies(Delivery::Outbox, ONLY_AN_APP).await;
     let accounts = &world.opened.accounts;
     let ann = accounts.user_by_name(&Username::parse("ann").unwrap()).await.unwrap().unwrap();
     for authenticator in accounts.authenticators(ann.id).await.unwrap() {
         accounts.remove_authenticator(ann.id, authenticator.id).await.unwrap();
     }
     let mut tab = Tab::new();
-    let view = tab.open(&world, "aws").await;
+    let view = tab.open(&world, "wiki").await;
     let mut view = tab.name_and_password(&world, view).await;
     for _ in 0..5 {
         let View::AwaitingLink { handle, .. } = view else { panic!("{view:?}") };

@@ -23,7 +23,7 @@ impl Door {
 
     fn attempt(&self, name: &str, ip: &str) -> Attempt {
         let source = FailureSource::Network(network(ip));
-        Attempt { guarded: Guarded::Password, subject: self.failures.subject(name), source }
+        Attempt::of_known(Guarded::Password, self.failures.subject(name), source)
     }
 
     /// Answers wrongly, and gives the seconds to wait if the answer was not even looked at.
@@ -132,13 +132,102 @@ async fn strangers_do_not_slow_down_a_known_device() {
     assert_eq!(door.ticket(&known).await.free_left(), FREE - 1);
 }
 
+/// A network that nobody answered from before.
+fn new_network(number: u32) -> String {
+    let [_, _, high, low] = number.to_be_bytes();
+    format!("10.{high}.{low}.1")
+}
+
+#[tokio::test]
+async fn many_networks_together_wait_for_a_name_longer_and_longer() {
+    let door = Door::new().await;
+    for number in 0..FREE_EVERYWHERE {
+        let ticket = door.ticket(&door.attempt("ann", &new_network(number))).await;
+        let free_left = (FREE - 1).min(FREE_EVERYWHERE - 1 - number);
+        assert_eq!((ticket.free_left(), ticket.retry_after()), (free_left, None), "{number}");
+    }
+    for (number, pause) in [5, 10, 20, 40, 80, 160, 320, 640, 900, 900].into_iter().enumerate() {
+        let next = door.attempt("ann", &new_network(FREE_EVERYWHERE + u32::try_from(number).unwrap()));
+        assert_eq!(door.ticket(&next).await.retry_after(), Some(pause));
+        let elsewhere = door.attempt("ann", "192.0.2.1");
+        assert_eq!(door.wrong(&elsewhere).await, Some(pause), "from anywhere");
+        assert_eq!(door.wrong(&door.attempt("bob", &format!("192.0.2.{number}"))).await, None, "nobody else waits");
+        door.clock.advance(i64::from(pause));
+    }
+    let known = DeviceId::new(door.clock.now(), &FixedEntropy::seeded(1)).unwrap();
+    door.ticket(&door.attempt("ann", "198.51.100.1")).await;
+    assert!(door.wrong(&door.attempt("ann", "198.51.101.1")).await.is_some());
+    let known = Attempt { source: FailureSource::KnownDevice(known), ..door.attempt("ann", "198.51.100.1") };
+    let ticket = door.ticket(&known).await;
+    assert_eq!((ticket.free_left(), ticket.retry_after()), (FREE - 1, None), "a known device does not wait");
+    door.throttle.right(ticket).await.unwrap();
+    let ticket = door.ticket(&door.attempt("ann", "198.51.102.1")).await;
+    assert_eq!(ticket.retry_after(), None, "and its right answer ends the row for all");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_networks_at_once_no_more_get_through_than_are_free_and_one() {
+    let door = Door::new().await;
+    let tasks: Vec<_> = (0..60)
+        .map(|number| {
+            let (throttle, attempt) = (door.throttle.clone(), door.attempt("ann", &new_network(number)));
+            tokio::spawn(async move { matches!(throttle.admit(attempt).await.unwrap(), Admission::Go(_)) })
+        })
+        .collect();
+    let mut admitted = 0;
+    for task in tasks {
+        admitted += u32::from(task.await.unwrap());
+    }
+    assert_eq!(admitted, FREE_EVERYWHERE + 1);
+}
+
+#[tokio::test]
+async fn what_could_not_be_checked_holds_up_nobody_elsewhere() {
+    let door = Door::new().await;
+    for number in 0..FREE_EVERYWHERE {
+        door.wrong(&door.attempt("ann", &new_network(number))).await;
+    }
+    for number in 0..3 {
+        let ticket = door.ticket(&door.attempt("ann", &new_network(100 + number))).await;
+        assert_eq!(ticket.retry_after(), Some(5));
+        door.throttle.unchecked(ticket).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_names_of_one_person_share_only_what_counts_over_all_networks() {
+    let door = Door::new().await;
+    let by_name = door.attempt("ann", "203.0.113.1");
+    let by_mail = Attempt { subject: door.failures.subject("ann@example.com"), ..by_name.clone() };
+    for free_left in (0..FREE).rev() {
+        assert_eq!(door.ticket(&by_name).await.free_left(), free_left);
+        assert_eq!(door.ticket(&by_mail).await.free_left(), free_left, "one does not tell on the other");
+    }
+    let elsewhere = |number| Attempt { subject: by_mail.subject.clone(), ..door.attempt("ann", &new_network(number)) };
+    for number in 0..FREE_EVERYWHERE - 2 * FREE {
+        assert_eq!(door.ticket(&elsewhere(number)).await.retry_after(), None);
+    }
+    assert_eq!(door.ticket(&elsewhere(1000)).await.retry_after(), Some(5));
+}
+
 #[tokio::test]
 async fn a_name_has_a_hundred_wrong_answers_a_day_from_anywhere() {
     let door = Door::new().await;
-    for number in 0..MOST_PER_NAME {
-        assert_eq!(door.wrong(&door.attempt("ann", &format!("198.51.{number}.1"))).await, None, "{number}");
+    let (mut admitted, mut waited) = (0, 0);
+    while admitted < MOST_PER_NAME {
+        let next = door.attempt("ann", &new_network(admitted));
+        match door.throttle.admit(next).await.unwrap() {
+            Admission::Go(_) => admitted += 1,
+            Admission::Wait { retry_after } => {
+                waited += retry_after;
+                door.clock.advance(i64::from(retry_after));
+            }
+        }
     }
+    assert!((17 * 60 * 60..24 * 60 * 60).contains(&waited), "{waited} s");
     let next = door.attempt("ann", "203.0.113.1");
+    assert!(door.wrong(&next).await.is_some());
+    door.clock.advance(15 * 60);
     assert_eq!(door.wrong(&next).await, Some(3600));
     assert_eq!(door.wrong(&door.attempt("bob", "203.0.113.1")).await, None);
     door.clock.advance(24 * 60 * 60);
@@ -182,6 +271,6 @@ async fn a_lost_store_admits_nobody() {
     let throttle = Throttle::new(failures.clone(), bench.clock());
     bench.embedded.close().await;
     let source = FailureSource::Network(network("203.0.113.1"));
-    let attempt = Attempt { guarded: Guarded::Password, subject: failures.subject("ann"), source };
+    let attempt = Attempt::of_known(Guarded::Password, failures.subject("ann"), source);
     assert!(throttle.admit(attempt).await.is_err());
 }
