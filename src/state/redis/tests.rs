@@ -214,7 +214,7 @@ async fn what_is_wrong_with_a_server_is_told_at_the_start() {
     check(&evicts.url(), "set `maxmemory-policy noeviction`").await;
     let cluster = Redis::with("cluster-enabled yes");
     check(&cluster.url(), "Redis Cluster").await;
-    let users = "user cedargate on >right ~cg:* +@all\nuser narrow on >right ~cg:* +@read +info +time\n\
+    let users = "user cedargate on >right ~cg:* +@all\nuser narrow on >right ~cg:* +@all -zadd\n\
                  user elsewhere on >right ~other:* +@all";
     let mut redis = Redis::with(users);
     check(&redis.url_as("cedargate", "s3cret"), "authentication failed").await;
@@ -224,6 +224,24 @@ async fn what_is_wrong_with_a_server_is_told_at_the_start() {
     let url = redis.url();
     redis.stop();
     check(&url, "refused").await;
+}
+
+#[tokio::test]
+async fn each_documented_command_is_needed_but_one() {
+    let user = documented_permissions();
+    let commands: Vec<&str> = user.split(' ').filter(|word| word.starts_with('+')).collect();
+    // Asked before any of our commands: the crate greets and signs in; a database other than 0 is chosen.
+    let elsewhere = ["+auth", "+hello", "+select", "+script|load", "+config|get"];
+    for command in commands.into_iter().filter(|command| !elsewhere.contains(command)) {
+        let others: Vec<&str> = user.split(' ').filter(|word| *word != command).collect();
+        let redis = Redis::with(&others.join(" "));
+        let refused = open_at(&redis.url_as("cedargate", "pw")).await.err();
+        let text = chain(&refused.unwrap_or_else(|| panic!("{command} is not needed")));
+        assert!(text.contains("may not do what cedargate has to do"), "{command}: {text}");
+    }
+    let redis = Redis::with(&user.replace(" +config|get", ""));
+    let health = open_at(&redis.url_as("cedargate", "pw")).await.unwrap().ready().await.unwrap();
+    assert!(health.warnings.is_empty(), "the file is appended to: {health:?}");
 }
 
 #[tokio::test]
@@ -262,6 +280,9 @@ async fn a_full_server_refuses_and_loses_nothing() {
         let text = chain(&refused.unwrap_err());
         assert!(text.contains("is full: raise its `maxmemory`"), "{text}");
     }
+    assert!(chain(&store.ready().await.unwrap_err()).contains("is full"));
+    let late = open(&redis).await;
+    assert!(late.get(&session("a")).await.unwrap().is_some(), "who is signed in stays so at new nodes, too");
     assert_eq!(store.get(&session("a")).await.unwrap().as_deref(), Some(b"1".as_slice()));
     assert_eq!(store.members(&set).await.unwrap(), ["one"]);
     assert!(store.delete(&session("a")).await.unwrap(), "what frees memory goes on");
