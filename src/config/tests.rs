@@ -62,6 +62,7 @@ fn an_empty_file_has_every_default() {
     assert_eq!(config.organisation.name, "cedargate");
     assert_eq!(config.server.secret_file, written.folder.path().join("var/secret"));
     assert_eq!(config.state.url, StateUrl::Embedded(written.folder.path().join("var/state.db")));
+    assert_eq!((&config.state.password_file, &config.state.ca_file), (&None, &None));
     assert_eq!(config.accounts.url, AccountsUrl::Sqlite(written.folder.path().join("var/accounts.db")));
     assert_eq!(config.audit.path, written.folder.path().join("var/audit"));
     assert!(config.apps.is_empty() && config.groups.is_empty());
@@ -174,6 +175,25 @@ fn values_of_the_wrong_kind_or_form_are_told_where_they_stand() {
             "[accounts]\nurl = \"sqlite::memory:\"",
             "2:7 accounts.url: `sqlite::memory:` names no store of this version; write `sqlite:FILE`, as in \
              `sqlite:var/accounts.db`",
+        ),
+        (
+            "[state]\nurl = \"redis://:pw@cache/x\"",
+            "2:7 state.url: this address of a Redis server can't be read: behind the host stands at most the number of a \
+             database, as in `redis://localhost:6379/0`",
+        ),
+        (
+            "[state]\npassword_file = \"pw\"",
+            "2:17 state.password_file: `password_file` has no effect on an embedded store [leave it out, or let `url` name a \
+             Redis server]",
+        ),
+        (
+            "[state]\nurl = \"redis://:pw@cache\"\npassword_file = \"pw\"",
+            "3:17 state.password_file: there are two passwords: `url` holds one too [leave one of them out; a file is the \
+             better place]",
+        ),
+        (
+            "[state]\nurl = \"redis://cache\"\nca_file = \"ca.pem\"",
+            "3:11 state.ca_file: `ca_file` has no effect without TLS [leave it out, or write `url` with `rediss://`]",
         ),
         (
             "[server]\nlisten = \"0.0.0.0:443\"",

@@ -17,7 +17,7 @@ use crate::clock::{Clock, Entropy, Stopwatch};
 use crate::state::key::hex;
 use crate::state::{StateError, StoreHealth};
 
-/// How long a connection may take to be made, with TLS and AUTH.
+/// How long a connection may take to be made, with TLS, AUTH and all that is looked at.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -286,8 +286,15 @@ impl Link {
         state.live = Some(Live { number, connection, checked: Stopwatch::start(), health, skew, snapshots });
     }
 
-    /// A new connection, looked over.
+    /// A new connection, looked over and tried out, within [`CONNECT_TIMEOUT`].
     async fn connect(&self) -> Result<(MultiplexedConnection, Option<String>, Seen), RedisProblem> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_and_try()).await.unwrap_or_else(|_| {
+            let error = std::io::Error::from(std::io::ErrorKind::TimedOut).into();
+            Err(RedisProblem::Unanswered { url: self.url.clone(), error })
+        })
+    }
+
+    async fn connect_and_try(&self) -> Result<(MultiplexedConnection, Option<String>, Seen), RedisProblem> {
         let client = self.client.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
