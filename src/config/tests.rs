@@ -86,6 +86,11 @@ fn absolute_paths_stay_and_relative_ones_start_at_the_file() {
     let config = written.load(&[]).unwrap().config;
     assert_eq!(config.policies.path, Path::new("/etc/cedargate/policies"));
     assert_eq!(config.saml.keys, written.folder.path().join("../keys"));
+    let state = "[state]\nurl = \"rediss://cache\"\npassword_file = \"var/pw\"\nca_file = \"/etc/ca.pem\"";
+    let written = Written::new(state);
+    let state = written.load(&[]).unwrap().config.state;
+    assert_eq!(state.password_file, Some(written.folder.path().join("var/pw")));
+    assert_eq!(state.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
 }
 
 #[test]

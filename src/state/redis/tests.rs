@@ -255,7 +255,9 @@ async fn a_certificate_of_somebody_else_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [("empty.pem", Some("")), ("missing.pem", None)] {
         let file = folder.path().join(name);
-        content.map(|content| std::fs::write(&file, content).unwrap());
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
         let error = open_with(&redis.url(), None, Some(&file)).await.err().unwrap();
         assert!(chain(&error).contains(name), "{}", chain(&error));
     }
