@@ -62,6 +62,7 @@ fn an_empty_file_has_every_default() {
     assert_eq!(config.organisation.name, "cedargate");
     assert_eq!(config.server.secret_file, written.folder.path().join("var/secret"));
     assert_eq!(config.state.url, StateUrl::Embedded(written.folder.path().join("var/state.db")));
+    assert_eq!((&config.state.password_file, &config.state.ca_file), (&None, &None));
     assert_eq!(config.accounts.url, AccountsUrl::Sqlite(written.folder.path().join("var/accounts.db")));
     assert_eq!(config.audit.path, written.folder.path().join("var/audit"));
     assert!(config.apps.is_empty() && config.groups.is_empty());
@@ -85,6 +86,11 @@ fn absolute_paths_stay_and_relative_ones_start_at_the_file() {
     let config = written.load(&[]).unwrap().config;
     assert_eq!(config.policies.path, Path::new("/etc/cedargate/policies"));
     assert_eq!(config.saml.keys, written.folder.path().join("../keys"));
+    let state = "[state]\nurl = \"rediss://cache\"\npassword_file = \"var/pw\"\nca_file = \"/etc/ca.pem\"";
+    let written = Written::new(state);
+    let state = written.load(&[]).unwrap().config.state;
+    assert_eq!(state.password_file, Some(written.folder.path().join("var/pw")));
+    assert_eq!(state.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
 }
 
 #[test]
@@ -217,6 +223,25 @@ fn values_of_the_wrong_kind_or_form_are_told_where_they_stand() {
         (
             "[accounts]\nurl = \"postgres://u@/p?host=/run\"\ntls = \"required\"",
             "3:7 accounts.tls: there is no TLS over a Unix socket [leave it out: the socket does not leave this machine]",
+        ),
+        (
+            "[state]\nurl = \"redis://:pw@cache/x\"",
+            "2:7 state.url: this address of a Redis server can't be read: behind the host stands at most the number of a \
+             database, as in `redis://localhost:6379/0`",
+        ),
+        (
+            "[state]\npassword_file = \"pw\"",
+            "2:17 state.password_file: `password_file` has no effect on an embedded store [leave it out, or let `url` name a \
+             Redis server]",
+        ),
+        (
+            "[state]\nurl = \"redis://:pw@cache\"\npassword_file = \"pw\"",
+            "3:17 state.password_file: there are two passwords: `url` holds one too [leave one of them out; a file is the \
+             better place]",
+        ),
+        (
+            "[state]\nurl = \"redis://cache\"\nca_file = \"ca.pem\"",
+            "3:11 state.ca_file: `ca_file` has no effect without TLS [leave it out, or write `url` with `rediss://`]",
         ),
         (
             "[server]\nlisten = \"0.0.0.0:443\"",

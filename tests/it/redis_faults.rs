@@ -72,19 +72,19 @@ async fn assert_everybody_waits(name: &str, signed_in: &Client, underway: (&Clie
 async fn a_restart_keeps_who_is_signed_in_and_voids_what_was_underway() {
     let mut redis = Redis::start();
     let server = Setup::default().state(&redis.url()).start();
-    let (ann, bob) = (server.client(), server.client());
+    let (ann, dora) = (server.client(), server.client());
     ann.sign_in(server.person("ann")).await;
-    let page = half_way(&bob, "bob").await;
+    let page = half_way(&dora, "dora").await;
     let cookies = ann.cookies();
 
     redis.restart();
     let signed_in = until("the portal", async || portal(&ann.get("/").await)).await;
     assert!(signed_in && ann.cookies() == cookies, "the session holds");
-    let page = bob.submit(&with_code(&page, &server.person("bob").code())).await;
+    let page = dora.submit(&with_code(&page, &server.person("dora").code())).await;
     assert!(page.status.is_client_error(), "a sign-in from before is void: {page:?}");
     assert!(!page.attributes("main a", "href").is_empty(), "and there is a way on: {page:?}");
-    assert!(bob.get("/").await.find_form("/signin").is_some(), "nobody is signed in");
-    bob.sign_in(server.person("bob")).await;
+    assert!(dora.get("/").await.find_form("/signin").is_some(), "nobody is signed in");
+    dora.sign_in(server.person("dora")).await;
     assert!(server.log().contains("was restarted, replaced or emptied"), "{}", server.log());
 }
 
@@ -92,14 +92,14 @@ async fn a_restart_keeps_who_is_signed_in_and_voids_what_was_underway() {
 async fn an_emptied_store_signs_everybody_out_and_goes_on() {
     let redis = Redis::start();
     let server = Setup::default().state(&redis.url()).start();
-    let (ann, bob) = (server.client(), server.client());
+    let (ann, dora) = (server.client(), server.client());
     ann.sign_in(server.person("ann")).await;
-    let page = half_way(&bob, "bob").await;
+    let page = half_way(&dora, "dora").await;
 
     assert_eq!(redis.cli(&["FLUSHALL"]), "OK");
     assert!(ann.get("/").await.find_form("/signin").is_some(), "nobody is signed in");
     let used = server.person("ann").used_code();
-    let page = bob.submit(&with_code(&page, &server.person("bob").code())).await;
+    let page = dora.submit(&with_code(&page, &server.person("dora").code())).await;
     assert!(page.status.is_client_error(), "{page:?}");
     let page = half_way(&ann, "ann").await;
     let page = ann.submit(&with_code(&page, &used)).await;
@@ -111,12 +111,12 @@ async fn an_emptied_store_signs_everybody_out_and_goes_on() {
 async fn while_redis_is_gone_everybody_waits_and_then_goes_on() {
     let mut redis = Redis::start();
     let server = Setup::default().state(&redis.url()).start();
-    let (ann, bob) = (server.client(), server.client());
+    let (ann, dora) = (server.client(), server.client());
     ann.sign_in(server.person("ann")).await;
-    let page = half_way(&bob, "bob").await;
+    let page = half_way(&dora, "dora").await;
 
     redis.stop();
-    assert_everybody_waits("gone", &ann, (&bob, &with_code(&page, "123456"))).await;
+    assert_everybody_waits("gone", &ann, (&dora, &with_code(&page, "123456"))).await;
     let quick = Stopwatch::start();
     for _ in 0..20 {
         assert_told_to_wait("gone", &ann.get("/").await);
@@ -125,7 +125,7 @@ async fn while_redis_is_gone_everybody_waits_and_then_goes_on() {
     redis.restart();
     until_status(&ann, "/readyz", StatusCode::OK).await;
     assert_eq!(portal(&ann.get("/").await), Some(true), "the session was lost");
-    bob.sign_in(server.person("bob")).await;
+    dora.sign_in(server.person("dora")).await;
 }
 
 #[tokio::test]
@@ -149,13 +149,13 @@ async fn a_slow_redis_is_given_up_within_seconds() {
 async fn a_redis_that_refuses_us_is_asked_again_until_it_does_not() {
     let redis = Redis::with("user cedargate on >right ~cg:* +@all");
     let server = Setup::default().state(&redis.url_as("cedargate", "right")).start();
-    let (ann, bob) = (server.client(), server.client());
+    let (ann, dora) = (server.client(), server.client());
     ann.sign_in(server.person("ann")).await;
-    let page = half_way(&bob, "bob").await;
+    let page = half_way(&dora, "dora").await;
 
     // A permission less: told by name. The connection stays.
     redis.cli(&["ACL", "SETUSER", "cedargate", "-evalsha"]);
-    assert_everybody_waits("no permission", &ann, (&bob, &with_code(&page, "123456"))).await;
+    assert_everybody_waits("no permission", &ann, (&dora, &with_code(&page, "123456"))).await;
     assert!(server.log().contains("evalsha"), "the log names what is missing: {}", server.log());
     redis.cli(&["ACL", "SETUSER", "cedargate", "+evalsha"]);
     until_status(&ann, "/readyz", StatusCode::OK).await;
@@ -164,10 +164,10 @@ async fn a_redis_that_refuses_us_is_asked_again_until_it_does_not() {
     // Another password: new connections are refused.
     redis.cli(&["ACL", "SETUSER", "cedargate", "resetpass", ">other"]);
     redis.cli(&["CLIENT", "KILL", "USER", "cedargate"]);
-    assert_everybody_waits("wrong password", &ann, (&bob, &with_code(&page, "123456"))).await;
+    assert_everybody_waits("wrong password", &ann, (&dora, &with_code(&page, "123456"))).await;
     redis.cli(&["ACL", "SETUSER", "cedargate", "resetpass", ">right"]);
     until_status(&ann, "/readyz", StatusCode::OK).await;
-    bob.sign_in(server.person("bob")).await;
+    dora.sign_in(server.person("dora")).await;
     assert!(!server.log().contains(":right@"), "the password is in the log");
 }
 
@@ -175,13 +175,13 @@ async fn a_redis_that_refuses_us_is_asked_again_until_it_does_not() {
 async fn a_full_redis_lets_nobody_in_and_loses_nothing() {
     let redis = Redis::start();
     let server = Setup::default().state(&redis.url()).start();
-    let (ann, bob) = (server.client(), server.client());
+    let (ann, dora) = (server.client(), server.client());
     ann.sign_in(server.person("ann")).await;
-    let page = half_way(&bob, "bob").await;
+    let page = half_way(&dora, "dora").await;
     let entries = redis.cli(&["DBSIZE"]);
 
     redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let refused = bob.submit(&with_code(&page, &server.person("bob").code())).await;
+    let refused = dora.submit(&with_code(&page, &server.person("dora").code())).await;
     assert_told_to_wait("full", &refused);
     let asked = server.client();
     let page = asked.get("/").await;
@@ -198,7 +198,7 @@ async fn a_full_redis_lets_nobody_in_and_loses_nothing() {
     assert_eq!(portal(&ann.get("/").await), Some(true));
     let page = ann.follow("/launch/wiki").await;
     assert!(page.body.contains("SAMLResponse"), "{page:?}");
-    bob.sign_in(server.person("bob")).await;
+    dora.sign_in(server.person("dora")).await;
 }
 
 #[tokio::test]

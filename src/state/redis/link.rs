@@ -17,7 +17,7 @@ use crate::clock::{Clock, Entropy, Stopwatch};
 use crate::state::key::hex;
 use crate::state::{StateError, StoreHealth};
 
-/// How long a connection may take to be made, with TLS and AUTH.
+/// How long a connection may take to be made, with TLS, AUTH and all that is looked at.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,30 +30,36 @@ const LONGEST_PAUSE_MICROS: u64 = 2_000_000;
 /// What the store writes its generation under. The owner's place in the key holds no owner, and no kind is called so.
 pub(super) const MARKER: &str = "cg:{store}:generation";
 
+/// What a new connection is tried on.
+const PROBE: &str = "cg:{store}:probe";
+
 /// What is wrong with the server or the way to it, told with what to do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RedisProblem {
     /// It cannot be reached.
-    #[error("`{url}` does not let us in")]
-    Unreachable { url: String, source: RedisError },
+    #[error("`{url}` does not let us in: {error}")]
+    Unreachable { url: String, error: RedisError },
     /// It answered once, and does not now.
-    #[error("`{url}` did not answer")]
-    Unanswered { url: String, source: RedisError },
+    #[error("`{url}` did not answer: {error}")]
+    Unanswered { url: String, error: RedisError },
     /// It takes no more.
-    #[error("`{url}` is full: raise its `maxmemory`; nothing that it holds is lost")]
-    Full { url: String, source: RedisError },
+    #[error("`{url}` is full: raise its `maxmemory`; nothing that it holds is lost: {error}")]
+    Full { url: String, error: RedisError },
     /// It refuses a command.
-    #[error("the user of `{url}` may not do what cedargate has to do there (docs/state.md lists it)")]
-    NotPermitted { url: String, source: RedisError },
+    #[error("the user of `{url}` may not do what cedargate has to do there (docs/state.md lists it): {error}")]
+    NotPermitted { url: String, error: RedisError },
     /// It refuses for another reason.
-    #[error("`{url}` refused")]
-    Refused { url: String, source: RedisError },
+    #[error("`{url}` refused: {error}")]
+    Refused { url: String, error: RedisError },
     /// It is not fit.
     #[error("`{url}` is not fit to keep state: {unfit}")]
     Unfit { url: String, unfit: Unfit },
     /// It holds something else than we wrote.
     #[error("`{url}` answered something that cedargate never wrote there")]
     Foreign { url: String },
+    /// Another call has just found it broken.
+    #[error("the connection to `{url}` was lost")]
+    Lost { url: String },
     /// Its clock is wrong, or ours.
     #[error("the clock of `{url}` is {seconds} s ahead of ours (negative: behind); let both machines keep time by NTP")]
     Skewed { url: String, seconds: i64 },
@@ -136,15 +142,21 @@ impl Link {
     pub(super) async fn lease(&self) -> Result<Lease, StateError> {
         let mut state = self.state.lock().await;
         self.ensure(&mut state).await?;
-        let live = state.live.as_ref().ok_or(RedisProblem::Stopping)?;
+        let live = state.live.as_ref().ok_or_else(|| RedisProblem::Lost { url: self.url.clone() })?;
         Ok(Lease { connection: live.connection.clone(), number: live.number })
     }
 
-    /// How the server is doing.
+    /// How the server is doing, once it has done all that it is needed for.
     pub(super) async fn health(&self) -> Result<StoreHealth, StateError> {
-        let mut state = self.state.lock().await;
-        self.ensure(&mut state).await?;
-        let live = state.live.as_ref().ok_or(RedisProblem::Stopping)?;
+        let mut lease = self.lease().await?;
+        if let Err(problem) = self.probe(&mut lease.connection).await {
+            if !matches!(problem, RedisProblem::Full { .. }) {
+                self.distrust(&lease).await;
+            }
+            return Err(problem.into());
+        }
+        let state = self.state.lock().await;
+        let live = state.live.as_ref().ok_or_else(|| RedisProblem::Lost { url: self.url.clone() })?;
         match live.skew {
             Some(seconds) => Err(RedisProblem::Skewed { url: self.url.clone(), seconds }.into()),
             None => Ok(live.health.clone()),
@@ -162,7 +174,9 @@ impl Link {
     /// What an error of a call means. A connection that may be broken is not used again.
     pub(super) async fn failed(&self, lease: &Lease, error: RedisError) -> StateError {
         let code = error.code().unwrap_or_default().to_owned();
-        if error.is_io_error() || error.is_unrecoverable_error() || ["READONLY", "NOAUTH", "LOADING"].contains(&&*code)
+        if error.is_io_error()
+            || error.is_unrecoverable_error()
+            || ["READONLY", "NOAUTH", "NOPERM", "LOADING"].contains(&&*code)
         {
             self.distrust(lease).await;
         }
@@ -174,17 +188,17 @@ impl Link {
         RedisProblem::Foreign { url: self.url.clone() }.into()
     }
 
-    fn problem(&self, source: RedisError) -> RedisProblem {
+    fn problem(&self, error: RedisError) -> RedisProblem {
         let url = self.url.clone();
-        let text = source.to_string();
-        // Redis before 7 wraps the errors of what a script called into an error of the script.
-        match source.code().unwrap_or_default() {
-            "OOM" => RedisProblem::Full { url, source },
-            "NOPERM" => RedisProblem::NotPermitted { url, source },
-            _ if text.contains("OOM command not allowed") => RedisProblem::Full { url, source },
-            _ if text.contains("can't run this command or subcommand") => RedisProblem::NotPermitted { url, source },
-            _ if source.is_io_error() => RedisProblem::Unanswered { url, source },
-            _ => RedisProblem::Refused { url, source },
+        let text = error.to_string();
+        // What a script called is refused in words of its own, before Redis 7 for want of memory too.
+        match error.code().unwrap_or_default() {
+            "OOM" => RedisProblem::Full { url, error },
+            "NOPERM" => RedisProblem::NotPermitted { url, error },
+            _ if text.contains("OOM command not allowed") => RedisProblem::Full { url, error },
+            _ if text.contains("can't run this command or subcommand") => RedisProblem::NotPermitted { url, error },
+            _ if error.is_io_error() => RedisProblem::Unanswered { url, error },
+            _ => RedisProblem::Refused { url, error },
         }
     }
 
@@ -201,7 +215,7 @@ impl Link {
                     return Ok(());
                 }
                 // The server went away while nobody asked: that is no failure of this call yet.
-                Err(RedisProblem::Unanswered { source, .. }) if !source.is_timeout() => state.live = None,
+                Err(RedisProblem::Unanswered { error, .. }) if !error.is_timeout() => state.live = None,
                 Err(problem) => return Err(self.fail(state, problem)),
             }
         }
@@ -272,8 +286,15 @@ impl Link {
         state.live = Some(Live { number, connection, checked: Stopwatch::start(), health, skew, snapshots });
     }
 
-    /// A new connection, looked over.
+    /// A new connection, looked over and tried out, within [`CONNECT_TIMEOUT`].
     async fn connect(&self) -> Result<(MultiplexedConnection, Option<String>, Seen), RedisProblem> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_and_try()).await.unwrap_or_else(|_| {
+            let error = std::io::Error::from(std::io::ErrorKind::TimedOut).into();
+            Err(RedisProblem::Unanswered { url: self.url.clone(), error })
+        })
+    }
+
+    async fn connect_and_try(&self) -> Result<(MultiplexedConnection, Option<String>, Seen), RedisProblem> {
         let client = self.client.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
@@ -282,13 +303,25 @@ impl Link {
         let making =
             self.runtime.spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await });
         let made = making.await.map_err(|_| RedisProblem::Stopping)?;
-        let mut connection = made.map_err(|source| RedisProblem::Unreachable { url: self.url.clone(), source })?;
+        let mut connection = made.map_err(|error| RedisProblem::Unreachable { url: self.url.clone(), error })?;
         let seen = self.look_over(&mut connection).await?;
+        match self.probe(&mut connection).await {
+            // Who is signed in stays so while it is full.
+            Ok(()) | Err(RedisProblem::Full { .. }) => {}
+            Err(problem) => return Err(problem),
+        }
         let saved: Result<Vec<String>, _> =
             redis::cmd("CONFIG").arg("GET").arg("save").query_async(&mut connection).await;
         // A user who may not ask is told so in the warnings.
         let snapshots = saved.ok().and_then(|pair| pair.into_iter().nth(1));
         Ok((connection, snapshots, seen))
+    }
+
+    /// Does once whatever the scripts do, on entries that are gone after.
+    async fn probe(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisProblem> {
+        let done: Result<(), RedisError> =
+            scripts::probe().key(PROBE).key(format!("{PROBE}-set")).invoke_async(connection).await;
+        done.map_err(|error| self.problem(error))
     }
 
     /// Asks the server what it is, and takes part in its generation.

@@ -159,6 +159,28 @@ redis.call('HSET', KEYS[1], 'server', ARGV[1], 'generation', ARGV[2])
 return {ARGV[2], 0}
 ";
 
+/// Each command that the other scripts use, so that one that is not permitted is told before somebody needs it.
+const PROBE: &str = r"
+local entry, set = KEYS[1], KEYS[2]
+redis.call('SET', entry, 1)
+redis.call('INCR', entry)
+redis.call('DECR', entry)
+redis.call('GET', entry)
+redis.call('EXISTS', entry)
+redis.call('PEXPIRE', entry, 60000)
+redis.call('PTTL', entry)
+redis.call('ZADD', set, 1, 'a')
+redis.call('ZSCORE', set, 'a')
+redis.call('ZCOUNT', set, '-inf', '+inf')
+redis.call('ZRANGEBYSCORE', set, '-inf', '+inf')
+redis.call('ZREMRANGEBYSCORE', set, '-inf', '(1')
+redis.call('ZREM', set, 'a')
+redis.call('HGET', 'cg:{store}:generation', 'generation')
+redis.call('TIME')
+redis.call('DEL', entry, set)
+return 1
+";
+
 /// All scripts; each knows its digest.
 pub(super) struct Scripts {
     pub(super) get: Script,
@@ -195,6 +217,11 @@ impl Scripts {
             list: script(LIST),
         }
     }
+}
+
+/// See [`PROBE`].
+pub(super) fn probe() -> Script {
+    Script::new(PROBE)
 }
 
 /// See [`CLAIM`].
