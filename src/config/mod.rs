@@ -7,6 +7,7 @@
 mod apps;
 mod checks;
 mod formats;
+mod geoip;
 mod layers;
 mod networks;
 mod organisation;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use geoip::GeoIp;
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -61,6 +63,8 @@ pub struct Config {
     pub saml: Saml,
     /// The record of every decision.
     pub audit: Audit,
+    /// Where addresses are, and whose.
+    pub geoip: GeoIp,
     /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
     /// already.
     #[schemars(schema_with = "networks::groups_schema")]
@@ -90,7 +94,7 @@ impl Config {
             &mut self.saml.keys,
             &mut self.audit.path,
         ];
-        for path in paths {
+        for path in paths.into_iter().chain(self.geoip.paths_mut()) {
             *path = folder.join(&*path);
         }
     }

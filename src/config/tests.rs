@@ -457,7 +457,7 @@ mod reference {
         assert!(all.len() > 40, "{all:?}");
         let rows: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         let sections =
-            ["server", "organisation", "state", "accounts", "policies", "saml", "audit", "apps", "apps.roles"];
+            ["server", "organisation", "state", "accounts", "policies", "saml", "audit", "geoip", "apps", "apps.roles"];
         for key in all.iter().filter(|key| !sections.contains(&key.as_str())) {
             assert!(rows.contains(&key.as_str()), "docs/config.md has no row for `{key}`");
         }

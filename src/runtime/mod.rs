@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use load::{Checked, LoadError, Parsed, check, parse, read_sources};
+pub use load::{Checked, LoadError, Parsed, check, check_again, parse, read_sources};
 pub use snapshot::{NoPortal, Snapshot};
 
 /// Holds the snapshot in force.

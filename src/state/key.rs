@@ -25,6 +25,8 @@ pub enum Kind {
     Pause,
     /// A value: a request id that was answered.
     ConsumedRequest,
+    /// A value: what is usual for a user; and when the store began to hold these.
+    Baseline,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Self::Failures => "failures",
             Self::Pause => "pause",
             Self::ConsumedRequest => "request",
+            Self::Baseline => "baseline",
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::methods::totp::TotpMethod;
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
-use crate::signals::{Failures, Lens};
+use crate::signals::{Baselines, Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
 use crate::state::{EmbeddedStore, StateError, StateStore};
 use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
@@ -127,6 +127,7 @@ pub async fn open(
         ),
         totp: TotpMethod::new(accounts.clone(), devices.clone(), failures.clone(), clock.clone()),
         failures,
+        baselines: Baselines::new(store.clone(), clock.clone()),
         signals,
         journal,
         hashing,
