@@ -64,37 +64,62 @@ impl Baselines {
     /// # Errors
     /// The store failed.
     pub async fn past(&self, user: UserId) -> Result<Past, StateError> {
-        let now = self.clock.now();
-        let key = key_of(user);
-        if let Some(stored) = self.store.get(&key).await? {
-            return Ok(match decode::<Baseline>(&key, &stored) {
-                Ok(mut baseline) => {
-                    baseline.countries.retain(|_, at| seconds_between(*at, now) < i64::from(BASELINE_SECONDS));
-                    Past::Seen(baseline)
-                }
-                Err(error) => {
-                    tracing::warn!(%error, user.id = %user, "a baseline can't be read and counts as lost");
-                    Past::Unknown
-                }
-            });
+        if let Some(past) = self.stored(user).await? {
+            return Ok(past);
         }
-        let since = self.store_since(now).await?;
+        let since = match self.since().await? {
+            Some(since) => since,
+            None => self.begin().await?,
+        };
+        Ok(self.without_baseline(user, since))
+    }
+
+    /// The same, for a look from outside: a store that holds no baselines yet is left so.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn look(&self, user: UserId) -> Result<Past, StateError> {
+        if let Some(past) = self.stored(user).await? {
+            return Ok(past);
+        }
+        Ok(self.since().await?.map_or(Past::Unknown, |since| self.without_baseline(user, since)))
+    }
+
+    async fn stored(&self, user: UserId) -> Result<Option<Past>, StateError> {
+        let (key, now) = (key_of(user), self.clock.now());
+        let Some(stored) = self.store.get(&key).await? else { return Ok(None) };
+        Ok(Some(match decode::<Baseline>(&key, &stored) {
+            Ok(mut baseline) => {
+                baseline.countries.retain(|_, at| seconds_between(*at, now) < i64::from(BASELINE_SECONDS));
+                Past::Seen(baseline)
+            }
+            Err(error) => {
+                tracing::warn!(%error, user.id = %user, "a baseline can't be read and counts as lost");
+                Past::Unknown
+            }
+        }))
+    }
+
+    fn without_baseline(&self, user: UserId, since: Timestamp) -> Past {
+        let now = self.clock.now();
         let is_first = user
             .created()
             .is_some_and(|created| created >= since && seconds_between(created, now) < i64::from(BASELINE_SECONDS));
-        Ok(if is_first { Past::First } else { Past::Unknown })
+        if is_first { Past::First } else { Past::Unknown }
     }
 
-    /// When this store began to hold baselines. The first to ask says when.
-    async fn store_since(&self, now: Timestamp) -> Result<Timestamp, StateError> {
-        let key = Key::new(Kind::Baseline, "store", "since");
-        match self.store.get(&key).await? {
-            Some(stored) => decode(&key, &stored),
-            None => {
-                self.store.put_if_absent(&key, &encode(&key, &now)?, FOR_EVER).await?;
-                Ok(now)
-            }
-        }
+    /// When this store began to hold baselines.
+    async fn since(&self) -> Result<Option<Timestamp>, StateError> {
+        let key = since_key();
+        let stored = self.store.get(&key).await?;
+        stored.map(|stored| decode(&key, &stored)).transpose()
+    }
+
+    /// The first to ask says when the store began.
+    async fn begin(&self) -> Result<Timestamp, StateError> {
+        let (key, now) = (since_key(), self.clock.now());
+        self.store.put_if_absent(&key, &encode(&key, &now)?, FOR_EVER).await?;
+        Ok(now)
     }
 
     /// Adds an Allow from `country` (`None`: not known, or in none) and `place`.
@@ -151,6 +176,10 @@ impl Baseline {
 
 fn key_of(user: UserId) -> Key {
     Key::new(Kind::Baseline, &user.to_string(), "")
+}
+
+fn since_key() -> Key {
+    Key::new(Kind::Baseline, "store", "since")
 }
 
 fn seconds_between(earlier: Timestamp, later: Timestamp) -> i64 {

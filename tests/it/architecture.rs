@@ -33,6 +33,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix_web", &["web", "demo", "cli/serve.rs", "cli/demo.rs"]),
     ("askama", &["web", "notify"]),
     ("fluent_bundle", &["i18n"]),
+    ("maxminddb", &["signals"]),
     ("clap", &["cli", "telemetry"]),
     ("anyhow", &["cli", "main.rs"]),
 ];

@@ -17,5 +17,6 @@ mod judges;
 mod permits;
 mod registration;
 mod saml;
+mod signals;
 mod signin;
 mod time;

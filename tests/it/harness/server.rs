@@ -122,6 +122,8 @@ pub(crate) struct Server {
 #[derive(Default)]
 pub(crate) struct Setup {
     acs: Option<String>,
+    settings: String,
+    policies: String,
 }
 
 impl Setup {
@@ -131,11 +133,23 @@ impl Setup {
         self
     }
 
+    /// More sections of the settings; later calls add to earlier ones.
+    pub(crate) fn settings(mut self, toml: &str) -> Self {
+        self.settings.push_str(toml);
+        self
+    }
+
+    /// More policies.
+    pub(crate) fn policies(mut self, cedar: &str) -> Self {
+        self.policies.push_str(cedar);
+        self
+    }
+
     /// Writes the folder, imports everybody through the command line, and starts.
     pub(crate) fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
         copy_folder(&repository("policies"), &folder.path().join("policies"));
-        fs::write(folder.path().join("policies/90-test.cedar"), POLICIES).unwrap();
+        fs::write(folder.path().join("policies/90-test.cedar"), format!("{POLICIES}{}", self.policies)).unwrap();
         let people = people::everybody();
         fs::write(folder.path().join("people.csv"), people::csv(&people)).unwrap();
 
@@ -145,7 +159,7 @@ impl Setup {
         for _ in 0..3 {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
             let acs = self.acs.as_deref().unwrap_or("https://wiki.example.com/acs");
-            let config = CONFIG.replace("{address}", &address).replace("{acs}", acs);
+            let config = CONFIG.replace("{address}", &address).replace("{acs}", acs) + &self.settings;
             fs::write(folder.path().join("config.toml"), config).unwrap();
             let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
             assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
@@ -232,6 +246,11 @@ impl Server {
     /// The PEM file of the signing certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.path().join("var/keys/current.crt.pem")
+    }
+
+    /// A path below the server's folder.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
     }
 
     /// Runs a command of the binary on the same files.
