@@ -38,7 +38,7 @@
 //! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
-//! - **Snapshot**: config, policies, apps and keys in force together.
+//! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 pub mod accounts;

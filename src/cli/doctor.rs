@@ -1,4 +1,5 @@
-//! `cedargate doctor`: is this server set up well, and what does it know of an address? Looks, and changes nothing.
+//! `cedargate doctor`: is this server set up well, and what does it know of an address? Looks, and makes nothing that is
+//! not there yet.
 
 mod address;
 mod checks;
@@ -166,3 +167,6 @@ fn write_rows(out: &mut impl io::Write, rows: &[Row]) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
 //! Where people sign in from: real geo files, addresses through a trusted proxy, and what policies make of them.
 
 use std::fs;
+use std::process::Command;
 
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::harness::client::Client;
+use crate::harness::process::run;
 use crate::harness::repository;
-use crate::harness::server::{Server, Setup};
+use crate::harness::server::{Server, Setup, copy_folder};
 
 /// Addresses of MaxMind's test files; tests/data/geo/README.md lists them.
 const SWEDEN: &str = "89.160.20.112";
@@ -178,6 +180,21 @@ async fn a_damaged_geo_file_stops_the_start_and_says_where() {
             assert!(command == ["doctor"] || all.contains(&place), "{command:?} {name}: {all}");
         }
     }
+}
+
+#[test]
+fn doctor_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&repository("policies"), &folder.path().join("policies"));
+    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    let said = run(command.arg("doctor").current_dir(folder.path()).env_remove("CEDARGATE_CONFIG"), b"");
+    assert!(said.ok && said.out.contains("0 problems, "), "{}{}", said.out, said.err);
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        names.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["config.toml", "policies"]
+    );
 }
 
 #[test]
