@@ -62,6 +62,7 @@ fn signals() -> SignalSet {
     SignalSet {
         ip: "192.0.2.7".parse().unwrap(),
         country: Country::parse("DE").unwrap(),
+        place: None,
         asn: 64496,
         networks: BTreeSet::new(),
         anonymous: false,

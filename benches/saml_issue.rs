@@ -41,6 +41,7 @@ fn aws() -> ServiceProvider {
         relay_state_override: false,
         relay_states: BTreeMap::new(),
         device_limit: 0,
+        time_zone: None,
         sign: SignMode::Assertion,
         name_id: None,
         name_id_field: None,
@@ -75,6 +76,7 @@ fn signals(now: Timestamp) -> SignalSet {
     SignalSet {
         ip: [192, 0, 2, 7].into(),
         country: Country::unknown(),
+        place: None,
         asn: 0,
         networks: BTreeSet::new(),
         anonymous: false,

@@ -20,6 +20,10 @@
 //!   (first factor, second factor, phishing-resistant, fallback). **Fresh**: shown in this sign-in, at most ten minutes ago.
 //! - **Challenge**: one outstanding prompt. **Offer**: a method that would answer it.
 //! - **Signal**: an observed fact about network, time, device or risk.
+//! - **Observer**: puts the signals of one question together. **Observation**: what is known of the request and its sender.
+//!   **Lens**: how the observer's facts are seen; the demonstration's pretends. **Whereabouts**: what an address says of a place.
+//!   **Geo**: the verified geo files. **Reading**: one fact of theirs with its source. **Baseline**: what is usual for a user.
+//!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
@@ -35,7 +39,7 @@
 //! - **Mailed code**: eight digits for one sign-in. Its **Purpose** is what it is good for, its **Standing** whether one is out.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
-//! - **Snapshot**: config, policies, apps and keys in force together.
+//! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 // What tests of the library share with the integration tests names the crate as those do.

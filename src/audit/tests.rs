@@ -22,6 +22,7 @@ fn signals() -> SignalSet {
     SignalSet {
         ip: "203.0.113.1".parse().unwrap(),
         country: Country::unknown(),
+        place: None,
         asn: 0,
         networks: BTreeSet::new(),
         anonymous: true,

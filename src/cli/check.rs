@@ -98,6 +98,6 @@ fn summary(config: &Config, checked: &Checked) -> String {
     .join(", ")
 }
 
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -44,13 +44,21 @@ fn write_record(out: &mut impl io::Write, record: &DecisionRecord) -> io::Result
     writeln!(out, "  shown: {}; fresh: {}", codes(record.proofs), codes(record.fresh))?;
     let signals = &record.signals;
     let networks: Vec<&str> = signals.networks.iter().map(|network| network.as_str()).collect();
-    writeln!(out, "  from {} in {}, networks: {}", signals.ip, signals.country, or_none(&networks.join(", ")))?;
+    let place = signals.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+    let networks = or_none(&networks.join(", "));
+    writeln!(out, "  from {} in {}{place}, AS {}, networks: {networks}", signals.ip, signals.country, signals.asn)?;
     writeln!(out, "  hour {}, weekday {}", signals.hour, signals.weekday)?;
     let device = signals.device;
     writeln!(
         out,
         "  device known: {}, trusted: {}, {} registered; failed attempts: {}",
         device.known, device.trusted, device.registered, signals.risk.failed_attempts
+    )?;
+    let risk = signals.risk;
+    writeln!(
+        out,
+        "  anonymous: {}, new country: {}, impossible travel: {}",
+        signals.anonymous, risk.new_country, risk.impossible_travel
     )?;
     let unknown: Vec<&str> = signals.unknown.iter().map(|signal| signal.code()).collect();
     writeln!(out, "  not known: {}", or_none(&unknown.join(", ")))?;

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod explain;
 mod policy;
 mod schema;
@@ -50,6 +51,8 @@ struct Cli {
 enum Command {
     /// Check config.toml and tell every problem, each with file, line and column.
     Check(check::Args),
+    /// Look whether this server is set up well, and what it knows of an address.
+    Doctor(doctor::Args),
     /// Look at and test the policies.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -74,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::init(cli.log_format, &cli.log)?;
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
+        Command::Doctor(args) => doctor::run(&args, &cli.config),
         Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
         Command::Serve => serve::run(&cli.config),

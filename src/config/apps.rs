@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::ZoneName;
 use crate::domain::{AppId, NameIdFormat, RoleName, SignMode};
 
 /// The icons a tile may have.
@@ -49,6 +50,11 @@ pub struct AppConfig {
     /// How many devices a person may use the app from, for policies to read; 0 is no limit.
     #[serde(default)]
     pub device_limit: u32,
+    /// The IANA zone in which policies read hour and weekday for this app, whoever asks. Left out, it is the person's zone, and
+    /// then the organisation's.
+    #[serde(default)]
+    #[schemars(extend("format" = "time-zone"))]
+    pub time_zone: Option<ZoneName>,
     /// Which element carries the signature.
     #[serde(default)]
     pub sign: SignMode,

@@ -9,6 +9,7 @@ mod apps;
 mod checks;
 mod devices;
 mod formats;
+mod geoip;
 mod layers;
 mod mail;
 mod networks;
@@ -34,6 +35,7 @@ use toml::de::DeTable;
 pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
 pub use devices::{Devices, MOST_TRUST_DAYS};
+pub use geoip::GeoIp;
 pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl, MailUrlError};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
@@ -74,6 +76,8 @@ pub struct Config {
     /// Where mails are handed in. Without it none is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mail: Option<Mail>,
+    /// Where addresses are, and whose.
+    pub geoip: GeoIp,
     /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
     /// already.
     #[schemars(schema_with = "networks::groups_schema")]
@@ -99,7 +103,8 @@ impl Config {
         let paths = [&mut self.server.secret_file, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
         let state = [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten();
         let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
-        for path in paths.into_iter().chain(state).chain(self.accounts.paths()).chain(mail) {
+        let more = self.accounts.paths().into_iter().chain(self.geoip.paths_mut());
+        for path in paths.into_iter().chain(state).chain(more).chain(mail) {
             *path = folder.join(&*path);
         }
     }

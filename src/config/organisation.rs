@@ -17,7 +17,7 @@ pub struct Organisation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "display-name"))]
     pub contact: Option<String>,
-    /// The IANA zone in which policies read hour and weekday.
+    /// The IANA zone in which policies read hour and weekday, where neither the app nor the person has one.
     #[schemars(extend("format" = "time-zone"))]
     pub time_zone: ZoneName,
 }

@@ -117,8 +117,24 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
 }
 
 #[test]
+fn geo_files_and_zones_of_apps_are_read_and_checked() {
+    let app = "[[apps]]\nid = \"aws\"\npreset = \"aws\"\n";
+    let config =
+        loaded(&format!("[geoip]\ncity = \"geo/city.mmdb\"\nasn = \"/geo/asn.mmdb\"\n{app}time_zone = \"Asia/Tokyo\""));
+    assert!(config.geoip.city.clone().unwrap().is_absolute(), "it starts at the folder of the file");
+    assert_eq!(config.geoip.asn.clone().unwrap(), std::path::Path::new("/geo/asn.mmdb"));
+    assert_eq!(config.geoip.country.clone().or(config.geoip.anonymous), None);
+    assert_eq!(config.apps[0].time_zone.as_ref().unwrap().to_string(), "Asia/Tokyo");
+    check("[geoip]\ncity = \"\"", &["2:8 geoip.city: a path cannot be empty [leave the key out to have the default]"]);
+    check(
+        &format!("{app}time_zone = \"Mars/Olympus\""),
+        &["4:13 apps[0].time_zone: `Mars/Olympus` is no time zone; use an IANA name, as in `Europe/Berlin`"],
+    );
+}
+
+#[test]
 fn sections_without_effect_yet_are_unknown() {
-    for section in ["geoip", "metrics"] {
+    for section in ["metrics"] {
         let problems = problems(&format!("[{section}]\nurl = \"x\""), &[]);
         assert!(
             problems[0].starts_with(&format!("1:2 {section}: unknown key `{section}` [known here: ")),
@@ -542,6 +558,7 @@ mod reference {
             "saml",
             "audit",
             "mail",
+            "geoip",
             "apps",
             "apps.roles",
         ];

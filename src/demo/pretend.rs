@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{Country, SignalSet, UnknownSignal};
-use crate::signals::{Lens, Observation, Observer};
+use crate::domain::{Country, SignalSet};
+use crate::signals::{Lens, Observation, Observer, Whereabouts};
 
 /// What is pretended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +48,14 @@ pub struct Decorated {
 }
 
 impl Lens for Decorated {
-    fn observe(&self, observer: &Observer, observation: &Observation) -> SignalSet {
+    fn observe(&self, observer: &Observer, observation: &Observation<'_>) -> SignalSet {
         let pretence = self.pretended.get();
-        let mut signals = observer.observe(&Observation { ip: pretence.ip, ..*observation });
-        signals.country = pretence.country;
-        signals.anonymous = false;
-        signals.unknown.remove(&UnknownSignal::Country);
-        signals.unknown.remove(&UnknownSignal::Anonymous);
+        let there = Whereabouts {
+            country: Some(pretence.country),
+            anonymous: Some(false),
+            ..observer.whereabouts(pretence.ip)
+        };
+        let mut signals = observer.observe_at(&Observation { ip: pretence.ip, ..*observation }, there);
         if let Some(hour) = pretence.hour {
             signals.hour = hour;
         }

@@ -185,6 +185,13 @@ macro_rules! uuid_type {
                 Ok(Self(uuid::Builder::from_unix_timestamp_millis(millis, &entropy.bytes::<10>()?).into_uuid()))
             }
 
+            /// When it was made, to the millisecond; `None` for one that is no UUIDv7.
+            #[must_use]
+            pub fn created(&self) -> Option<Timestamp> {
+                let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+                Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+            }
+
             /// Reads the hyphenated form; `None` for anything else.
             #[must_use]
             pub fn parse(input: &str) -> Option<Self> {

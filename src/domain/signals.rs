@@ -142,13 +142,16 @@ pub struct RiskFacts {
     pub impossible_travel: bool,
 }
 
-/// All facts of one evaluation. `hour` and `weekday` are local to the app.
+/// All facts of one evaluation. `hour` and `weekday` are local to the app or, where that has no zone of its own, to the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalSet {
     /// The client's address; IPv4 never in its IPv6 form.
     pub ip: IpAddr,
     /// Where that is.
     pub country: Country,
+    /// Where that is as people read it (`Boxford, United Kingdom`), for pages, mails and lists; policies never see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The autonomous system; 0 = not known.
     pub asn: u32,
     /// The named networks that hold the address.

@@ -383,6 +383,7 @@ fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), 
     let signals = SignalSet {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         country: Country::private(),
+        place: None,
         asn: 0,
         networks: BTreeSet::new(),
         anonymous: false,

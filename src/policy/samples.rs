@@ -112,6 +112,7 @@ impl Sample {
         let signals = SignalSet {
             ip: "192.0.2.7".parse().unwrap(),
             country: home,
+            place: None,
             asn: 64496,
             networks: BTreeSet::new(),
             anonymous: false,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
 use crate::saml::ServiceProvider;
+use crate::signals::Geo;
 
 /// The largest policy, schema or test file that is read.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -21,6 +22,8 @@ pub struct Checked {
     pub bundle: Bundle,
     /// How the policy tests went: all of them passed.
     pub tests: testing::Report,
+    /// The geo files, read and verified.
+    pub geo: Arc<Geo>,
 }
 
 /// Why a set does not come into force.
@@ -84,14 +87,26 @@ pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadEr
     Ok(Parsed { apps, bundle, sources })
 }
 
-/// [`parse`], and then runs the policy tests.
+/// [`parse`], and then reads the geo files and runs the policy tests.
 ///
 /// # Errors
-/// As [`parse`]; or a policy test fails.
+/// As [`parse`]; or a geo file cannot be used, or a policy test fails.
 pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadError> {
+    check_again(loaded, today, &Geo::default())
+}
+
+/// [`check`] while a set is in force: of its geo files, those that did not change are not read again.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
     let Parsed { apps, bundle, sources } = parse(loaded, today)?;
+    let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
     let tests = testing::run(&bundle, &sources.tests);
-    if tests.is_ok() { Ok(Checked { apps, bundle, tests }) } else { Err(LoadError::PolicyTests(tests)) }
+    if !tests.is_ok() {
+        return Err(LoadError::PolicyTests(tests));
+    }
+    Ok(Checked { apps, bundle, tests, geo: Arc::new(geo) })
 }
 
 fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {

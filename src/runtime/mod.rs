@@ -1,4 +1,4 @@
-//! What is in force: config, policies, apps and keys, read together, checked together, swapped together. The set in force
+//! What is in force: config, policies, apps, keys and geo files, read together, checked together, swapped together. The set in force
 //! decides, always; nothing is held on to from an earlier one.
 
 mod load;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use load::{Checked, LoadError, Parsed, check, parse, read_sources};
+pub use load::{Checked, LoadError, Parsed, check, check_again, parse, read_sources};
 pub use snapshot::{NoPortal, Snapshot};
 
 /// Holds the snapshot in force.

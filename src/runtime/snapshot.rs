@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub public_url: PublicUrl,
     /// The policies.
     pub bundle: Bundle,
-    /// What sees networks and hours as this config names them.
+    /// What sees networks, places and hours as this config names them.
     pub observer: Observer,
     /// This identity provider, with its key.
     pub idp: IdentityProvider,
@@ -45,7 +45,7 @@ impl Snapshot {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NoPortal> {
         let portal = checked.bundle.vocabulary().app(PORTAL).ok_or(NoPortal)?.clone();
-        let observer = Observer::new(config.networks.clone(), config.organisation.time_zone.zone().clone(), clock);
+        let observer = Observer::new(&config, checked.geo, clock);
         Ok(Self { config, public_url, bundle: checked.bundle, observer, idp, apps: checked.apps, portal })
     }
 

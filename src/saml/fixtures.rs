@@ -60,6 +60,7 @@ pub(crate) fn app_config(id: &str) -> AppConfig {
         relay_state_override: false,
         relay_states: BTreeMap::new(),
         device_limit: 3,
+        time_zone: None,
         sign: SignMode::Assertion,
         name_id: None,
         name_id_field: None,

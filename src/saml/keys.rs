@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, DnType, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SerialNumber};
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, Entropy, EntropyError};
+use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
 
 const KEY_FILE: &str = "current.key.pem";
 const CERTIFICATE_FILE: &str = "current.crt.pem";
@@ -70,6 +70,12 @@ impl Certificate {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The last instant it is valid, as written in it (RFC 5280 §4.1.2.5); `None` when that cannot be read.
+    #[must_use]
+    pub fn not_after(&self) -> Option<Timestamp> {
+        super::validity::not_after(&self.der)
     }
 
     /// DER in base64 on one line, as metadata and KeyInfo hold it.
@@ -238,6 +244,14 @@ mod tests {
         for file in [KEY_FILE, CERTIFICATE_FILE] {
             assert_eq!(fs::metadata(dir.path().join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
         }
+    }
+
+    #[test]
+    fn a_certificate_of_ours_says_that_it_ends_in_five_years() {
+        let dir = made();
+        let not_after = KeyStore::open(dir.path()).unwrap().certificate().not_after().unwrap();
+        let years = (not_after.as_second() - SystemClock.now().as_second()) / (365 * 24 * 60 * 60);
+        assert!((4..=5).contains(&years), "{not_after}");
     }
 
     #[test]

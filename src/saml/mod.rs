@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod request;
 pub mod service_provider;
 pub mod sign;
+mod validity;
 mod wire;
 
 pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};

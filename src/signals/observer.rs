@@ -8,33 +8,70 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
 use super::address::{AddressKind, normalise};
-use crate::clock::Clock;
-use crate::domain::{Country, DeviceFacts, NetworkName, RiskFacts, SignalSet, UnknownSignal};
+use super::baseline::Past;
+use super::geo::{Geo, Readings};
+use super::travel::{Coordinates, Stop};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::domain::{AppId, Country, DeviceFacts, NetworkName, RiskFacts, SignalSet, UnknownSignal};
 
-/// What the request itself brought along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observation {
+/// What is known of one request and of who sends it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation<'a> {
     /// The client's address.
     pub ip: IpAddr,
+    /// Where the sign-in leads.
+    pub app: &'a AppId,
+    /// The zone an administrator gave the person. Nothing that people can change themselves may stand here.
+    pub time_zone: Option<&'a str>,
     /// The device; `None` when it could not be looked up.
     pub device: Option<DeviceFacts>,
     /// Wrong passwords for this name from this network within 15 minutes.
     pub failed_attempts: u32,
+    /// The person's earlier sign-ins.
+    pub past: &'a Past,
 }
 
-impl Observation {
+impl<'a> Observation<'a> {
     /// What can be said before anybody is known: the address.
     #[must_use]
-    pub fn of_visitor(ip: IpAddr) -> Self {
-        Self { ip, device: Some(DeviceFacts::default()), failed_attempts: 0 }
+    pub fn of_visitor(ip: IpAddr, app: &'a AppId) -> Self {
+        let device = Some(DeviceFacts::default());
+        Self { ip, app, time_zone: None, device, failed_attempts: 0, past: &Past::Unknown }
     }
+}
+
+/// What an address says of where somebody is. `None`: not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Whereabouts {
+    /// The country; [`Country::private`] for a private address.
+    pub country: Option<Country>,
+    /// The place as people read it.
+    pub place: Option<String>,
+    /// About where that is.
+    pub coordinates: Option<Coordinates>,
+    /// The autonomous system.
+    pub asn: Option<u32>,
+    /// Whether the address is an anonymiser's.
+    pub anonymous: Option<bool>,
+}
+
+/// Whose zone hours and weekdays are read in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// The app's own.
+    App,
+    /// The person's.
+    Person,
+    /// The organisation's.
+    Organisation,
 }
 
 /// How the facts of the observer in force are seen. The server looks [`Plain`]; the demonstration pretends an address, a country
 /// and an hour.
 pub trait Lens: Send + Sync {
     /// The facts at this instant.
-    fn observe(&self, observer: &Observer, observation: &Observation) -> SignalSet;
+    fn observe(&self, observer: &Observer, observation: &Observation<'_>) -> SignalSet;
 }
 
 /// Sees the facts as they are.
@@ -42,24 +79,39 @@ pub trait Lens: Send + Sync {
 pub struct Plain;
 
 impl Lens for Plain {
-    fn observe(&self, observer: &Observer, observation: &Observation) -> SignalSet {
+    fn observe(&self, observer: &Observer, observation: &Observation<'_>) -> SignalSet {
         observer.observe(observation)
     }
 }
 
-/// Observes by config and clock. Part of the snapshot in force, so that a reload brings new networks and zones with the
-/// policies that name them.
+/// Observes by config, geo files and clock. Part of the snapshot in force, so that a reload brings new networks, zones and files
+/// with the policies that name them.
 pub struct Observer {
     networks: BTreeMap<NetworkName, Vec<IpNet>>,
-    clock: Arc<dyn Clock>,
+    app_zones: BTreeMap<AppId, TimeZone>,
     zone: TimeZone,
+    geo: Arc<Geo>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Observer {
-    /// Knows `networks` by name; hours and weekdays are those of `zone`.
+    /// Knows networks and zones as `config` has them, and places by the files of `geo`.
     #[must_use]
-    pub fn new(networks: BTreeMap<NetworkName, Vec<IpNet>>, zone: TimeZone, clock: Arc<dyn Clock>) -> Self {
-        Self { networks, clock, zone }
+    pub fn new(config: &Config, geo: Arc<Geo>, clock: Arc<dyn Clock>) -> Self {
+        let zones = config.apps.iter().filter_map(|app| Some((app.id.clone(), app.time_zone.as_ref()?.zone().clone())));
+        Self {
+            networks: config.networks.clone(),
+            app_zones: zones.collect(),
+            zone: config.organisation.time_zone.zone().clone(),
+            geo,
+            clock,
+        }
+    }
+
+    /// The geo files in use.
+    #[must_use]
+    pub fn geo(&self) -> &Arc<Geo> {
+        &self.geo
     }
 
     /// The named networks that hold the address.
@@ -73,34 +125,80 @@ impl Observer {
             .collect()
     }
 
+    /// What the geo files say of an address, and by which file; `None` for a private one, which is in none.
+    #[must_use]
+    pub fn readings(&self, ip: IpAddr) -> Option<Readings> {
+        let ip = normalise(ip);
+        (AddressKind::of(ip) == AddressKind::Public).then(|| self.geo.read(ip))
+    }
+
+    /// Where somebody of this address is.
+    #[must_use]
+    pub fn whereabouts(&self, ip: IpAddr) -> Whereabouts {
+        match self.readings(ip) {
+            Some(readings) => Whereabouts {
+                country: readings.country.value().cloned(),
+                place: readings.place.value().cloned(),
+                coordinates: readings.coordinates.value().copied(),
+                asn: readings.asn.value().map(|(number, _)| *number),
+                anonymous: readings.anonymous.value().copied(),
+            },
+            None => Whereabouts {
+                country: Some(Country::private()),
+                place: None,
+                coordinates: None,
+                asn: Some(0),
+                anonymous: Some(false),
+            },
+        }
+    }
+
+    /// The zone in which hours are read: the app's, else the person's, else the organisation's.
+    #[must_use]
+    pub fn zone_of(&self, app: &AppId, person: Option<&str>) -> (TimeZone, ZoneSource) {
+        if let Some(zone) = self.app_zones.get(app) {
+            return (zone.clone(), ZoneSource::App);
+        }
+        match person.map(TimeZone::get) {
+            Some(Ok(zone)) => (zone, ZoneSource::Person),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a person's time zone is not known; the organisation's is used");
+                (self.zone.clone(), ZoneSource::Organisation)
+            }
+            None => (self.zone.clone(), ZoneSource::Organisation),
+        }
+    }
+
     /// The facts at this instant.
     #[must_use]
-    pub fn observe(&self, observation: &Observation) -> SignalSet {
+    pub fn observe(&self, observation: &Observation<'_>) -> SignalSet {
+        self.observe_at(observation, self.whereabouts(observation.ip))
+    }
+
+    /// The facts at this instant, of somebody who is there.
+    #[must_use]
+    pub fn observe_at(&self, observation: &Observation<'_>, there: Whereabouts) -> SignalSet {
         let ip = normalise(observation.ip);
         let now = self.clock.now();
-        let local = now.to_zoned(self.zone.clone());
-        let mut unknown = BTreeSet::new();
-        let device = observation.device.unwrap_or_else(|| {
-            unknown.insert(UnknownSignal::DeviceHistory);
-            DeviceFacts { known: false, trusted: false, registered: u32::MAX }
-        });
-        let private = AddressKind::of(ip) == AddressKind::Private;
-        if !private {
-            // No source of places and networks is there yet, so of a public address nothing is known.
-            unknown.extend([
-                UnknownSignal::Country,
-                UnknownSignal::Asn,
-                UnknownSignal::Anonymous,
-                UnknownSignal::NewCountry,
-                UnknownSignal::ImpossibleTravel,
-            ]);
-        }
+        let local = now.to_zoned(self.zone_of(observation.app, observation.time_zone).0);
+        let new_country = is_new_country(observation.past, there.country.as_ref());
+        let travel = is_impossible_travel(observation.past, &there, now);
+        let unknown = [
+            (UnknownSignal::Country, there.country.is_none()),
+            (UnknownSignal::Asn, there.asn.is_none()),
+            (UnknownSignal::Anonymous, there.anonymous.is_none()),
+            (UnknownSignal::DeviceHistory, observation.device.is_none()),
+            (UnknownSignal::NewCountry, new_country.is_none()),
+            (UnknownSignal::ImpossibleTravel, travel.is_none()),
+        ];
+        let device = observation.device.unwrap_or(DeviceFacts { known: false, trusted: false, registered: u32::MAX });
         SignalSet {
             ip,
-            country: if private { Country::private() } else { Country::unknown() },
-            asn: 0,
+            country: there.country.unwrap_or_else(Country::unknown),
+            place: there.place,
+            asn: there.asn.unwrap_or(0),
             networks: self.networks_of(ip),
-            anonymous: !private,
+            anonymous: there.anonymous.unwrap_or(true),
             now,
             // INVARIANT: jiff gives hours 0 to 23 and weekdays 1 to 7.
             hour: local.hour().unsigned_abs(),
@@ -109,101 +207,37 @@ impl Observer {
             risk: RiskFacts {
                 // On a device known for this app, what strangers typed elsewhere in the network says nothing.
                 failed_attempts: if device.known { 0 } else { observation.failed_attempts },
-                new_country: !private,
-                impossible_travel: !private,
+                new_country: new_country.unwrap_or(true),
+                impossible_travel: travel.unwrap_or(true),
             },
-            unknown,
+            unknown: unknown.into_iter().filter(|(_, missing)| *missing).map(|(signal, _)| signal).collect(),
+        }
+    }
+}
+
+/// Whether somebody was never allowed from this country within 180 days. A private address is in no country, so in no new one.
+fn is_new_country(past: &Past, country: Option<&Country>) -> Option<bool> {
+    let country = country?;
+    match past {
+        _ if *country == Country::private() => Some(false),
+        Past::Unknown => None,
+        Past::First => Some(false),
+        Past::Seen(baseline) => Some(!baseline.countries.contains_key(country)),
+    }
+}
+
+/// Whether nobody gets here from where the person was last. A private address has no place; nor has the first time one before.
+fn is_impossible_travel(past: &Past, there: &Whereabouts, now: Timestamp) -> Option<bool> {
+    match past {
+        _ if there.country == Some(Country::private()) => Some(false),
+        Past::Unknown => None,
+        Past::First => Some(false),
+        Past::Seen(baseline) => {
+            let here = Stop { place: there.coordinates?, at: now };
+            Some(here.is_out_of_reach_of(baseline.last?))
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ManualClock;
-
-    fn observer(instant: &str, zone: &str) -> Observer {
-        let networks = [
-            ("office", vec!["203.0.113.0/24", "2001:db8:40::/48"]),
-            ("building-7", vec!["203.0.113.64/26"]),
-            ("lan", vec!["10.0.0.0/8"]),
-        ];
-        let networks = networks
-            .into_iter()
-            .map(|(name, blocks)| {
-                (NetworkName::parse(name).unwrap(), blocks.into_iter().map(|block| block.parse().unwrap()).collect())
-            })
-            .collect();
-        Observer::new(networks, TimeZone::get(zone).unwrap(), Arc::new(ManualClock::at(instant.parse().unwrap())))
-    }
-
-    fn observe(observer: &Observer, ip: &str) -> SignalSet {
-        observer.observe(&Observation::of_visitor(ip.parse().unwrap()))
-    }
-
-    #[test]
-    fn an_address_lies_in_every_network_that_holds_it() {
-        let observer = observer("2026-11-21T12:00:00Z", "UTC");
-        for (ip, expected) in [
-            ("203.0.113.1", vec!["office"]),
-            ("203.0.113.100", vec!["building-7", "office"]),
-            ("::ffff:203.0.113.100", vec!["building-7", "office"]),
-            ("2001:db8:40:7::1", vec!["office"]),
-            ("10.200.0.1", vec!["lan"]),
-            ("198.51.100.1", vec![]),
-        ] {
-            let names: Vec<String> = observe(&observer, ip).networks.iter().map(ToString::to_string).collect();
-            assert_eq!(names, expected, "{ip}");
-        }
-    }
-
-    #[test]
-    fn of_a_public_address_everything_is_unknown_and_risky() {
-        let signals = observe(&observer("2026-11-21T12:00:00Z", "UTC"), "::ffff:203.0.113.1");
-        assert_eq!(signals.ip, "203.0.113.1".parse::<IpAddr>().unwrap());
-        assert_eq!(signals.country, Country::unknown());
-        assert!(signals.anonymous && signals.risk.new_country && signals.risk.impossible_travel);
-        let codes: Vec<&str> = signals.unknown.iter().map(|signal| signal.code()).collect();
-        assert_eq!(codes, ["country", "asn", "anonymous", "new_country", "impossible_travel"]);
-    }
-
-    #[test]
-    fn a_private_address_is_in_no_country_and_nothing_about_it_is_unknown() {
-        let signals = observe(&observer("2026-11-21T12:00:00Z", "UTC"), "10.1.1.1");
-        assert_eq!(signals.country, Country::private());
-        assert!(!signals.anonymous && !signals.risk.new_country && !signals.risk.impossible_travel);
-        assert!(signals.unknown.is_empty());
-    }
-
-    #[test]
-    fn hours_and_weekdays_are_local_to_the_zone() {
-        for (instant, zone, hour, weekday) in [
-            ("2026-11-22T23:30:00Z", "UTC", 23, 7),
-            ("2026-11-22T23:30:00Z", "Europe/Berlin", 0, 1),
-            ("2026-07-22T23:30:00Z", "Europe/Berlin", 1, 4),
-            ("2026-11-23T02:00:00Z", "America/New_York", 21, 7),
-        ] {
-            let signals = observe(&observer(instant, zone), "10.0.0.1");
-            assert_eq!((signals.hour, signals.weekday), (hour, weekday), "{instant} in {zone}");
-        }
-    }
-
-    #[test]
-    fn a_lost_device_store_is_an_unknown_and_risky_history() {
-        let observer = observer("2026-11-21T12:00:00Z", "UTC");
-        let ip = "10.0.0.1".parse().unwrap();
-        let signals = observer.observe(&Observation { ip, device: None, failed_attempts: 3 });
-        assert!(signals.unknown.contains(&UnknownSignal::DeviceHistory));
-        assert_eq!((signals.device.known, signals.device.registered), (false, u32::MAX));
-        assert_eq!(signals.risk.failed_attempts, 3);
-    }
-
-    #[test]
-    fn failures_do_not_count_on_a_known_device() {
-        let observer = observer("2026-11-21T12:00:00Z", "UTC");
-        let device = DeviceFacts { known: true, trusted: false, registered: 1 };
-        let ip = "10.0.0.1".parse().unwrap();
-        let signals = observer.observe(&Observation { ip, device: Some(device), failed_attempts: 9 });
-        assert_eq!(signals.risk.failed_attempts, 0);
-    }
-}
+mod tests;

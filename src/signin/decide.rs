@@ -6,7 +6,7 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
     App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
-    ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserStatus, classes,
+    ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus, classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Refused, Repertoire, Verdict};
@@ -112,7 +112,15 @@ impl Service {
             }
             recent
         };
-        let observation = Observation { ip: client.ip, device: Some(device), failed_attempts };
+        let past = parts.baselines.past(user.id).await?;
+        let observation = Observation {
+            ip: client.ip,
+            app: &target.app,
+            time_zone: user.time_zone.as_deref(),
+            device: Some(device),
+            failed_attempts,
+            past: &past,
+        };
         let signals = parts.signals.observe(&snapshot.observer, &observation);
         let mailable = parts.delivery == Delivery::Outbox && user.status == UserStatus::Active;
         let repertoire = repertoire(&authenticators, mailable, person.lost);
@@ -192,10 +200,18 @@ impl Service {
                 sighting: sighting(client, &facts.signals),
             };
             if let Recorded::Done { token, .. } = self.parts.devices.record_allow(allowed).await? {
+                self.record_baseline(snapshot, person.user, &facts.signals).await?;
                 return Ok((decided, Some(token)));
             }
         }
         Err(SignInError::Busy)
+    }
+
+    /// Writes down that somebody was allowed from there: the country is new no more, and travel is reckoned from there.
+    async fn record_baseline(&self, snapshot: &Snapshot, user: UserId, signals: &SignalSet) -> Result<(), SignInError> {
+        let known = ![Country::unknown(), Country::private()].contains(&signals.country);
+        let coordinates = snapshot.observer.whereabouts(signals.ip).coordinates;
+        Ok(self.parts.baselines.record_allow(user, known.then_some(&signals.country), coordinates).await?)
     }
 
     async fn record(
@@ -300,7 +316,7 @@ impl Service {
         verdict: Verdict,
     ) -> Result<Reply, SignInError> {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
-        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip));
+        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip, &target.app));
         let reason = visit_reason(&verdict);
         let at = signals.now;
         tracing::warn!(

@@ -14,7 +14,7 @@ use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
-use crate::signals::{Failures, Lens, Observation};
+use crate::signals::{Baselines, Failures, Lens, Observation};
 use crate::state::StateStore;
 use crate::workers::{HashPool, Pool};
 
@@ -49,6 +49,8 @@ pub struct Parts {
     pub store: Arc<dyn StateStore>,
     /// Counters of wrong answers.
     pub failures: Failures,
+    /// What is usual for people.
+    pub baselines: Baselines,
     /// What becomes of mails.
     pub delivery: Delivery,
     /// Checks passwords.
@@ -323,7 +325,7 @@ impl Service {
     pub async fn refuse_visit(&self, client: &Client, target: &Target) -> Result<Option<Reply>, SignInError> {
         let snapshot = self.snapshot();
         let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
-        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip));
+        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip, &target.app));
         let verdict = snapshot.bundle.visit(app, &signals);
         if verdict.allowed {
             return Ok(None);

@@ -37,6 +37,8 @@ pub enum Kind {
     AlertCount,
     /// A set: the networks from which visitors were refused within one hour.
     RefusedNetworks,
+    /// A value: what is usual for a user; and when the store began to hold these.
+    Baseline,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
             Self::Told => "told",
             Self::AlertCount => "alerts",
             Self::RefusedNetworks => "refused-networks",
+            Self::Baseline => "baseline",
         }
     }
 
@@ -79,7 +82,8 @@ impl Kind {
             | Self::ConsumedRequest
             | Self::Told
             | Self::AlertCount
-            | Self::RefusedNetworks => false,
+            | Self::RefusedNetworks
+            | Self::Baseline => false,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::notify::{Courier, Smtp, SmtpError};
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
-use crate::signals::{Failures, Lens};
+use crate::signals::{Baselines, Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
 use crate::state::StateError;
 use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
@@ -142,6 +142,7 @@ pub async fn open(
         ),
         totp: TotpMethod::new(accounts.clone(), devices.clone(), failures.clone(), clock.clone()),
         failures,
+        baselines: Baselines::new(store.clone(), clock.clone()),
         signals,
         journal,
         hashing,

@@ -36,6 +36,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("askama", &["web", "notify"]),
     ("lettre", &["notify"]),
     ("fluent_bundle", &["i18n"]),
+    ("maxminddb", &["signals"]),
     ("clap", &["cli", "telemetry"]),
     ("anyhow", &["cli", "main.rs"]),
 ];

@@ -21,5 +21,6 @@ mod permits;
 mod redis_faults;
 mod registration;
 mod saml;
+mod signals;
 mod signin;
 mod time;

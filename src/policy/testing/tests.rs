@@ -31,6 +31,36 @@ fn whom_an_alert_goes_to_is_compared() {
 }
 
 #[test]
+fn cases_come_from_where_they_say() {
+    let bundle = samples::parse(
+        r#"
+        @id("t.portal") @description("d") permit (principal, action == Action::"signIn", resource == App::"portal");
+        @id("t.asn") @description("d") forbid (principal is User, action == Action::"signIn", resource)
+        when { context.net.asn == 7018 };
+        @id("t.country") @description("d") forbid (principal is User, action == Action::"signIn", resource)
+        when { context.net.country == Country::"CN" };
+        @id("t.new") @description("d") forbid (principal is User, action == Action::"signIn", resource)
+        when { context.risk.new_country && !context.unknown.contains(Signal::"new_country") };
+        "#,
+    )
+    .unwrap();
+    for (signals, expect) in [
+        ("asn = 7018", "expect = \"deny\"\nby = [\"t.asn\"]"),
+        ("asn = 7019", "expect = \"allow\""),
+        ("country = \"CN\"", "expect = \"deny\"\nby = [\"t.country\"]"),
+        ("new_country = true", "expect = \"deny\"\nby = [\"t.new\"]"),
+        ("new_country = true, unknown = [\"new_country\"]", "expect = \"allow\""),
+    ] {
+        let case = format!(
+            "[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\nsignals = {{ {signals} }}\n{expect}\n"
+        );
+        let report = run(&bundle, &[SourceFile { path: "t.toml".to_owned(), text: case }]);
+        assert_eq!(report.failures, Vec::new(), "{signals}");
+        assert_eq!(report.passed, 1, "{signals}");
+    }
+}
+
+#[test]
 fn a_misspelt_name_fails_the_case() {
     for (line, told) in [
         ("app = \"portall\"\n", "no app is called `portall`"),

@@ -278,6 +278,11 @@ impl Server {
         self.folder.path().join("var/keys/current.crt.pem")
     }
 
+    /// A path below the server's folder.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
     /// Runs a command of the binary on the same files.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Said {
         cedargate(self.folder.path(), arguments)

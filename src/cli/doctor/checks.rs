@@ -1,0 +1,196 @@
+//! What can be told from the settings, the files and the clock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::Check;
+use crate::clock::Timestamp;
+use crate::config::secret::read_key_file;
+use crate::config::{Config, Loaded};
+use crate::policy::testing;
+use crate::runtime;
+use crate::saml::KeyStore;
+use crate::signals::Geo;
+use crate::signals::geo::Topic;
+
+/// Addresses change hands: after so many days too much of a geo file is wrong.
+const OLD_GEO_DAYS: i64 = 30;
+/// Replacing a certificate takes an upload at each service provider.
+const CERTIFICATE_DAYS: i64 = 60;
+/// Nodes may be that far apart.
+const SKEW_SECONDS: i64 = 30;
+
+/// Addresses, proxies and cookies.
+pub(super) fn of_settings(config: &Config) -> Vec<Check> {
+    let (server, url) = (&config.server, &config.server.public_url);
+    let address = if url.is_https() {
+        Check::ok("public address", format!("`{url}`; cookies are `Secure` and `__Host-`"))
+    } else {
+        Check::warning(
+            "public address",
+            format!("`{url}` is for trying things out on this machine; cookies travel unencrypted"),
+            "set `public_url` of `[server]` to the https address people will use",
+        )
+    };
+    let direct = !server.listen.ip().is_loopback();
+    let proxies = match (url.is_https(), server.trusted_proxies.is_empty()) {
+        (true, true) => Check::warning(
+            "proxies",
+            "none is trusted: behind one, everybody seems to come from its address",
+            "set `trusted_proxies` of `[server]` to the addresses of the proxies that end TLS",
+        ),
+        (_, false) if direct => Check::warning(
+            "proxies",
+            format!(
+                "`{}` can be reached without passing the {} trusted ones",
+                server.listen,
+                server.trusted_proxies.len()
+            ),
+            "listen on an address that only the proxies reach, or let a firewall see to it",
+        ),
+        (_, false) => {
+            let blocks: Vec<String> = server.trusted_proxies.iter().map(|block| format!("`{block}`")).collect();
+            Check::ok("proxies", format!("`X-Forwarded-For` is believed from {}", blocks.join(", ")))
+        }
+        (false, true) => Check::ok("proxies", "none; addresses are those of the connections"),
+    };
+    vec![address, proxies, of_mail(config)]
+}
+
+/// Whether mails leave.
+fn of_mail(config: &Config) -> Check {
+    match &config.mail {
+        Some(mail) => Check::ok("mail", format!("handed in at `{}`, from `{}`", mail.url, mail.from)),
+        None => Check::warning(
+            "mail",
+            "none is sent: no alert, no code and no link reaches anybody",
+            "add `[mail]`; see docs/mail.md",
+        ),
+    }
+}
+
+/// Policies that load, and do what their tests say.
+pub(super) fn policies(loaded: &Loaded, now: Timestamp) -> Check {
+    let help = "`cedargate check` shows the places";
+    let parsed = match runtime::parse(loaded, now.to_zoned(TimeZone::UTC).date()) {
+        Ok(parsed) => parsed,
+        Err(error) => return Check::problem("policies", first_line(&error.to_string()), help),
+    };
+    let report = testing::run(&parsed.bundle, &parsed.sources.tests);
+    if report.is_ok() {
+        let policies = parsed.bundle.policy_ids().count();
+        Check::ok("policies", format!("{policies} policies, {} tests pass", report.passed))
+    } else {
+        Check::problem("policies", format!("{} of their tests fail", report.failures.len()), help)
+    }
+}
+
+/// A clock that is wrong refuses every code and every assertion. Without asking another machine, this much can be told: it
+/// must not run behind what was written here before.
+pub(super) fn clock(config: &Config, now: Timestamp) -> Check {
+    let written = newest(&config.audit.path);
+    let ahead = written.map_or(0, |written| written.as_second().saturating_sub(now.as_second()));
+    let shown = now.strftime("%Y-%m-%d %H:%M:%S UTC");
+    if ahead > SKEW_SECONDS {
+        return Check::problem(
+            "clock",
+            format!("it shows {shown}, but the journal was written {ahead} seconds later"),
+            "set the clock, and keep it right by NTP (`timedatectl set-ntp true`)",
+        );
+    }
+    // systemd-timesyncd leaves this file when it has set the clock.
+    if Path::new("/run/systemd/timesync/synchronized").exists() {
+        Check::ok("clock", format!("{shown}, set by NTP"))
+    } else {
+        Check::ok("clock", format!("{shown}; whether NTP keeps it right can't be told from here"))
+    }
+}
+
+/// When the newest file of a folder was written.
+fn newest(folder: &Path) -> Option<Timestamp> {
+    let times = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+    times.max().and_then(|time| Timestamp::try_from(time).ok())
+}
+
+/// The file everything sealed rests on.
+pub(super) fn secret(config: &Config) -> Check {
+    let file = &config.server.secret_file;
+    if matches!(file.try_exists(), Ok(false)) {
+        return Check::ok("secret", format!("`{}` is not there yet; `serve` makes it", file.display()));
+    }
+    match read_key_file(file) {
+        Ok(_) => Check::ok("secret", format!("`{}`", file.display())),
+        Err(error) => Check::problem("secret", error.to_string(), "restore the file from its copy, with mode 0600"),
+    }
+}
+
+/// The certificate that service providers know.
+pub(super) fn signing_key(config: &Config, now: Timestamp) -> Check {
+    let folder = &config.saml.keys;
+    if matches!(folder.join("current.key.pem").try_exists(), Ok(false)) {
+        return Check::ok("signing key", format!("none in `{}` yet; `serve` makes one", folder.display()));
+    }
+    let keys = match KeyStore::open(folder) {
+        Ok(keys) => keys,
+        Err(error) => return Check::problem("signing key", error.to_string(), "restore both files of the folder"),
+    };
+    let Some(end) = keys.certificate().not_after() else {
+        let message = "when the certificate ends can't be read";
+        return Check::warning("signing key", message, "replace `current.crt.pem` by a plain X.509 certificate");
+    };
+    let days = end.as_second().saturating_sub(now.as_second()) / (24 * 60 * 60);
+    let date = end.strftime("%Y-%m-%d");
+    let help = "make a new pair in the folder, and give the certificate to every service provider";
+    if end < now {
+        Check::problem("signing key", format!("the certificate ended on {date}"), help)
+    } else if days < CERTIFICATE_DAYS {
+        Check::warning("signing key", format!("the certificate ends on {date}, in {days} days"), help)
+    } else {
+        Check::ok("signing key", format!("the certificate is valid until {date}"))
+    }
+}
+
+/// Each file of `[geoip]`, or that there is none.
+pub(super) fn geo_files(config: &Config, geo: &Geo, now: Timestamp) -> Vec<Check> {
+    let mut checks: Vec<Check> = geo
+        .sources()
+        .map(|source| {
+            let days = source.age_days(now);
+            let message = format!("{}: {} of {}", source.topic.key(), source.kind, source.built.strftime("%Y-%m-%d"));
+            if days > OLD_GEO_DAYS {
+                let help = format!("replace `{}`; its maker has a newer one", source.path.display());
+                Check::warning("geo files", format!("{message} is {days} days old"), help)
+            } else {
+                Check::ok("geo files", message)
+            }
+        })
+        .collect();
+    let missing: Vec<&str> =
+        Topic::ALL.into_iter().filter(|topic| path_of(config, *topic).is_none()).map(Topic::key).collect();
+    // A city file tells countries too.
+    let missing: Vec<&str> =
+        missing.into_iter().filter(|key| *key != "country" || config.geoip.city.is_none()).collect();
+    if !missing.is_empty() {
+        checks.push(Check::warning(
+            "geo files",
+            format!("none for {}: what they tell is unknown to policies", missing.join(", ")),
+            "name them in `[geoip]`; see docs/signals.md",
+        ));
+    }
+    checks
+}
+
+fn path_of(config: &Config, topic: Topic) -> Option<&PathBuf> {
+    match topic {
+        Topic::City => config.geoip.city.as_ref(),
+        Topic::Country => config.geoip.country.as_ref(),
+        Topic::Asn => config.geoip.asn.as_ref(),
+        Topic::Anonymous => config.geoip.anonymous.as_ref(),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
