@@ -34,6 +34,7 @@
 //! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
+//! - **Node**: one of several servers that share one accounts database and one secret.
 //! - **Snapshot**: config, policies, apps and keys in force together.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 

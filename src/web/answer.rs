@@ -138,9 +138,11 @@ impl Web {
                 Problem::too_many_attempts(context.frame(), seconds, "/signin")
             }
             Failure::SignIn(error) => {
-                if matches!(error, SignInError::Busy) {
-                    retry_after = Some(2);
-                }
+                retry_after = match error {
+                    SignInError::Busy => Some(2),
+                    SignInError::Unavailable { .. } => Some(30),
+                    _ => None,
+                };
                 self.sign_in_problem(context, &error)
             }
         };

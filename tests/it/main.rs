@@ -12,9 +12,11 @@
 mod architecture;
 mod demo;
 mod docs;
+mod epoch;
 mod harness;
 mod judges;
 mod permits;
+mod postgres;
 mod registration;
 mod saml;
 mod signin;

@@ -1,11 +1,13 @@
 //! What the tests stand on. [`server`] starts the real binary with its own folder, config and people; [`client`] talks HTTP
 //! to it as a browser without scripts would; [`browser`] is Chromium; [`saml`] plays the service provider and [`tamper`] the
-//! one between, [`receiver`] is where the browser delivers; [`judges`] asks software we did not write. No test sleeps: everything waits for an event, with a limit.
+//! one between, [`receiver`] is where the browser delivers; [`judges`] asks software we did not write, [`postgres`] is a database. No test sleeps: everything waits for an event, with a limit.
 
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod judges;
 pub(crate) mod people;
+#[allow(dead_code, reason = "the tests of the library use the rest")]
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod saml;
