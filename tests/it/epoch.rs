@@ -93,16 +93,23 @@ async fn a_change_ends_a_sign_in_underway(server: &Server) {
 }
 
 #[tokio::test]
-async fn on_sqlite_a_change_ends_what_was_begun_before() {
-    let server = Server::start();
-    a_change_ends_sessions_everywhere(&server).await;
-    a_change_ends_a_sign_in_underway(&server).await;
+async fn on_sqlite_a_change_ends_sessions_everywhere() {
+    a_change_ends_sessions_everywhere(&Server::start()).await;
 }
 
 #[tokio::test]
-async fn on_postgresql_a_change_ends_what_was_begun_before() {
+async fn on_sqlite_a_change_ends_a_sign_in_underway() {
+    a_change_ends_a_sign_in_underway(&Server::start()).await;
+}
+
+#[tokio::test]
+async fn on_postgresql_a_change_ends_sessions_everywhere() {
     let own = Postgres::shared().database();
-    let server = Setup::default().accounts(&own.url()).start();
-    a_change_ends_sessions_everywhere(&server).await;
-    a_change_ends_a_sign_in_underway(&server).await;
+    a_change_ends_sessions_everywhere(&Setup::default().accounts(&own.url()).start()).await;
+}
+
+#[tokio::test]
+async fn on_postgresql_a_change_ends_a_sign_in_underway() {
+    let own = Postgres::shared().database();
+    a_change_ends_a_sign_in_underway(&Setup::default().accounts(&own.url()).start()).await;
 }
