@@ -39,6 +39,7 @@
 //! - **Mailed code**: eight digits for one sign-in. Its **Purpose** is what it is good for, its **Standing** whether one is out.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
+//! - **Node**: one of several servers that share accounts, state and secret.
 //! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 

@@ -89,10 +89,7 @@ struct Limited<'e, T> {
     is_over: bool,
 }
 
-fn limited<'e, T: 'e>(rows: BoxStream<'e, Result<T, Error>>) -> BoxStream<'e, Result<T, Error>>
-where
-    T: Send,
-{
+fn limited<'e, T: Send + 'e>(rows: BoxStream<'e, Result<T, Error>>) -> BoxStream<'e, Result<T, Error>> {
     Box::pin(Limited { rows, limit: Box::pin(tokio::time::sleep(STATEMENT_LIMIT)), is_over: false })
 }
 

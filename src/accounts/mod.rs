@@ -1,4 +1,4 @@
-//! People with an account, kept in SQL: who they are, their groups, password hashes, authenticators, one-time links and
+//! People with an account, kept in SQL (SQLite or PostgreSQL): who they are, their groups, password hashes, authenticators, one-time links and
 //! the outbox of mails. Sessions and devices live elsewhere; whether somebody may do something is for policies.
 //!
 //! INVARIANT: whatever must end a person's sessions (new password, new or removed authenticator, change of status) raises

@@ -140,7 +140,7 @@ impl Web {
             Failure::SignIn(error) => {
                 retry_after = match &error {
                     SignInError::Busy => Some(2),
-                    // Stores are looked for again within two seconds once they are back.
+                    // Stores are looked for again within seconds once they are back.
                     SignInError::Unavailable { .. } => Some(5),
                     _ => None,
                 };

@@ -12,12 +12,14 @@
 mod architecture;
 mod demo;
 mod docs;
+mod epoch;
 mod guessing;
 mod harness;
 mod judges;
 mod mail;
 mod mailed_code;
 mod permits;
+mod postgres;
 mod redis_faults;
 mod registration;
 mod saml;

@@ -94,6 +94,14 @@ async fn mails_written_at_once_do_not_overflow_the_outbox() {
     .execute(&accounts.pool)
     .await
     .unwrap();
+    // Connections first: making one takes longer than a mail, so the mails would come one after the other.
+    for _ in 0..3 {
+        at_once(30, |_| {
+            let accounts = accounts.clone();
+            async move { accounts.mails(0).await.unwrap() }
+        })
+        .await;
+    }
     let written = at_once(30, |_| {
         let accounts = accounts.clone();
         async move { accounts.enqueue(mail(id, "one of thirty")).await }

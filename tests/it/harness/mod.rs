@@ -8,6 +8,8 @@ pub(crate) mod client;
 pub(crate) mod judges;
 pub(crate) mod mail;
 pub(crate) mod people;
+#[allow(dead_code, reason = "the tests of the library use the rest")]
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod redis;

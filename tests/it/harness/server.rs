@@ -125,6 +125,8 @@ pub(crate) struct Setup {
     state: Option<String>,
     config: String,
     policies: String,
+    accounts: Option<String>,
+    secret: Option<PathBuf>,
 }
 
 impl Setup {
@@ -173,6 +175,18 @@ impl Setup {
         }
     }
 
+    /// Accounts are in the database `url`.
+    pub(crate) fn accounts(mut self, url: &str) -> Self {
+        self.accounts = Some(url.to_owned());
+        self
+    }
+
+    /// A second node of `server`: its secret, its people, nobody imported. Say where the accounts are, too.
+    pub(crate) fn node_of(mut self, server: &Server) -> Self {
+        self.secret = Some(server.folder.path().join("var/secret"));
+        self
+    }
+
     /// Writes the folder, imports everybody through the command line, and starts.
     pub(crate) fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
@@ -188,10 +202,17 @@ impl Setup {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
             let acs = self.acs.as_deref().unwrap_or("https://wiki.example.com/acs");
             let state = self.state.as_deref().unwrap_or("url = \"embedded:var/state.db\"");
+            let accounts = self.accounts.as_deref().unwrap_or("sqlite:var/accounts.db");
             let config = CONFIG.replace("{address}", &address).replace("{acs}", acs).replace("{state}", state);
+            let config = config.replace("sqlite:var/accounts.db", accounts);
             fs::write(folder.path().join("config.toml"), config + &self.config).unwrap();
-            let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
-            assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
+            if let Some(secret) = &self.secret {
+                fs::create_dir_all(folder.path().join("var")).unwrap();
+                fs::copy(secret, folder.path().join("var/secret")).unwrap();
+            } else {
+                let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
+                assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
+            }
             match serve(folder.path()) {
                 Ok((process, url)) => {
                     assert_eq!(url.as_str(), format!("http://{address}/"), "it listens where config says");
@@ -286,6 +307,11 @@ impl Server {
     /// Runs a command of the binary on the same files.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Said {
         cedargate(self.folder.path(), arguments)
+    }
+
+    /// The same, with `input` on its standard input.
+    pub(crate) fn cli_with(&self, arguments: &[&str], input: &str) -> Said {
+        run(binary(self.folder.path()).args(arguments), input.as_bytes())
     }
 
     /// Kills the process and starts a new one on the same files and the same address.
