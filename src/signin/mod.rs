@@ -3,6 +3,7 @@
 //! neither HTTP nor Cedar.
 
 mod decide;
+mod devices;
 mod enrol;
 mod error;
 mod finish;
@@ -15,8 +16,9 @@ mod service;
 mod stages;
 mod transition;
 
+pub use devices::{DevicesPage, OwnDevice, Removal};
 pub use error::SignInError;
-pub use flow::{LIFETIME_SECONDS, LinkMail, Person, Registration, SignIn, Stage, Target};
+pub use flow::{Errand, Extras, LIFETIME_SECONDS, LinkMail, Person, Registration, Remember, SignIn, Stage, Target};
 pub use handle::{BrowserToken, HandleError, SignIns};
 pub use portal::{Availability, PortalPage, Tile};
 pub use reply::{CookieChanges, InputError, Reply, View};

@@ -8,8 +8,8 @@ use crate::notify::NoticeKind;
 use crate::workers::Password;
 
 use super::error::SignInError;
-use super::flow::{Person, Registration, SignIn, Stage};
-use super::handle::SignIns;
+use super::flow::{Person, Registration, Remember, SignIn, Stage};
+use super::handle::{Live, SignIns};
 use super::reply::{InputError, Reply, View};
 use super::service::{Client, Service};
 use super::transition::{Event, transition};
@@ -110,7 +110,13 @@ impl Service {
     ///
     /// # Errors
     /// See [`SignInError`].
-    pub async fn code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
+    pub async fn code_typed(
+        &self,
+        client: &Client,
+        handle: &str,
+        code: &str,
+        remember: Remember,
+    ) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
         let Stage::Challenge { person, chosen: Method::Totp, .. } = &live.sign_in.stage else {
             return Err(SignInError::StartAgain);
@@ -121,12 +127,12 @@ impl Service {
         let user = self.person(person).await?;
         let origin = Origin { ip: client.ip, device: client.device.as_ref() };
         match self.parts.totp.check(&user, code, origin).await? {
-            Answer::Right(proof) => self.proved(client, live, proof).await,
+            Answer::Right(proof) => self.proved(client, remembering(live, Method::Totp, remember), proof).await,
             answer => self.not_proved(&live, &user, Method::Totp, answer).await,
         }
     }
 
-    async fn proved(&self, client: &Client, live: super::handle::Live, proof: Proof) -> Result<Reply, SignInError> {
+    async fn proved(&self, client: &Client, live: Live, proof: Proof) -> Result<Reply, SignInError> {
         let stage = transition(live.sign_in.stage.clone(), Event::Proved(proof))?;
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
@@ -134,7 +140,7 @@ impl Service {
     /// The same page again, with what was wrong; the account's owner can see later that somebody tried.
     async fn not_proved<T>(
         &self,
-        live: &super::handle::Live,
+        live: &Live,
         user: &User,
         method: Method,
         answer: Answer<T>,
@@ -161,6 +167,9 @@ impl Service {
     /// See [`SignInError`].
     pub async fn resume(&self, client: &Client, id: SignInId) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.peek(id, &client.browser).await?;
+        if let Stage::ChoosingDevice { person } = &live.sign_in.stage {
+            return self.device_choice(client, &live, person).await;
+        }
         self.stage_page(&live, None).await
     }
 
@@ -202,4 +211,14 @@ impl Service {
         }
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
+}
+
+/// The sign-in with the wish to have the device remembered, if the page offered that with `method`.
+pub(super) fn remembering(mut live: Live, method: Method, remember: Remember) -> Live {
+    if let Stage::Challenge { extras, .. } = &live.sign_in.stage
+        && extras.trustable.contains(method)
+    {
+        live.sign_in.remember = remember;
+    }
+    live
 }

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::domain::{AppId, DenyReason, EnforcedPolicy, Language, Method, ReferenceId, SignInId, TotpSecret, Username};
 use crate::saml::SignedResponse;
 
+use super::devices::OwnDevice;
 use super::flow::{LinkMail, Registration};
 
 /// An answer.
@@ -99,6 +100,19 @@ pub enum View {
         retry_after: Option<u32>,
         /// Whether the page offers "another way": other offers, or "I no longer have this".
         other_ways: bool,
+        /// For how many days the page offers to remember the device.
+        remember_days: Option<u16>,
+        /// Whether the page offers to look at one's devices: with fewer of them less would be asked.
+        devices: bool,
+    },
+    /// Choose a device to remove.
+    ChooseDevice {
+        /// For the form's hidden field.
+        handle: String,
+        /// The devices, the one used last first.
+        devices: Vec<OwnDevice>,
+        /// The person's zone.
+        time_zone: Option<String>,
     },
     /// Choose among methods.
     Methods {
@@ -164,7 +178,11 @@ pub enum View {
         time_zone: Option<String>,
         /// The refusal to hand back to the service provider that asked.
         back: Option<Box<SignedResponse>>,
+        /// For the form that leads to one's devices: with fewer of them it would go on.
+        devices: Option<String>,
     },
+    /// On the way to the page of one's devices.
+    AccountDevices,
     /// Signed in, on the way to the portal.
     Portal,
     /// The response for the service provider.

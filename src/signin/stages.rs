@@ -29,7 +29,7 @@ impl Service {
     pub(super) async fn stage_page(&self, live: &Live, error: Option<InputError>) -> Result<Reply, SignInError> {
         let handle = live.handle();
         let view = match &live.sign_in.stage {
-            Stage::Challenge { person, offers, chosen, policies } => View::Challenge {
+            Stage::Challenge { person, offers, chosen, policies, extras } => View::Challenge {
                 handle,
                 username: self.person(person).await?.username,
                 method: *chosen,
@@ -38,6 +38,8 @@ impl Service {
                 attempts_left: None,
                 retry_after: None,
                 other_ways: !offers.is_empty(),
+                remember_days: self.remember_days(*extras, *chosen),
+                devices: extras.devices,
             },
             Stage::AwaitingLink { person, mail, policies } => View::AwaitingLink {
                 handle,
@@ -61,6 +63,9 @@ impl Service {
             Stage::Identify
             | Stage::Password { .. }
             | Stage::Deciding { .. }
+            // Its page needs to know the browser (`resume`), or was shown when it was decided.
+            | Stage::ChoosingDevice { .. }
+            | Stage::AtLimit { .. }
             | Stage::Allowed { .. }
             | Stage::Denied { .. } => return Err(SignInError::StartAgain),
         };

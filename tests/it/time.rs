@@ -9,7 +9,9 @@ use cedargate::config;
 use cedargate::devices::DeviceToken;
 use cedargate::domain::{AppId, EmailAddress, GroupName, Method, SignInId, TotpSecret, UserStatus, Username};
 use cedargate::sessions::SessionToken;
-use cedargate::signin::{BrowserToken, Client, Delivery, LIFETIME_SECONDS, Reply, Service, SignInError, Target, View};
+use cedargate::signin::{
+    BrowserToken, Client, Delivery, LIFETIME_SECONDS, Remember, Reply, Service, SignInError, Target, View,
+};
 use cedargate::web::server::{Opened, Surroundings, open};
 use cedargate::workers::{HashPool, HashSettings, Password};
 use tempfile::TempDir;
@@ -122,7 +124,7 @@ impl Tab {
 
     async fn code(&mut self, world: &World, view: View) -> View {
         let handle = challenge(&view, Method::Totp);
-        let reply = world.service().code_typed(&self.client, &handle, &world.next_code()).await.unwrap();
+        let reply = world.service().code_typed(&self.client, &handle, &world.next_code(), Remember::No).await.unwrap();
         self.shown(world, reply).await
     }
 }
@@ -172,7 +174,7 @@ async fn a_form_is_good_for_fifteen_minutes() {
     let view = tab.name_and_password(&world, view).await;
     let handle = challenge(&view, Method::Totp);
     world.clock.advance(LIFETIME_SECONDS + 1);
-    let late = world.service().code_typed(&tab.client, &handle, &world.next_code()).await;
+    let late = world.service().code_typed(&tab.client, &handle, &world.next_code(), Remember::No).await;
     assert!(matches!(late, Err(SignInError::Expired | SignInError::StartAgain)), "{late:?}");
 }
 
