@@ -32,6 +32,8 @@ pub(super) struct Facts {
     pub(super) user: User,
     pub(super) proofs: MethodSet,
     pub(super) fresh: MethodSet,
+    /// What was shown within ten minutes, here or on the session. Read for trusting the device, which gives nobody anything now.
+    pub(super) recent: MethodSet,
     /// When the newest counting proof was shown.
     pub(super) newest: Timestamp,
     pub(super) signals: SignalSet,
@@ -41,6 +43,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// The question whether the device may be trusted: somebody who typed the password at the portal a minute ago and the code
+    /// just now has shown both now.
+    pub(super) fn trust_question<'a>(&'a self, app: &'a App) -> Question<'a> {
+        Question { fresh: self.recent, ..self.question(app) }
+    }
+
     pub(super) fn question<'a>(&'a self, app: &'a App) -> Question<'a> {
         Question {
             user: &self.user,
@@ -92,6 +100,7 @@ impl Service {
         let fresh = Proof::methods_within(&shown, Proof::FRESH_SECONDS, now);
         let proofs =
             if target.force_authn() { fresh } else { shown.iter().chain(&earlier).map(|proof| proof.method).collect() };
+        let recent = fresh.union(Proof::methods_within(&earlier, Proof::FRESH_SECONDS, now));
         let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
         let recognised = parts.devices.recognise(user.id, &target.app, client.device.as_ref()).await?;
         let device = recognised.facts;
@@ -108,6 +117,7 @@ impl Service {
             user,
             proofs,
             fresh,
+            recent,
             newest,
             signals,
             repertoire,

@@ -62,7 +62,7 @@ impl Service {
         let trustable = match &decided.decision {
             Decision::Challenge { offers, .. } if snapshot.config.devices.trust_days > 0 => {
                 let offered = offers.iter().map(|offer: &Offer| offer.method).collect();
-                snapshot.bundle.trustable_after(&facts.question(app), offered)
+                snapshot.bundle.trustable_after(&facts.trust_question(app), offered)
             }
             _ => MethodSet::EMPTY,
         };
@@ -99,7 +99,7 @@ impl Service {
             return Ok(());
         }
         let now = self.parts.clock.now();
-        let permit = match snapshot.bundle.permit_trust_device(&facts.question(app), now) {
+        let permit = match snapshot.bundle.permit_trust_device(&facts.trust_question(app), now) {
             Ok(permit) => permit,
             Err(refused) => {
                 let ids: Vec<_> = refused.verdict.determining.iter().map(|policy| policy.id.as_str()).collect();
@@ -108,7 +108,7 @@ impl Service {
             }
         };
         let user = permit.redeem(now).map_err(|_| SignInError::Expired)?;
-        let trust = Trust { proofs: facts.fresh, at: now, epoch: facts.user.session_epoch };
+        let trust = Trust { proofs: facts.recent, at: now, epoch: facts.user.session_epoch };
         if self.parts.devices.trust(user, device.id, &app.id, trust, days).await? {
             self.log_device(EventKind::DeviceTrusted, &facts.user, Some(sign_in.id), device.id).await?;
         }
