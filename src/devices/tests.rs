@@ -252,14 +252,14 @@ async fn what_is_left_of_a_removed_device_counts_for_nothing() {
     allow(&devices, ann, &gone, Some(&token), Factors::Two).await;
     let id = id_of(&devices, &token).await;
     // The app `gone` is not in config any more, so nothing of it is cleaned up.
-    assert!(devices.remove(ann, id, &[aws.clone()]).await.unwrap());
+    assert!(devices.remove(ann, id, std::slice::from_ref(&aws)).await.unwrap());
     let left = facts(&devices, ann, &gone, Some(&token)).await;
     assert_eq!(left, DeviceFacts { known: false, trusted: false, registered: 1 }, "counted, so that access narrows");
     allow(&devices, ann, &aws, Some(&token), Factors::One).await;
     assert!(!facts(&devices, ann, &gone, Some(&token)).await.known, "a new registration is not the old one");
-    let listed = devices.list(ann, &[gone.clone()]).await.unwrap();
+    let listed = devices.list(ann, std::slice::from_ref(&gone)).await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert!(devices.remove(ann, id, &[gone.clone()]).await.unwrap(), "and it can be removed");
+    assert!(devices.remove(ann, id, std::slice::from_ref(&gone)).await.unwrap(), "and it can be removed");
     assert!(devices.list(ann, &[gone]).await.unwrap().is_empty());
 }
 

@@ -104,8 +104,7 @@ async fn a_remembered_device_spares_the_code_for_its_app_and_user_until_the_meth
     let page = to_wiki(&client, "dora").await;
     assert!(is_in(&with_code(&server, &client, &page, "dora", true).await), "asked again, and remembered again");
 
-    let said = server.cli(&["users", "set-password", "dora", "--generate"]);
-    let said = if said.ok { said } else { server.cli(&["users", "reset-methods", "dora"]) };
+    let said = server.cli(&["users", "reset-methods", "dora"]);
     assert!(said.ok, "{}{}", said.out, said.err);
     let page = to_wiki(&client, "dora").await;
     assert!(!is_in(&page), "a changed password or method ends every trust: {page:?}");
@@ -205,6 +204,26 @@ async fn forms_of_the_device_page_are_its_own_and_name_a_device() {
     let page = client.submit(&form).await;
     assert!(page.find_form("/signout").is_none(), "the device that asks is signed out: {page:?}");
     assert!(server.client().get("/account/devices").await.find_form("/signin").is_some(), "a stranger signs in first");
+}
+
+#[tokio::test]
+async fn an_administrator_frees_a_device_while_the_server_runs() {
+    let server = Setup::default().policies(POLICIES).start();
+    let clients = on_three_devices(&server, "carl").await;
+    let said = server.cli(&["users", "devices", "carl", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
+    assert_eq!(listed[2]["browser"], "Firefox", "the first of them was used longest ago: {listed}");
+    let said = server.cli(&["users", "devices", "carl", "--remove", listed[2]["id"].as_str().unwrap()]);
+    assert!(said.ok, "{said:?}");
+    assert!(clients[0].get("/").await.find_form("/signout").is_none(), "signed out there");
+    assert!(clients[1].get("/").await.find_form("/signout").is_some());
+    assert!(is_in(&to_wiki(&server.client(), "carl").await), "there is room again");
+    let unknown = server.cli(&["users", "devices", "carl", "--remove", "01a20076-0db4-7232-b0f6-c1e3ab6477bb"]);
+    assert!(!unknown.ok && unknown.err.contains("has no device"), "{unknown:?}");
+    let said = server.cli(&["users", "devices", "carl", "--remove-all"]);
+    assert!(said.out.contains("3 removed"), "{said:?}");
+    assert!(server.cli(&["users", "devices", "carl"]).out.is_empty());
 }
 
 /// How many of fifty browsers that come at once get in where three may.

@@ -134,7 +134,9 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             page(StatusCode::OK, &Methods { frame, app_name, signin, offers }, Forms::Own)
         }
         View::ChooseDevice { handle: signin, devices, time_zone } => {
-            let card = |device| DeviceCard::new(&frame, device, time_zone.as_deref());
+            // Little room: what helps to choose is when it was used last.
+            let card =
+                |device| DeviceCard { first_used: None, ..DeviceCard::new(&frame, device, time_zone.as_deref()) };
             let devices = devices.into_iter().map(card).collect();
             page(StatusCode::OK, &ChooseDevice { frame, app_name, signin, devices }, Forms::Own)
         }
