@@ -37,6 +37,10 @@ impl Service {
         let target = &sign_in.target;
         let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
         let visitor = self.visitor(client).await?.filter(|visitor| Some(visitor.session.id) == person.session);
+        // Only the leave to open an app begins a session.
+        if visitor.is_none() && decided.subject.step != Step::SignIn {
+            return Err(SignInError::StartAgain);
+        }
         let session = match &visitor {
             Some(visitor) => visitor.session.id,
             None => SessionId::new(self.parts.clock.now(), &*self.parts.entropy)?,
