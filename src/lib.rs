@@ -26,16 +26,20 @@
 //!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
+//! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a
 //!   person could show or add. **Plan**: the decision and what it cost.
 //! - **SignIn**: one attempt, from the first page to the assertion. **Stage**: how far it got. **Target**: where it leads, and
-//!   its **Aim** there: to open the app, or to enrol. **Handle**: how a form names its sign-in. **Live**: a stored sign-in as
+//!   its **Aim** there: to open the app, to enrol, or to look after devices. **Errand**: what somebody does on the way. **Extras**:
+//!   what a challenge page offers beside the method. **Handle**: how a form names its sign-in. **Live**: a stored sign-in as
 //!   read, which the next step replaces.
 //! - **Person**: somebody who became known in a sign-in. **Visitor**: somebody whose session still holds. **Registration**:
 //!   whether it is their first time.
 //! - **Attempt**: one answer to be checked. **Ticket**: leave to check it. **Delivery**: what becomes of mails.
-//! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
+//! - **Session**: the SSO session. **Device**: one browser on one device. **Registration** (of a device): that it is on one user's
+//!   list; what makes it **known** or **trusted** names it. **Trust**: what was shown when a user had a device remembered for an app.
+//!   **Sighting**: what a list says of a device. **Browser token**: ties a sign-in to its browser.
 //! - **Mailed code**: eight digits for one sign-in. Its **Purpose** is what it is good for, its **Standing** whether one is out.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.

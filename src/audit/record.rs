@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::domain::{
-    AppId, Country, Decision, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, ReferenceId, RoleName, SessionId,
-    SignInId, SignalSet, Step, UserStatus, Username,
+    AppId, Country, Decision, DeviceId, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, ReferenceId, RoleName,
+    SessionId, SignInId, SignalSet, Step, UserStatus, Username,
 };
 
 /// One decision with everything that went into it, so that it can be explained and replayed.
@@ -111,6 +111,12 @@ pub enum EventKind {
     LinkConfirmed,
     /// A session was ended by its user.
     SignedOut,
+    /// The user has a device remembered for an app.
+    DeviceTrusted,
+    /// The user wants a device remembered no longer.
+    TrustEnded,
+    /// The user took a device off their list.
+    DeviceRemoved,
 }
 
 /// An event that is no decision.
@@ -126,6 +132,9 @@ pub struct EventRecord {
     pub sign_in: Option<SignInId>,
     /// By or about which method.
     pub method: Option<Method>,
+    /// About which device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_device: Option<DeviceId>,
 }
 
 /// One line of the journal.

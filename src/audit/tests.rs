@@ -179,6 +179,7 @@ fn a_line_reads_as_documented() {
         user: Username::parse("ann").unwrap(),
         sign_in: None,
         method: Some(Method::Totp),
+        about_device: None,
     };
     let lines: Vec<serde_json::Value> =
         [Record::from(every_decision().remove(1)), assertion(&every_decision()[0], "_a1").into(), event.into()]

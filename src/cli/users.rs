@@ -1,6 +1,7 @@
 //! `cedargate users …`: import people, look at them, shut them out, give them a way in.
 
 mod accounts;
+mod devices;
 mod output;
 mod password;
 
@@ -43,6 +44,8 @@ pub(super) enum Command {
     SetPassword(UserArgs),
     /// Remove a person's authenticators, as after a lost phone; ends their sessions
     ResetMethods(UserArgs),
+    /// List a person's devices, or free one: its sessions and its trust end
+    Devices(devices::DevicesArgs),
     /// Print a link with which a person completes registration; works once, for five days
     ActivationLink(UserArgs),
     /// Create the first owner and print the link with which they register
@@ -131,6 +134,7 @@ async fn execute(command: Command, opened: &Opened, out: &mut impl Write) -> any
         Command::Enable(args) => set_status(&args.user, UserStatus::Active, opened, out).await?,
         Command::SetPassword(args) => return set_password(&args.user, opened, out).await,
         Command::ResetMethods(args) => reset_methods(&args.user, opened, out).await?,
+        Command::Devices(args) => devices::run(&args, opened, out).await?,
         Command::ActivationLink(args) => {
             let user = opened.find(&args.user).await?;
             if user.status == UserStatus::Suspended {

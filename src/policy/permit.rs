@@ -322,6 +322,22 @@ mod tests {
     }
 
     #[test]
+    fn trusting_and_removing_a_device_take_a_second_factor_shown_now() {
+        let (bundle, sample) = (samples::shipped(), Sample::new(&["aws-users"], "aws"));
+        let both = shown(&[Method::Password, Method::Totp]);
+        let now = sample.question(both);
+        let earlier = Question { fresh: shown(&[Method::Password]), ..sample.question(both) };
+        assert_eq!(bundle.permit_trust_device(&now, at(0)).unwrap().redeem(at(1)), Ok(sample.user.id));
+        assert_eq!(bundle.permit_remove_device(&now, at(0)).unwrap().redeem(at(1)), Ok(sample.user.id));
+        assert_eq!(bundle.permit_trust_device(&earlier, at(0)).unwrap_err().reason, DenyReason::NoPermit);
+        let refused = bundle.permit_remove_device(&earlier, at(0)).unwrap_err();
+        assert_eq!(refused.verdict.determining[0].id.as_str(), "base.self-service-proof");
+        let contractor = Sample::new(&["contractors"], "aws");
+        let refused = bundle.permit_remove_device(&contractor.question(both), at(0)).unwrap_err();
+        assert_eq!(refused.verdict.determining[0].id.as_str(), "device.contractors-keep");
+    }
+
+    #[test]
     fn enrolling_takes_more_than_a_password() {
         let (bundle, sample) = (samples::shipped(), Sample::new(&["aws-users"], "aws"));
         let refused = bundle.permit_enroll(&sample.question(shown(&[Method::Password])), at(0)).unwrap_err();

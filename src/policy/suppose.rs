@@ -35,7 +35,8 @@ impl Bundle {
         offered.iter().filter(|method| permitted(*method)).collect()
     }
 
-    /// Whether `decision` would be a better one if the user had no other device: less to show, or no refusal.
+    /// Whether `decision` would be a better one if the user had no other device: nothing or less to show, fewer reasons
+    /// to ask, or no refusal.
     ///
     /// # Errors
     /// See [`PlanError`].
@@ -59,13 +60,13 @@ fn with_device(signals: &SignalSet, device: DeviceFacts) -> SignalSet {
     SignalSet { device, ..signals.clone() }
 }
 
-/// How far from an Allow a decision is.
-fn effort(decision: &Decision) -> u8 {
+/// How far from an Allow a decision is; of two challenges, by how many reasons there are to ask.
+fn effort(decision: &Decision) -> (u8, usize) {
     match decision {
-        Decision::Allow => 0,
-        Decision::Challenge { .. } => 1,
-        Decision::Enrol { .. } => 2,
-        Decision::Deny(_) => 3,
+        Decision::Allow => (0, 0),
+        Decision::Challenge { policies, .. } => (1, policies.len()),
+        Decision::Enrol { policies, .. } => (2, policies.len()),
+        Decision::Deny(_) => (3, 0),
     }
 }
 
@@ -146,6 +147,11 @@ mod tests {
         let fourth = DeviceFacts { known: false, trusted: false, registered: 3 };
         assert!(helps(fourth, MethodSet::EMPTY), "proofs of earlier would do on a third device");
         assert!(!helps(fourth, both), "it opens anyway");
+        let password = sample("aws", fourth);
+        let q = password.question(set(&[Method::Password]));
+        let decision = plan(&bundle, goal, &q, &repertoire).unwrap().decision;
+        let helps_with = |q: &Question<'_>| bundle.would_fewer_devices_help(goal, q, &repertoire, &decision).unwrap();
+        assert!(helps_with(&q), "the code is asked for either way, but no longer for the number of devices");
         assert!(!helps(DeviceFacts { registered: 2, ..fourth }, MethodSet::EMPTY));
         assert!(!helps(KNOWN, MethodSet::EMPTY));
     }

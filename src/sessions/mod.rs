@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
-use crate::domain::{Proof, SessionId, User, UserId};
+use crate::domain::{DeviceId, Proof, SessionId, User, UserId};
 use crate::state::{Key, Kind, StateError, StateStore, Ttl, decode, encode, token_type};
 
 #[cfg(test)]
@@ -36,6 +36,9 @@ pub struct Session {
     pub epoch: i64,
     /// What was shown, the newest of each method; each ages by its own `at`.
     pub proofs: Vec<Proof>,
+    /// The device it began on. When the user removes that, the session is over.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
     /// When it began.
     pub created: Timestamp,
     /// When it was last used, to the minute.
@@ -102,7 +105,7 @@ impl Sessions {
         Self { store, clock, entropy }
     }
 
-    /// Begins a session of `user`, who has shown `proofs`.
+    /// Begins a session of `user`, who has shown `proofs`, on `device`.
     ///
     /// # Errors
     /// The store or the random source failed.
@@ -111,10 +114,12 @@ impl Sessions {
         id: SessionId,
         user: &User,
         proofs: Vec<Proof>,
+        device: Option<DeviceId>,
     ) -> Result<(SessionToken, Session), SessionError> {
         let now = self.clock.now();
         let epoch = user.session_epoch;
-        let mut session = Session { id, user: user.id, epoch, proofs: Vec::new(), created: now, last_used: now };
+        let mut session =
+            Session { id, user: user.id, epoch, proofs: Vec::new(), device, created: now, last_used: now };
         session.show(proofs);
         let token = self.keep(&session, now).await?;
         Ok((token, session))

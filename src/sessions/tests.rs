@@ -36,7 +36,7 @@ async fn a_token_opens_its_session_and_nothing_else_does() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
     let (token, session) =
-        sessions.create(new_id(&bench), &ann(&bench), vec![proof(&bench, Method::Password)]).await.unwrap();
+        sessions.create(new_id(&bench), &ann(&bench), vec![proof(&bench, Method::Password)], None).await.unwrap();
     let cookie = SessionToken::parse(&token.expose()).unwrap();
     assert_eq!(sessions.find(&cookie).await.unwrap(), Some(session));
     let other = SessionToken::parse(&"A".repeat(43)).unwrap();
@@ -50,7 +50,7 @@ async fn a_token_opens_its_session_and_nothing_else_does() {
 #[tokio::test]
 async fn the_store_never_sees_the_token() {
     let bench = Bench::new().await;
-    let (token, session) = sessions(&bench).create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (token, session) = sessions(&bench).create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     let key = key(&token);
     let stored = String::from_utf8(bench.store().get(&key).await.unwrap().unwrap()).unwrap();
     assert!(stored.contains(&session.id.to_string()));
@@ -61,7 +61,7 @@ async fn the_store_never_sees_the_token() {
 async fn an_unused_session_is_over_after_half_an_hour() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     for _ in 0..3 {
         bench.clock.advance(IDLE_SECONDS - 1);
         assert!(sessions.find(&token).await.unwrap().is_some(), "each use keeps it");
@@ -74,7 +74,7 @@ async fn an_unused_session_is_over_after_half_an_hour() {
 async fn a_used_session_is_over_after_twelve_hours() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let (mut token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (mut token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     for _ in 0..47 {
         bench.clock.advance(ABSOLUTE_SECONDS / 48);
         assert!(sessions.find(&token).await.unwrap().is_some());
@@ -91,7 +91,7 @@ async fn a_used_session_is_over_after_twelve_hours() {
 async fn use_is_written_down_once_a_minute() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let (token, session) = sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (token, session) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     bench.clock.advance(59);
     assert_eq!(sessions.find(&token).await.unwrap().unwrap().last_used, session.last_used);
     bench.clock.advance(1);
@@ -102,7 +102,7 @@ async fn use_is_written_down_once_a_minute() {
 async fn a_session_from_the_future_counts_for_nothing() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     bench.clock.advance(-60);
     assert_eq!(sessions.find(&token).await.unwrap(), None);
 }
@@ -112,7 +112,7 @@ async fn showing_more_changes_the_token_and_voids_the_old_one() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
     let (old, before) =
-        sessions.create(new_id(&bench), &ann(&bench), vec![proof(&bench, Method::Password)]).await.unwrap();
+        sessions.create(new_id(&bench), &ann(&bench), vec![proof(&bench, Method::Password)], None).await.unwrap();
     bench.clock.advance(5);
     let newer = vec![proof(&bench, Method::Totp), proof(&bench, Method::Password)];
     let (new, after) = sessions.add_proofs(&old, newer).await.unwrap().unwrap();
@@ -128,7 +128,7 @@ async fn showing_more_changes_the_token_and_voids_the_old_one() {
 async fn an_ended_session_is_gone() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     assert!(sessions.end(&token).await.unwrap());
     assert_eq!(sessions.find(&token).await.unwrap(), None);
     assert!(!sessions.end(&token).await.unwrap());
@@ -138,7 +138,7 @@ async fn an_ended_session_is_gone() {
 async fn a_raised_epoch_or_another_person_disowns_it() {
     let bench = Bench::new().await;
     let ann = ann(&bench);
-    let (_, session) = sessions(&bench).create(new_id(&bench), &ann, Vec::new()).await.unwrap();
+    let (_, session) = sessions(&bench).create(new_id(&bench), &ann, Vec::new(), None).await.unwrap();
     assert!(session.is_of(&ann));
     assert!(!session.is_of(&User { session_epoch: 4, ..ann.clone() }));
     let somebody = UserId::new(bench.clock.now(), &crate::clock::FixedEntropy::seeded(99)).unwrap();
@@ -149,8 +149,8 @@ async fn a_raised_epoch_or_another_person_disowns_it() {
 async fn a_lost_store_is_an_error_and_no_session() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.unwrap();
+    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
     bench.embedded.close().await;
     assert!(matches!(sessions.find(&token).await, Err(SessionError::State(_))));
-    assert!(sessions.create(new_id(&bench), &ann(&bench), Vec::new()).await.is_err());
+    assert!(sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.is_err());
 }

@@ -3,7 +3,7 @@
 use crate::accounts::Authenticator;
 use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
-use crate::devices::{Allowed, DeviceName, DeviceToken, Factors, Recorded, Sighting};
+use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
     App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
     ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus, classes,
@@ -15,7 +15,7 @@ use crate::signals::{NetworkPrefix, Observation};
 use crate::state::{Key, Kind, Ttl};
 
 use super::error::SignInError;
-use super::flow::{Aim, Person, Registration, SignIn, Target};
+use super::flow::{Aim, Errand, Extras, Person, Registration, SignIn, Target};
 use super::reply::{Reply, View};
 use super::service::{Client, Delivery, Service};
 use super::transition::Event;
@@ -32,6 +32,8 @@ pub(super) struct Facts {
     pub(super) user: User,
     pub(super) proofs: MethodSet,
     pub(super) fresh: MethodSet,
+    /// What was shown within ten minutes, here or on the session. Read for trusting the device, which gives nobody anything now.
+    pub(super) recent: MethodSet,
     /// When the newest counting proof was shown.
     pub(super) newest: Timestamp,
     pub(super) signals: SignalSet,
@@ -41,6 +43,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// The question whether the device may be trusted: somebody who typed the password at the portal a minute ago and the code
+    /// just now has shown both now.
+    pub(super) fn trust_question<'a>(&'a self, app: &'a App) -> Question<'a> {
+        Question { fresh: self.recent, ..self.question(app) }
+    }
+
     pub(super) fn question<'a>(&'a self, app: &'a App) -> Question<'a> {
         Question {
             user: &self.user,
@@ -62,6 +70,8 @@ pub(super) struct Decided {
     pub(super) decision: Decision,
     pub(super) reference: ReferenceId,
     pub(super) subject: Subject,
+    /// On Allow: the browser, as it is recorded now, and its token.
+    pub(super) device: Option<(DeviceToken, Device)>,
 }
 
 impl Decided {
@@ -97,8 +107,10 @@ impl Service {
         let fresh = Proof::methods_within(&shown, Proof::FRESH_SECONDS, now);
         let proofs =
             if target.force_authn() { fresh } else { shown.iter().chain(&earlier).map(|proof| proof.method).collect() };
+        let recent = fresh.union(Proof::methods_within(&earlier, Proof::FRESH_SECONDS, now));
         let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
-        let device = parts.devices.recognise(user.id, &target.app, client.device.as_ref()).await?.facts;
+        let recognised = parts.devices.recognise(user.id, &target.app, client.device.as_ref()).await?;
+        let device = recognised.facts;
         // Strangers must not be able to slow down somebody on a device of their own.
         let failed_attempts = if device.known {
             0
@@ -124,16 +136,23 @@ impl Service {
         let signals = parts.signals.observe(&snapshot.observer, &observation);
         let mailable = parts.delivery == Delivery::Outbox && user.status == UserStatus::Active;
         let repertoire = repertoire(&authenticators, mailable, person.lost);
-        Ok(Facts {
+        let mut facts = Facts {
             user,
             proofs,
             fresh,
+            recent,
             newest,
             signals,
             repertoire,
             sp_initiated: target.request.is_some(),
             force_authn: target.force_authn(),
-        })
+        };
+        let days = snapshot.config.devices.trust_days;
+        let trust = recognised.trust.filter(|trust| trust.stands(&facts.user, days, now));
+        if let (Some(trust), Some(app)) = (trust, snapshot.app(&target.app)) {
+            facts.signals.device.trusted = snapshot.bundle.is_trust_enough(&facts.question(app), trust.proofs);
+        }
+        Ok(facts)
     }
 
     /// Asks the policies whether `person` may go where the sign-in leads, or what is missing; and records the answer.
@@ -151,16 +170,15 @@ impl Service {
             return Err(SignInError::StartAgain);
         }
         let facts = self.gather(snapshot, client, person, &sign_in.target).await?;
-        // Until registration is complete, the only thing to ask is whether a method may be added.
-        let enrols = person.registration == Registration::Underway || sign_in.target.aim == Aim::Enrol;
-        let (app, step) = if enrols {
-            (snapshot.portal(), Step::Enroll)
-        } else {
-            (snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?, Step::SignIn)
+        let step = step_of(sign_in, person);
+        let app = match step {
+            Step::SignIn => snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?,
+            // Self-service is asked on the portal.
+            _ => snapshot.portal(),
         };
         let stopwatch = Stopwatch::start();
         let roles = roles_asked(&sign_in.target, app);
-        let goal = if step == Step::Enroll { Goal::Step(step) } else { Goal::App { roles: &roles } };
+        let goal = if step == Step::SignIn { Goal::App { roles: &roles } } else { Goal::Step(step) };
         let mut planned = plan(&snapshot.bundle, goal, &facts.question(app), &facts.repertoire)?;
         if step == Step::Enroll && planned.decision == Decision::Allow {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
@@ -171,7 +189,7 @@ impl Service {
         let role = sign_in.target.role.clone();
         let subject = Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, shadow };
         let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
-        Ok(Decided { facts, decision: planned.decision, reference, subject })
+        Ok(Decided { facts, decision: planned.decision, reference, subject, device: None })
     }
 
     /// Decides, and on Allow records the device, atomically with it: when the device facts that the decision rests on changed
@@ -182,11 +200,12 @@ impl Service {
         client: &Client,
         sign_in: &SignIn,
         person: &Person,
-    ) -> Result<(Decided, Option<DeviceToken>), SignInError> {
+    ) -> Result<Decided, SignInError> {
         for _ in 0..MOST_DECISIONS {
             let decided = self.decide(snapshot, client, sign_in, person).await?;
-            if decided.decision != Decision::Allow {
-                return Ok((decided, None));
+            // Only opening an app makes a device one of somebody's.
+            if decided.decision != Decision::Allow || decided.subject.step != Step::SignIn {
+                return Ok(decided);
             }
             let facts = &decided.facts;
             let two = classes(facts.proofs, Profile::default()).contains(Class::SecondFactor);
@@ -199,9 +218,9 @@ impl Service {
                 factors,
                 sighting: sighting(client, &facts.signals),
             };
-            if let Recorded::Done { token, .. } = self.parts.devices.record_allow(allowed).await? {
+            if let Recorded::Done { token, device } = self.parts.devices.record_allow(allowed).await? {
                 self.record_baseline(snapshot, person.user, &facts.signals).await?;
-                return Ok((decided, Some(token)));
+                return Ok(Decided { device: Some((token, device)), ..decided });
             }
         }
         Err(SignInError::Busy)
@@ -274,8 +293,16 @@ impl Service {
     }
 
     /// The event that a decision is to the sign-in's stages.
-    pub(super) fn event_of(&self, decided: &Decided, person: &Person) -> Result<Event, SignInError> {
+    pub(super) fn event_of(
+        &self,
+        decided: &Decided,
+        sign_in: &SignIn,
+        person: &Person,
+        extras: Extras,
+    ) -> Result<Event, SignInError> {
         match &decided.decision {
+            Decision::Allow if sign_in.errand == Errand::RemoveDevice => Ok(Event::RemovalPermitted),
+            Decision::Deny(reason) if extras.devices => Ok(Event::AtLimit(reason.clone())),
             Decision::Enrol { permitted: true, .. } => {
                 let secret = crate::methods::totp::new_secret(&*self.parts.entropy)?;
                 Ok(Event::EnrolmentStarted { sealed_secret: self.seal_secret(person, &secret)? })
@@ -300,6 +327,7 @@ impl Service {
                 at: decided.facts.signals.now,
                 time_zone: decided.facts.user.time_zone,
                 back: back.map(Box::new),
+                devices: None,
             },
             cookies: super::reply::CookieChanges::default(),
             app_name: snapshot.display_name(&target.app),
@@ -353,7 +381,7 @@ impl Service {
             };
             self.parts.journal.append(record).await?;
         }
-        let mut reply = Reply::of(View::Blocked { reason, reference, at, time_zone: None, back: None });
+        let mut reply = Reply::of(View::Blocked { reason, reference, at, time_zone: None, back: None, devices: None });
         reply.app_name = snapshot.display_name(&target.app);
         Ok(reply)
     }
@@ -382,7 +410,7 @@ impl Service {
 pub(super) struct Subject {
     sign_in: SignInId,
     session: Option<SessionId>,
-    step: Step,
+    pub(super) step: Step,
     app: AppId,
     role: Option<RoleName>,
     shadow: Vec<PolicyId>,
@@ -390,6 +418,17 @@ pub(super) struct Subject {
 
 fn secret_binding<T>(owner: &str, with: impl FnOnce(crate::accounts::Binding<'_>) -> T) -> T {
     with(crate::accounts::Binding { column: "sign-in.new-totp-secret", owner })
+}
+
+/// The step that has to be permitted for the sign-in to go on.
+fn step_of(sign_in: &SignIn, person: &Person) -> Step {
+    // Until registration is complete, the only thing to ask is whether a method may be added.
+    if person.registration == Registration::Underway || sign_in.target.aim == Aim::Enrol {
+        return Step::Enroll;
+    }
+    // Whoever has no session any more opens the portal first.
+    let looks_after_devices = sign_in.target.aim == Aim::Devices && person.session.is_some();
+    if sign_in.errand == Errand::RemoveDevice || looks_after_devices { Step::RemoveDevice } else { Step::SignIn }
 }
 
 /// What the list of the person's devices will say of this browser.

@@ -86,7 +86,8 @@ impl Service {
         if user.status != UserStatus::Pending {
             let stage = Stage::Password { typed: user.username.to_string(), link: Some(token.to_owned()) };
             let target = Target { aim: Aim::Enrol, ..target };
-            return self.password_page(&self.snapshot(), client, &SignIn { id, target, started: now, stage }, None);
+            let sign_in = SignIn::new(id, target, now, stage);
+            return self.password_page(&self.snapshot(), client, &sign_in, None);
         }
         let link = self.parts.accounts.take_link(&parsed).await?.ok_or(SignInError::BadLink)?;
         self.log(EventKind::LinkConfirmed, &user, Some(id), Some(link.purpose.method())).await?;
@@ -102,7 +103,8 @@ impl Service {
         let stage = transition(Stage::Identify, Event::Invited(person))?;
         // Somebody became known, so the browser gets a new token.
         let browser = BrowserToken::new(&*self.parts.entropy)?;
-        let live = self.parts.sign_ins.create(SignIn { id, target, started: now, stage }, &browser).await?;
+        let sign_in = SignIn::new(id, target, now, stage);
+        let live = self.parts.sign_ins.create(sign_in, &browser).await?;
         let mut reply = self.reply_for(&live, View::Continue { id }).await?;
         reply.cookies.browser = Some(browser.expose().to_string());
         Ok(reply)
@@ -192,7 +194,7 @@ impl Service {
     }
 
     /// The policies changed their mind since the page was shown: they are asked again where this leads now.
-    async fn reconsider(&self, client: &Client, live: Live) -> Result<Reply, SignInError> {
+    pub(super) async fn reconsider(&self, client: &Client, live: Live) -> Result<Reply, SignInError> {
         let stage = transition(live.sign_in.stage.clone(), Event::Reconsidered)?;
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
     }
@@ -219,7 +221,7 @@ impl Service {
         Ok(())
     }
 
-    fn portal_target(&self) -> Target {
+    pub(super) fn portal_target(&self) -> Target {
         Target::app(self.snapshot().portal().id.clone())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::audit::{AssertionRecord, AssertionStage};
 use crate::clock::Timestamp;
-use crate::domain::{App, AuthnContextClass, Decision, Method, PORTAL, SessionId};
+use crate::domain::{App, AuthnContextClass, Decision, Method, PORTAL, SessionId, Step};
 use crate::policy::Refused;
 use crate::runtime::Snapshot;
 use crate::saml::issuer::{issue, status_response};
@@ -37,6 +37,10 @@ impl Service {
         let target = &sign_in.target;
         let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
         let visitor = self.visitor(client).await?.filter(|visitor| Some(visitor.session.id) == person.session);
+        // Only the leave to open an app begins a session.
+        if visitor.is_none() && decided.subject.step != Step::SignIn {
+            return Err(SignInError::StartAgain);
+        }
         let session = match &visitor {
             Some(visitor) => visitor.session.id,
             None => SessionId::new(self.parts.clock.now(), &*self.parts.entropy)?,
@@ -53,8 +57,10 @@ impl Service {
                 }
             }
         };
-        let token = self.keep_session(client, visitor, session, person, &decided.facts).await?;
+        self.remember_device(snapshot, sign_in, app, &decided).await?;
+        let token = self.keep_session(client, visitor, session, person, &decided).await?;
         let view = match answer {
+            None if decided.subject.step == Step::RemoveDevice => View::AccountDevices,
             None => View::Portal,
             Some(Answer { response, record }) => {
                 if let Some(record) = record {
@@ -67,7 +73,11 @@ impl Service {
         let session = token.map(|token| token.expose().to_string());
         Ok(Reply {
             view,
-            cookies: CookieChanges { session, ..CookieChanges::default() },
+            cookies: CookieChanges {
+                session,
+                device: decided.device.map(|(token, _)| token.expose().to_string()),
+                ..CookieChanges::default()
+            },
             app_name: snapshot.display_name(&target.app),
             language: decided.facts.user.language,
         })
@@ -80,7 +90,7 @@ impl Service {
         visitor: Option<Visitor>,
         id: SessionId,
         person: &Person,
-        facts: &Facts,
+        decided: &Decided,
     ) -> Result<Option<SessionToken>, SignInError> {
         match visitor {
             Some(_) if person.shown.is_empty() => Ok(None),
@@ -93,8 +103,9 @@ impl Service {
             None => {
                 // A session of somebody else, or of before a change, ends when another begins in its browser.
                 self.sign_out(client).await?;
-                let (token, _) =
-                    self.parts.sessions.create(id, &facts.user, person.proofs().cloned().collect()).await?;
+                let (user, proofs) = (&decided.facts.user, person.proofs().cloned().collect());
+                let device = decided.device.as_ref().map(|(_, device)| device.id);
+                let (token, _) = self.parts.sessions.create(id, user, proofs, device).await?;
                 Ok(Some(token))
             }
         }

@@ -22,9 +22,52 @@ pub struct SignIn {
     pub started: Timestamp,
     /// How far it got.
     pub stage: Stage,
+    /// What the person does on the way.
+    #[serde(default)]
+    pub errand: Errand,
+    /// The person asked to be spared the next challenge on this device.
+    #[serde(default)]
+    pub remember: Remember,
+}
+
+/// What somebody does on the way to where their sign-in leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Errand {
+    /// Nothing: straight on.
+    #[default]
+    None,
+    /// Take a device off their list, because there are too many to go on.
+    RemoveDevice,
+}
+
+/// "Remember this browser".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remember {
+    /// Not ticked.
+    #[default]
+    No,
+    /// Ticked.
+    Yes,
+}
+
+/// What a challenge page offers beside the method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Extras {
+    /// The methods after which the device might be remembered.
+    pub trustable: MethodSet,
+    /// Fewer devices would help, and the person may come to remove one.
+    pub devices: bool,
 }
 
 impl SignIn {
+    /// An attempt that goes straight on.
+    #[must_use]
+    pub fn new(id: SignInId, target: Target, started: Timestamp, stage: Stage) -> Self {
+        Self { id, target, started, stage, errand: Errand::None, remember: Remember::No }
+    }
+
     /// Whether its time is over.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
@@ -55,6 +98,8 @@ pub enum Aim {
     Open,
     /// To add a method: a link that we sent led here.
     Enrol,
+    /// To look after one's devices: the page of one's account led here.
+    Devices,
 }
 
 impl Target {
@@ -141,6 +186,21 @@ pub enum Stage {
         chosen: Method,
         /// The policies that ask for it.
         policies: Vec<EnforcedPolicy>,
+        /// What else the page offers.
+        #[serde(default)]
+        extras: Extras,
+    },
+    /// Refused for now: with fewer devices it would go on.
+    AtLimit {
+        /// Who.
+        person: Person,
+        /// Why.
+        reason: DenyReason,
+    },
+    /// One of the person's devices is to be removed.
+    ChoosingDevice {
+        /// Who.
+        person: Person,
     },
     /// A link to their mail address has to be opened before they may add a method.
     AwaitingLink {
@@ -199,6 +259,8 @@ impl Stage {
             Self::Password { .. } => "password",
             Self::Deciding { .. } => "deciding",
             Self::Challenge { .. } => "challenge",
+            Self::AtLimit { .. } => "at-limit",
+            Self::ChoosingDevice { .. } => "choosing-device",
             Self::AwaitingLink { .. } => "awaiting-link",
             Self::Enrolling { .. } => "enrolling",
             Self::SettingPassword { .. } => "setting-password",
@@ -214,6 +276,8 @@ impl Stage {
         match self {
             Self::Deciding { person }
             | Self::Challenge { person, .. }
+            | Self::AtLimit { person, .. }
+            | Self::ChoosingDevice { person }
             | Self::AwaitingLink { person, .. }
             | Self::Enrolling { person, .. }
             | Self::SettingPassword { person }

@@ -11,8 +11,9 @@ use crate::notify::{CodeMail, sign_in_code};
 
 use super::enrol::{outbox_mail, zone_of};
 use super::error::SignInError;
-use super::flow::{Person, Stage};
+use super::flow::{Extras, Person, Remember, Stage};
 use super::handle::Live;
+use super::prove::remembering;
 use super::reply::{InputError, MailedCodeView, Reply, View};
 use super::service::{Client, Service};
 
@@ -30,7 +31,13 @@ impl Service {
     ///
     /// # Errors
     /// See [`SignInError`].
-    pub async fn mailed_code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
+    pub async fn mailed_code_typed(
+        &self,
+        client: &Client,
+        handle: &str,
+        code: &str,
+        remember: Remember,
+    ) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
         let person = challenged(&live)?;
         // What is no code guesses nothing, so it does not count.
@@ -40,7 +47,7 @@ impl Service {
         }
         let user = self.person(person).await?;
         match self.parts.email_otp.check(&purpose(&live, person), code, origin(client)).await? {
-            Answer::Right(proof) => self.proved(client, live, proof).await,
+            Answer::Right(proof) => self.proved(client, remembering(live, Method::EmailOtp, remember), proof).await,
             answer => self.not_proved(client, &live, &user, Method::EmailOtp, answer).await,
         }
     }
@@ -81,6 +88,7 @@ impl Service {
         live: &Live,
         person: &Person,
         policies: &[EnforcedPolicy],
+        extras: Extras,
     ) -> Result<MailedCodeView, SignInError> {
         let user = self.person(person).await?;
         Ok(MailedCodeView {
@@ -93,6 +101,8 @@ impl Service {
             attempts_left: None,
             retry_after: None,
             asked_too_soon: false,
+            remember_days: self.remember_days(extras, Method::EmailOtp),
+            devices: extras.devices,
         })
     }
 

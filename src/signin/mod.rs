@@ -4,6 +4,7 @@
 
 mod alerts;
 mod decide;
+mod devices;
 mod enrol;
 mod error;
 mod finish;
@@ -17,8 +18,9 @@ mod service;
 mod stages;
 mod transition;
 
+pub use devices::{DevicesPage, OwnDevice, Removal};
 pub use error::SignInError;
-pub use flow::{LIFETIME_SECONDS, LinkMail, Person, Registration, SignIn, Stage, Target};
+pub use flow::{Errand, Extras, LIFETIME_SECONDS, LinkMail, Person, Registration, Remember, SignIn, Stage, Target};
 pub use handle::{BrowserToken, HandleError, SignIns};
 pub use portal::{Availability, PortalPage, Tile};
 pub use reply::{CookieChanges, InputError, MailedCodeView, Reply, View};

@@ -8,7 +8,7 @@ use crate::notify::NoticeKind;
 use crate::workers::Password;
 
 use super::error::SignInError;
-use super::flow::{Person, Registration, SignIn, Stage};
+use super::flow::{Person, Registration, Remember, SignIn, Stage};
 use super::handle::{Live, SignIns};
 use super::reply::{InputError, Reply, View};
 use super::service::{Client, Service};
@@ -115,7 +115,13 @@ impl Service {
     ///
     /// # Errors
     /// See [`SignInError`].
-    pub async fn code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
+    pub async fn code_typed(
+        &self,
+        client: &Client,
+        handle: &str,
+        code: &str,
+        remember: Remember,
+    ) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.load(handle, &client.browser).await?;
         let Stage::Challenge { person, chosen: Method::Totp, .. } = &live.sign_in.stage else {
             return Err(SignInError::StartAgain);
@@ -126,7 +132,7 @@ impl Service {
         let user = self.person(person).await?;
         let origin = Origin { ip: client.ip, device: client.device.as_ref() };
         match self.parts.totp.check(&user, code, origin).await? {
-            Answer::Right(proof) => self.proved(client, live, proof).await,
+            Answer::Right(proof) => self.proved(client, remembering(live, Method::Totp, remember), proof).await,
             answer => self.not_proved(client, &live, &user, Method::Totp, answer).await,
         }
     }
@@ -173,6 +179,9 @@ impl Service {
     /// See [`SignInError`].
     pub async fn resume(&self, client: &Client, id: SignInId) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.peek(id, &client.browser).await?;
+        if let Stage::ChoosingDevice { person } = &live.sign_in.stage {
+            return self.device_choice(client, &live, person).await;
+        }
         self.stage_page(client, &live, None).await
     }
 
@@ -220,4 +229,14 @@ impl Service {
 /// How many more wrong answers it takes until a pause: the free ones, and the one that begins it.
 fn before_a_pause(free_left: u32) -> u32 {
     free_left.saturating_add(1)
+}
+
+/// The sign-in with the wish to have the device remembered, if the page offered that with `method`.
+pub(super) fn remembering(mut live: Live, method: Method, remember: Remember) -> Live {
+    if let Stage::Challenge { extras, .. } = &live.sign_in.stage
+        && extras.trustable.contains(method)
+    {
+        live.sign_in.remember = remember;
+    }
+    live
 }

@@ -7,6 +7,7 @@ use crate::domain::{AppId, DenyReason, EnforcedPolicy, Language, Method, Referen
 use crate::methods::email_otp::CodeStanding;
 use crate::saml::SignedResponse;
 
+use super::devices::OwnDevice;
 use super::flow::{LinkMail, Registration};
 
 /// An answer.
@@ -81,6 +82,10 @@ pub struct MailedCodeView {
     pub retry_after: Option<u32>,
     /// Another code was asked for too soon.
     pub asked_too_soon: bool,
+    /// For how many days the page offers to remember the device.
+    pub remember_days: Option<u16>,
+    /// With fewer devices less would be asked.
+    pub devices: bool,
 }
 
 /// A page, or the way to one.
@@ -131,6 +136,19 @@ pub enum View {
         retry_after: Option<u32>,
         /// Whether the page offers "another way": other offers, or "I no longer have this".
         other_ways: bool,
+        /// For how many days the page offers to remember the device.
+        remember_days: Option<u16>,
+        /// Whether the page offers to look at one's devices: with fewer of them less would be asked.
+        devices: bool,
+    },
+    /// Choose a device to remove.
+    ChooseDevice {
+        /// For the form's hidden field.
+        handle: String,
+        /// The devices, the one used last first.
+        devices: Vec<OwnDevice>,
+        /// The person's zone.
+        time_zone: Option<String>,
     },
     /// Ask for the code that was mailed.
     MailedCode(Box<MailedCodeView>),
@@ -198,7 +216,11 @@ pub enum View {
         time_zone: Option<String>,
         /// The refusal to hand back to the service provider that asked.
         back: Option<Box<SignedResponse>>,
+        /// For the form that leads to one's devices: with fewer of them it would go on.
+        devices: Option<String>,
     },
+    /// On the way to the page of one's devices.
+    AccountDevices,
     /// Signed in, on the way to the portal.
     Portal,
     /// The response for the service provider.

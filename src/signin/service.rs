@@ -168,12 +168,9 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn begin(&self, client: &Client, target: Target) -> Result<Reply, SignInError> {
-        let sign_in = SignIn {
-            id: SignInId::new(self.parts.clock.now(), &*self.parts.entropy)?,
-            target,
-            started: self.parts.clock.now(),
-            stage: Stage::Identify,
-        };
+        let now = self.parts.clock.now();
+        let id = SignInId::new(now, &*self.parts.entropy)?;
+        let sign_in = SignIn::new(id, target, now, Stage::Identify);
         if !sign_in.target.force_authn()
             && let Some(visitor) = self.visitor(client).await?
         {
@@ -239,16 +236,21 @@ impl Service {
         method: Option<Method>,
     ) -> Result<(), SignInError> {
         let at = self.parts.clock.now();
-        let record = EventRecord { event, at, user: user.username.clone(), sign_in, method };
+        let record = EventRecord { event, at, user: user.username.clone(), sign_in, method, about_device: None };
         Ok(self.parts.journal.append(record).await?)
     }
 
-    /// The session the client brings, if it still holds: the user exists, and nothing ended their sessions since.
+    /// The session the client brings, if it still holds: the user exists, nothing ended their sessions
+    /// since, and the device it began on is still on their list.
     pub(super) async fn visitor(&self, client: &Client) -> Result<Option<Visitor>, SignInError> {
         let Some(token) = &client.session else { return Ok(None) };
         let Some(session) = self.parts.sessions.find(token).await? else { return Ok(None) };
         let Some(user) = self.parts.accounts.user(session.user).await? else { return Ok(None) };
-        if !session.is_of(&user) {
+        let is_removed = match session.device {
+            Some(device) => !self.parts.devices.is_registered(user.id, device).await?,
+            None => false,
+        };
+        if is_removed || !session.is_of(&user) {
             self.parts.sessions.end(token).await?;
             return Ok(None);
         }
@@ -265,7 +267,7 @@ impl Service {
     ) -> Result<Reply, SignInError> {
         let Stage::Deciding { person } = &sign_in.stage else { return Err(SignInError::StartAgain) };
         let snapshot = self.snapshot();
-        let (decided, device) = self.decide_and_record_device(&snapshot, client, &sign_in, person).await?;
+        let decided = self.decide_and_record_device(&snapshot, client, &sign_in, person).await?;
         if sign_in.target.is_passive() && decided.decision != Decision::Allow {
             if matches!(decided.decision, Decision::Deny(_)) {
                 self.alert(&snapshot, client, &sign_in, person, &decided, None).await;
@@ -273,8 +275,12 @@ impl Service {
             // No page of ours may be shown, so the refusal goes back at once.
             return self.refuse_passive(&snapshot, &sign_in.target, &decided.decision).await;
         }
-        let event = self.event_of(&decided, person)?;
-        let stage = transition(sign_in.stage.clone(), event)?;
+        let extras = Self::extras(&snapshot, &sign_in, &decided)?;
+        let event = self.event_of(&decided, &sign_in, person, extras)?;
+        let mut stage = transition(sign_in.stage.clone(), event)?;
+        if let Stage::Challenge { extras: beside, .. } = &mut stage {
+            *beside = extras;
+        }
         // The browser's token changes when somebody becomes known here, and when a session begins.
         let is_new = live.is_none() && !person.shown.is_empty();
         let browser = if is_new { BrowserToken::new(&*self.parts.entropy)? } else { client.browser.clone() };
@@ -292,14 +298,21 @@ impl Service {
         }
         let mut reply = match stage {
             Stage::Allowed { person } => {
-                let mut reply = self.finish(&snapshot, client, &sign_in, &person, decided.clone()).await?;
+                let reply = self.finish(&snapshot, client, &sign_in, &person, decided.clone()).await?;
                 if matches!(reply.view, View::Portal | View::Respond(_)) {
-                    self.alert(&snapshot, client, &sign_in, &person, &decided, device.as_ref()).await;
+                    let device = decided.device.as_ref().map(|(token, _)| token);
+                    self.alert(&snapshot, client, &sign_in, &person, &decided, device).await;
                 }
-                reply.cookies.device = device.map(|token| token.expose().to_string());
                 reply
             }
             Stage::Denied { reason } => self.blocked(&snapshot, &sign_in.target, reason, decided).await?,
+            Stage::AtLimit { reason, .. } => {
+                let mut reply = self.blocked(&snapshot, &sign_in.target, reason, decided).await?;
+                if let View::Blocked { devices, .. } = &mut reply.view {
+                    *devices = live.as_ref().map(Live::handle);
+                }
+                reply
+            }
             _ => {
                 if let Some(live) = &live {
                     self.mail_first_code(client, live).await?;

@@ -35,11 +35,11 @@ impl Service {
     ) -> Result<Reply, SignInError> {
         let handle = live.handle();
         let view = match &live.sign_in.stage {
-            Stage::Challenge { person, chosen: Method::EmailOtp, policies, .. } => {
-                let view = self.mailed_code_view(client, live, person, policies).await?;
+            Stage::Challenge { person, chosen: Method::EmailOtp, policies, extras, .. } => {
+                let view = self.mailed_code_view(client, live, person, policies, *extras).await?;
                 View::MailedCode(Box::new(MailedCodeView { error, ..view }))
             }
-            Stage::Challenge { person, offers, chosen, policies } => View::Challenge {
+            Stage::Challenge { person, offers, chosen, policies, extras } => View::Challenge {
                 handle,
                 username: self.person(person).await?.username,
                 method: *chosen,
@@ -48,6 +48,8 @@ impl Service {
                 attempts_left: None,
                 retry_after: None,
                 other_ways: !offers.is_empty(),
+                remember_days: self.remember_days(*extras, *chosen),
+                devices: extras.devices,
             },
             Stage::AwaitingLink { person, mail, policies } => View::AwaitingLink {
                 handle,
@@ -71,6 +73,9 @@ impl Service {
             Stage::Identify
             | Stage::Password { .. }
             | Stage::Deciding { .. }
+            // Its page needs to know the browser (`resume`), or was shown when it was decided.
+            | Stage::ChoosingDevice { .. }
+            | Stage::AtLimit { .. }
             | Stage::Allowed { .. }
             | Stage::Denied { .. } => return Err(SignInError::StartAgain),
         };

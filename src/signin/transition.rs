@@ -1,8 +1,8 @@
 //! Which stage follows which: pure, so that the whole machine is one table in a test.
 
-use crate::domain::{Decision, Method, Proof};
+use crate::domain::{Decision, DenyReason, Method, Proof};
 
-use super::flow::{LinkMail, Person, Registration, Stage};
+use super::flow::{Extras, LinkMail, Person, Registration, Stage};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -19,6 +19,14 @@ pub enum Event {
     Reconsidered,
     /// The policies answered.
     Decided(Decision),
+    /// The policies refuse, and with fewer devices they would not.
+    AtLimit(DenyReason),
+    /// "See your devices".
+    DevicesWanted,
+    /// Removing a device is permitted.
+    RemovalPermitted,
+    /// A device was removed, or none is to be.
+    DevicesDone,
     /// Another of the offered methods was chosen.
     Chosen(Method),
     /// "I no longer have this".
@@ -59,6 +67,10 @@ impl Event {
             Self::Invited(_) => "invited",
             Self::Reconsidered => "reconsidered",
             Self::Decided(_) => "decided",
+            Self::AtLimit(_) => "at-limit",
+            Self::DevicesWanted => "devices-wanted",
+            Self::RemovalPermitted => "removal-permitted",
+            Self::DevicesDone => "devices-done",
             Self::Chosen(_) => "chosen",
             Self::Lost(_) => "lost",
             Self::Proved(_) => "proved",
@@ -97,13 +109,21 @@ pub fn transition(stage: Stage, event: Event) -> Result<Stage, InvalidTransition
         (Stage::Deciding { person }, Event::EnrolmentStarted { sealed_secret }) => {
             Ok(Stage::Enrolling { person, sealed_secret })
         }
-        (Stage::Enrolling { person, .. } | Stage::SettingPassword { person }, Event::Reconsidered) => {
+        (
+            Stage::Enrolling { person, .. } | Stage::SettingPassword { person } | Stage::ChoosingDevice { person },
+            Event::Reconsidered,
+        ) => Ok(Stage::Deciding { person }),
+        (Stage::Deciding { person }, Event::AtLimit(reason)) => Ok(Stage::AtLimit { person, reason }),
+        (Stage::Deciding { person }, Event::RemovalPermitted) => Ok(Stage::ChoosingDevice { person }),
+        (Stage::AtLimit { person, .. }, Event::DevicesWanted) => Ok(Stage::Deciding { person }),
+        (Stage::Challenge { person, extras: Extras { devices: true, .. }, .. }, Event::DevicesWanted) => {
             Ok(Stage::Deciding { person })
         }
-        (Stage::Challenge { person, offers, policies, .. }, Event::Chosen(method))
+        (Stage::ChoosingDevice { person }, Event::DevicesDone) => Ok(Stage::Deciding { person }),
+        (Stage::Challenge { person, offers, policies, extras, .. }, Event::Chosen(method))
             if offers.iter().any(|offer| offer.method == method) =>
         {
-            Ok(Stage::Challenge { person, offers, chosen: method, policies })
+            Ok(Stage::Challenge { person, offers, chosen: method, policies, extras })
         }
         (Stage::Challenge { mut person, offers, .. }, Event::Lost(method))
             if offers.iter().any(|offer| offer.method == method) =>
@@ -133,7 +153,7 @@ fn decided(person: Person, decision: Decision, invalid: &InvalidTransition) -> R
         Decision::Allow => Ok(Stage::Allowed { person }),
         Decision::Challenge { offers, policies } => {
             let chosen = offers.first().ok_or_else(|| invalid.clone())?.method;
-            Ok(Stage::Challenge { person, offers, chosen, policies })
+            Ok(Stage::Challenge { person, offers, chosen, policies, extras: Extras::default() })
         }
         // Where enrolling is permitted, a secret is drawn first: that is `EnrolmentStarted`.
         Decision::Enrol { permitted: true, .. } => Err(invalid.clone()),
@@ -161,7 +181,7 @@ fn enrolled(mut person: Person, trial: Proof, epoch: i64) -> Stage {
 mod tests {
     use super::*;
     use crate::clock::{FixedEntropy, Timestamp};
-    use crate::domain::{DenyReason, MethodSet, Offer, UserId};
+    use crate::domain::{MethodSet, Offer, UserId};
 
     fn proof(method: Method) -> Proof {
         Proof { method, at: Timestamp::UNIX_EPOCH, authenticator: None }
@@ -179,6 +199,11 @@ mod tests {
         }
     }
 
+    fn challenge(offers: Vec<Offer>, extras: Extras) -> Stage {
+        let person = person(Registration::Complete);
+        Stage::Challenge { person, offers, chosen: Method::Totp, policies: Vec::new(), extras }
+    }
+
     fn stages() -> Vec<(&'static str, Stage)> {
         let complete = || person(Registration::Complete);
         let offers = vec![Offer { method: Method::Totp }, Offer { method: Method::BackupCode }];
@@ -187,7 +212,10 @@ mod tests {
             ("password", Stage::Password { typed: "ann".into(), link: None }),
             ("password after link", Stage::Password { typed: "ann".into(), link: Some("token".into()) }),
             ("deciding", Stage::Deciding { person: complete() }),
-            ("challenge", Stage::Challenge { person: complete(), offers, chosen: Method::Totp, policies: Vec::new() }),
+            ("challenge", challenge(offers.clone(), Extras::default())),
+            ("challenge at device limit", challenge(offers, Extras { devices: true, ..Extras::default() })),
+            ("at-limit", Stage::AtLimit { person: complete(), reason: DenyReason::NoPermit }),
+            ("choosing-device", Stage::ChoosingDevice { person: complete() }),
             (
                 "awaiting-link",
                 Stage::AwaitingLink { person: complete(), mail: LinkMail::Offered, policies: Vec::new() },
@@ -219,6 +247,10 @@ mod tests {
             ("decided enrol, permitted", Event::Decided(enrol(true))),
             ("decided enrol, link first", Event::Decided(enrol(false))),
             ("decided deny", Event::Decided(Decision::Deny(DenyReason::NoPermit))),
+            ("at-limit", Event::AtLimit(DenyReason::NoPermit)),
+            ("devices-wanted", Event::DevicesWanted),
+            ("removal-permitted", Event::RemovalPermitted),
+            ("devices-done", Event::DevicesDone),
             ("chosen, offered", Event::Chosen(Method::BackupCode)),
             ("chosen, not offered", Event::Chosen(Method::SmsOtp)),
             ("lost, offered", Event::Lost(Method::Totp)),

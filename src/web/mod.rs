@@ -1,5 +1,6 @@
 //! Pages: their contexts, templates, styles. Cedar is not known here.
 
+pub mod account;
 pub mod answer;
 pub mod assets;
 pub mod client_ip;

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt::Display;
 
 use super::assets;
+use crate::clock::Timestamp;
 use crate::domain::Language;
 use crate::i18n::{self, Arg};
 
@@ -110,6 +111,13 @@ impl Frame {
     }
 }
 
+/// Date and time in the person's zone (UTC when it is not known), and the name of that zone.
+#[must_use]
+pub fn local_time(at: Timestamp, time_zone: Option<&str>) -> (String, String) {
+    let zoned = time_zone.and_then(|zone| at.in_tz(zone).ok()).unwrap_or_else(|| at.to_zoned(jiff::tz::TimeZone::UTC));
+    (zoned.strftime("%Y-%m-%d %H:%M:%S").to_string(), zoned.strftime("%Z").to_string())
+}
+
 /// What a form got wrong. Each has a text that says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormError {
@@ -189,5 +197,18 @@ impl FormError {
             Self::PasswordContext => "error-password-context",
             Self::MethodNotOffered => "error-method-not-offered",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_refusal_is_the_persons() {
+        let at: Timestamp = "2026-11-21T22:30:00Z".parse().unwrap();
+        assert_eq!(local_time(at, Some("Europe/Berlin")), ("2026-11-21 23:30:00".into(), "CET".into()));
+        assert_eq!(local_time(at, None), ("2026-11-21 22:30:00".into(), "UTC".into()));
+        assert_eq!(local_time(at, Some("No/Where")).1, "UTC");
     }
 }

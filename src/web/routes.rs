@@ -7,13 +7,14 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use super::answer::{Chain, Failure, plain};
 use super::context::Web;
 use super::errors::pages::ProblemKind;
-use super::{assets, form, portal, saml, signin};
+use super::{account, assets, form, portal, saml, signin};
 
 /// The largest body `/saml/sso` takes: a request of 64 KiB, in base64 and percent-encoded, beside a RelayState.
 const MAX_SAML_BYTES: usize = 256 * 1024;
 
 /// All addresses (design: "Addresses and defaults"; clients and tests rely on them).
 pub fn configure(config: &mut ServiceConfig) {
+    use account::handlers as own;
     use portal::handlers as apps;
     use saml::handlers as sso;
     use signin::handlers as steps;
@@ -32,6 +33,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/signin/enrol-link").route(post().to(steps::enrol_link)))
         .service(at("/signin/enrol").route(post().to(steps::enrol)))
         .service(at("/signin/set-password").route(post().to(steps::set_password)))
+        .service(at("/signin/devices").route(post().to(steps::devices)))
+        .service(at("/signin/remove-device").route(post().to(steps::remove_device)))
+        .service(at("/signin/devices-done").route(post().to(steps::devices_done)))
+        .service(at("/account/devices").route(get().to(own::devices)))
+        .service(at("/account/devices/remove").route(post().to(own::remove)))
+        .service(at("/account/devices/end-trust").route(post().to(own::end_trust)))
         .service(at("/link/{token}").route(get().to(steps::link)).route(post().to(steps::use_link)))
         .service(at("/signout").route(post().to(steps::sign_out)))
         .service(at("/signed-out").route(get().to(steps::signed_out)))

@@ -1,6 +1,7 @@
 //! A sample of every page in every state worth looking at. The tests check them all, and write them where a browser can show
 //! them (`test-output/pages`).
 
+use super::account::pages::{DeviceCard, Devices, Done};
 use super::demo::pages::{
     Account, Choice, Code, Guide, GuideStep, Mail, Mails, Outcome, Pretend, Pretended, Received, ReceivedAttribute,
     ServiceProvider, ServiceProviderStart,
@@ -10,8 +11,8 @@ use super::page::{FormError, Frame};
 use super::portal::pages::{Portal, RoleTile, Tile, TileNote};
 use super::saml::pages::{HiddenField, LaunchConfirm, Post};
 use super::signin::pages::{
-    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard,
-    Methods, Password, SetPassword, SignedOut, Totp, reasons,
+    Back, Blocked, ChooseDevice, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind,
+    MethodCard, Methods, Password, SetPassword, SignedOut, Totp, reasons,
 };
 use crate::domain::{Language, Method};
 
@@ -31,6 +32,7 @@ pub(super) fn all(lang: Language, word: &str) -> Vec<Sample> {
     samples.extend(mailed_code(lang, word));
     samples.extend(enrolment(lang, word));
     samples.extend(endings(lang, word));
+    samples.extend(devices(lang, word));
     samples.extend(demo(lang, word));
     samples.extend(ProblemKind::ALL.into_iter().map(|kind| {
         let page = Problem::new(frame(lang, word), kind, "/signin").with_reference(word);
@@ -72,6 +74,7 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
         error: None,
         attempts_left: None,
         retry_after: None,
+        see_devices: false,
     };
     let totp = Totp {
         frame: frame(lang, word),
@@ -82,6 +85,8 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
         retry_after: None,
         reasons: reasons(lang, ["network.abroad", "second-factor.required"]),
         other_methods: true,
+        remember_days: None,
+        see_devices: false,
     };
     let methods = Methods {
         frame: frame(lang, word),
@@ -97,6 +102,7 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
             &Identify { error: Some(FormError::NameMissing), username: word.to_owned(), ..identify },
         ),
         sample("password", &password),
+        sample("password-at-limit", &Password { see_devices: true, ..password.clone() }),
         sample(
             "password-error",
             &Password { error: Some(FormError::WrongPassword), attempts_left: Some(3), ..password.clone() },
@@ -106,6 +112,8 @@ fn sign_in(lang: Language, word: &str) -> Vec<Sample> {
             &Password { error: Some(FormError::TooManyAttempts), retry_after: Some(8), ..password },
         ),
         sample("totp", &totp),
+        sample("totp-remember", &Totp { remember_days: Some(30), see_devices: true, ..totp.clone() }),
+        sample("totp-remember-portal", &Totp { remember_days: Some(1), app_name: None, ..totp.clone() }),
         sample("totp-plain", &Totp { reasons: Vec::new(), other_methods: false, app_name: None, ..totp.clone() }),
         sample("totp-error", &Totp { error: Some(FormError::CodeWrong), attempts_left: Some(2), ..totp }),
         sample("methods", &methods),
@@ -127,6 +135,8 @@ fn mailed_code(lang: Language, word: &str) -> Vec<Sample> {
         attempts_left: None,
         retry_after: None,
         reasons: reasons(lang, ["second-factor.required"]),
+        remember_days: Some(30),
+        see_devices: true,
     };
     let wrong = EmailCode { error: Some(FormError::MailedCodeWrong), attempts_left: Some(4), ..sent.clone() };
     let expired = EmailCode { error: Some(FormError::MailedCodeExpired), valid: None, resend_in: 0, ..sent.clone() };
@@ -243,6 +253,7 @@ fn endings(lang: Language, word: &str) -> Vec<Sample> {
         when: "2026-11-21 22:15".to_owned(),
         zone: "Europe/Berlin".to_owned(),
         back: Some(back),
+        devices: None,
         start_again_url: "/signin".to_owned(),
     };
     let portal = Portal {
@@ -254,6 +265,7 @@ fn endings(lang: Language, word: &str) -> Vec<Sample> {
     };
     vec![
         sample("blocked", &blocked),
+        sample("blocked-at-limit", &Blocked { devices: Some(handle()), ..blocked.clone() }),
         sample("blocked-portal", &Blocked { app_name: None, back: None, ..blocked }),
         sample("signed-out", &SignedOut { frame: frame(lang, word) }),
         sample(
@@ -283,6 +295,50 @@ fn endings(lang: Language, word: &str) -> Vec<Sample> {
         sample("portal-no-match", &Portal { query: Some(word.to_owned()), apps: Vec::new(), ..portal.clone() }),
         sample("portal-none", &Portal { apps: Vec::new(), ..portal }),
     ]
+}
+
+fn devices(lang: Language, word: &str) -> Vec<Sample> {
+    let card = |name: &str, is_current, remembered: &[&str]| DeviceCard {
+        id: "01a20076-0db4-7232-b0f6-c1e3ab6477bb".to_owned(),
+        name: name.to_owned(),
+        is_current,
+        place: Some(word.to_owned()),
+        last_used: Some("2026-11-21 22:15 CET".to_owned()),
+        first_used: Some("2026-08-03 09:02 CEST".to_owned()),
+        remembered: remembered.iter().map(|sentence| (*sentence).to_owned()).collect(),
+    };
+    let nameless = DeviceCard { place: None, last_used: None, first_used: None, ..card(word, false, &[]) };
+    let cards = vec![card("Firefox on Linux", true, &[word]), card("Safari on iPhone", false, &[]), nameless];
+    let choose = ChooseDevice {
+        frame: frame(lang, word),
+        app_name: Some(word.to_owned()),
+        signin: handle(),
+        devices: cards.clone(),
+    };
+    let account = Devices {
+        frame: frame(lang, word),
+        username: word.to_owned(),
+        devices: cards,
+        may_remove: true,
+        extra_step: false,
+        reasons: Vec::new(),
+        done: None,
+    };
+    let kept = reasons(lang, ["device.kept"]);
+    let mut samples = vec![
+        sample("choose-device", &choose),
+        sample("choose-device-none", &ChooseDevice { devices: Vec::new(), ..choose }),
+        sample("devices", &account),
+        sample("devices-extra-step", &Devices { extra_step: true, ..account.clone() }),
+        sample("devices-kept", &Devices { may_remove: false, reasons: kept, ..account.clone() }),
+        sample("devices-none", &Devices { devices: Vec::new(), ..account.clone() }),
+    ];
+    samples.extend(
+        Done::ALL
+            .into_iter()
+            .map(|done| sample(&format!("devices-{}", done.code()), &Devices { done: Some(done), ..account.clone() })),
+    );
+    samples
 }
 
 fn guide(lang: Language, word: &str) -> Guide {

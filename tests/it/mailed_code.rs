@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cedargate::accounts::StoredMail;
 use cedargate::clock::Clock;
 use cedargate::domain::{AuthenticatorId, Method, User, UserId, UserStatus, Username};
-use cedargate::signin::{Delivery, InputError, MailedCodeView, SignInError, View};
+use cedargate::signin::{Delivery, InputError, MailedCodeView, Remember, SignInError, View};
 use regex::Regex;
 
 use crate::demo::{Demo, ENTER, credentials, give_password};
@@ -60,7 +60,7 @@ fn page(view: View) -> MailedCodeView {
 }
 
 async fn type_code(world: &World, tab: &mut Tab, handle: &str, code: &str) -> View {
-    let reply = world.service().mailed_code_typed(&tab.client, handle, code).await.unwrap();
+    let reply = world.service().mailed_code_typed(&tab.client, handle, code, Remember::No).await.unwrap();
     tab.shown(world, reply).await
 }
 
@@ -136,7 +136,7 @@ async fn a_code_works_in_its_own_sign_in_and_browser_only() {
     let other = at_code_page(&world, &mut theirs, "aws").await;
     let answer = page(type_code(&world, &mut theirs, &other.handle, &code).await);
     assert_eq!(answer.error, Some(InputError::WrongCode));
-    let stolen = world.service().mailed_code_typed(&theirs.client, &view.handle, &code).await;
+    let stolen = world.service().mailed_code_typed(&theirs.client, &view.handle, &code, Remember::No).await;
     assert!(matches!(stolen, Err(SignInError::StartAgain)), "{stolen:?}");
     assert!(matches!(type_code(&world, &mut mine, &view.handle, &code).await, View::Respond(_)));
 }
@@ -149,7 +149,7 @@ async fn a_change_of_password_or_method_voids_the_code() {
     let code = mailed_code(&world).await;
     let secret = cedargate::domain::TotpSecret::from_bytes((1..21).collect()).unwrap();
     world.opened.accounts.add_totp(ann(&world).await.id, &secret, 0, "").await.unwrap();
-    let late = world.service().mailed_code_typed(&tab.client, &view.handle, &code).await;
+    let late = world.service().mailed_code_typed(&tab.client, &view.handle, &code, Remember::No).await;
     assert!(matches!(late, Err(SignInError::StartAgain)), "{late:?}");
     let resend = world.service().code_wanted_again(&tab.client, &view.handle).await;
     assert!(matches!(resend, Err(SignInError::StartAgain)), "{resend:?}");
@@ -263,7 +263,7 @@ async fn of_twenty_forms_with_the_right_code_at_once_one_opens_the_app() {
             let (world, client) = (Arc::clone(&world), tab.client.clone());
             let (handle, code) = (view.handle.clone(), code.clone());
             tokio::spawn(async move {
-                let answer = world.service().mailed_code_typed(&client, &handle, &code).await;
+                let answer = world.service().mailed_code_typed(&client, &handle, &code, Remember::No).await;
                 matches!(answer, Ok(reply) if matches!(reply.view, View::Respond(_)))
             })
         })

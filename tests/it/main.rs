@@ -11,6 +11,7 @@
 
 mod architecture;
 mod demo;
+mod devices;
 mod docs;
 mod epoch;
 mod guessing;

@@ -9,7 +9,9 @@ use cedargate::config;
 use cedargate::devices::DeviceToken;
 use cedargate::domain::{AppId, EmailAddress, GroupName, Method, SignInId, TotpSecret, UserStatus, Username};
 use cedargate::sessions::SessionToken;
-use cedargate::signin::{BrowserToken, Client, Delivery, LIFETIME_SECONDS, Reply, Service, SignInError, Target, View};
+use cedargate::signin::{
+    BrowserToken, Client, Delivery, LIFETIME_SECONDS, Remember, Removal, Reply, Service, SignInError, Target, View,
+};
 use cedargate::web::server::{Opened, Surroundings, open};
 use cedargate::workers::{HashPool, HashSettings, Password};
 use tempfile::TempDir;
@@ -132,8 +134,12 @@ impl Tab {
     }
 
     pub(crate) async fn code(&mut self, world: &World, view: View) -> View {
+        self.code_and(world, view, Remember::No).await
+    }
+
+    async fn code_and(&mut self, world: &World, view: View, remember: Remember) -> View {
         let handle = challenge(&view, Method::Totp);
-        let reply = world.service().code_typed(&self.client, &handle, &world.next_code()).await.unwrap();
+        let reply = world.service().code_typed(&self.client, &handle, &world.next_code(), remember).await.unwrap();
         self.shown(world, reply).await
     }
 }
@@ -183,7 +189,7 @@ async fn a_form_is_good_for_fifteen_minutes() {
     let view = tab.name_and_password(&world, view).await;
     let handle = challenge(&view, Method::Totp);
     world.clock.advance(LIFETIME_SECONDS + 1);
-    let late = world.service().code_typed(&tab.client, &handle, &world.next_code()).await;
+    let late = world.service().code_typed(&tab.client, &handle, &world.next_code(), Remember::No).await;
     assert!(matches!(late, Err(SignInError::Expired | SignInError::StartAgain)), "{late:?}");
 }
 
@@ -242,4 +248,98 @@ async fn whoever_knows_a_password_cannot_flood_the_mailbox_with_links() {
         assert!(matches!(again, Err(SignInError::StartAgain)), "a form sent twice: {again:?}");
     }
     assert_eq!(accounts.mails(100).await.unwrap().len(), 3, "three an hour, and the page says the same");
+}
+
+#[tokio::test]
+async fn a_remembered_device_is_asked_for_no_code_for_thirty_days() {
+    let world = World::new().await;
+    let mut tab = Tab::new();
+    let view = tab.open(&world, "aws").await;
+    let view = tab.name_and_password(&world, view).await;
+    assert!(matches!(view, View::Challenge { remember_days: Some(30), .. }), "{view:?}");
+    assert!(matches!(tab.code_and(&world, view, Remember::Yes).await, View::Respond(_)));
+    let started = world.clock.now();
+    for (day, asked) in [(1, false), (29, false), (30, true)] {
+        let now = world.clock.now().as_second() - started.as_second();
+        world.clock.advance(day * 24 * 60 * 60 - now);
+        tab.client.session = None;
+        let view = tab.open(&world, "aws").await;
+        let view = tab.name_and_password(&world, view).await;
+        assert_eq!(matches!(view, View::Challenge { method: Method::Totp, .. }), asked, "day {day}: {view:?}");
+        assert_eq!(matches!(view, View::Respond(_)), !asked, "day {day}: {view:?}");
+    }
+    // Somebody who has the browser and not the password still gets nowhere.
+    let view = tab.open(&world, "aws").await;
+    assert!(matches!(view, View::Identify { .. }), "{view:?}");
+}
+
+#[tokio::test]
+async fn typed_at_the_portal_a_minute_ago_the_password_is_still_good_for_remembering_the_device() {
+    let world = World::new().await;
+    let mut tab = Tab::new();
+    let view = tab.open(&world, "portal").await;
+    let view = tab.name_and_password(&world, view).await;
+    assert!(
+        matches!(view, View::Challenge { remember_days: None, .. }),
+        "no policy of the portal knows trust: {view:?}"
+    );
+    assert!(matches!(tab.code(&world, view).await, View::Portal));
+    tab.client.session = None;
+    let view = tab.open(&world, "portal").await;
+    assert!(matches!(tab.name_and_password(&world, view).await, View::Portal), "the device is known now");
+    for (minutes, offered) in [(1, Some(30)), (11, None)] {
+        world.clock.advance(minutes * 60);
+        let view = tab.open(&world, "aws").await;
+        assert!(
+            matches!(view, View::Challenge { remember_days, .. } if remember_days == offered),
+            "{minutes}: {view:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fourth_device_takes_the_place_of_another_which_is_signed_out() {
+    let world = World::new().await;
+    let mut first = Vec::new();
+    for _ in 0..3 {
+        let mut device = Tab::new();
+        let view = device.open(&world, "aws").await;
+        let view = device.name_and_password(&world, view).await;
+        assert!(matches!(view, View::Challenge { devices: false, .. }), "{view:?}");
+        assert!(matches!(device.code(&world, view).await, View::Respond(_)));
+        first.push(device);
+    }
+    let mut fourth = Tab::new();
+    let view = fourth.open(&world, "aws").await;
+    let view = fourth.name_and_password(&world, view).await;
+    let View::Challenge { handle, devices: true, .. } = view else { panic!("{view:?}") };
+    let reply = world.service().devices_wanted(&fourth.client, &handle).await.unwrap();
+    let view = fourth.shown(&world, reply).await;
+    assert!(matches!(view, View::Challenge { devices: false, remember_days: None, .. }), "{view:?}");
+    let View::ChooseDevice { handle, devices, .. } = fourth.code(&world, view).await else { panic!("no list") };
+    assert_eq!(devices.len(), 3);
+    assert!(devices.iter().all(|device| !device.is_current));
+    let removed = devices.last().unwrap().listed.id;
+    let reply = world.service().device_chosen(&fourth.client, &handle, removed).await.unwrap();
+    assert!(matches!(fourth.shown(&world, reply).await, View::Respond(_)));
+    let mut signed_in = Vec::new();
+    for device in &first {
+        signed_in.push(world.service().portal(&device.client).await.unwrap().is_some());
+    }
+    assert_eq!(signed_in, [false, true, true], "the one that was not used for longest");
+    let page = world.service().account_devices(&fourth.client).await.unwrap().unwrap();
+    assert_eq!((page.devices.len(), page.removal), (3, Removal::Permitted));
+    // Ten minutes later removing another one asks again.
+    world.clock.advance(11 * 60);
+    let page = world.service().account_devices(&fourth.client).await.unwrap().unwrap();
+    assert_eq!(page.removal, Removal::ExtraStep);
+    let other = page.devices.last().unwrap().listed.id;
+    let reply = world.service().remove_device(&fourth.client, other).await.unwrap();
+    let view = fourth.shown(&world, reply).await;
+    let handle = challenge(&view, Method::Password);
+    let view = fourth.password(&world, &handle).await;
+    assert!(matches!(fourth.code(&world, view).await, View::AccountDevices));
+    let reply = world.service().remove_device(&fourth.client, other).await.unwrap();
+    assert!(matches!(reply.view, View::AccountDevices), "{reply:?}");
+    assert_eq!(world.service().account_devices(&fourth.client).await.unwrap().unwrap().devices.len(), 2);
 }

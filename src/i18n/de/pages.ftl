@@ -154,6 +154,37 @@ portal-extra-step = braucht einen weiteren Schritt
 portal-not-available = hier nicht verfügbar
 portal-sign-out = Abmelden
 
+## Geräte
+devices-title = Ihre Geräte
+devices-text = Die Browser, in denen Sie angemeldet waren. Entfernen Sie, was Sie nicht mehr benutzen: Dort sind Sie dann abgemeldet und gelten als neu, wenn Sie wiederkommen.
+devices-none = Hier ist kein Gerät
+devices-name = { $browser } auf { $system }
+devices-name-system = Ein Browser auf { $system }
+devices-name-unknown = Ein Browser, den wir nicht benennen können
+devices-current = dieser Browser
+devices-place = Wo
+devices-last = Zuletzt
+devices-first = Zuerst
+devices-remembered = Gemerkt für { $app }, längstens bis { $until }
+devices-remove = Entfernen
+devices-remove-current = Entfernen und abmelden
+devices-end-trust = Nicht mehr merken
+devices-extra-step = Um ein Gerät zu entfernen, braucht es erst eine Bestätigung. Wir fragen danach, wenn Sie auf Entfernen drücken.
+devices-done-removed = Das Gerät ist entfernt. Wer dort angemeldet war, ist es nicht mehr.
+devices-done-trust-ended = Dieser Browser ist nicht mehr gemerkt. Beim nächsten Mal wird dort wieder nach einer Bestätigung gefragt.
+devices-see = Ihre Geräte ansehen
+devices-at-limit = Mit weniger Geräten ginge es weiter. Sie können eines entfernen, das Sie nicht mehr benutzen.
+choose-device-title = Entfernen Sie ein Gerät
+choose-device-text = Diese Geräte zählen hier. Entfernen Sie eines, das Sie nicht mehr benutzen: Dort sind Sie dann abgemeldet und gelten als neu, wenn Sie wiederkommen.
+choose-device-none = Weiter, ohne eines zu entfernen
+remember-label =
+    { $count ->
+        [one] Diesen Browser einen Tag lang merken
+       *[other] Diesen Browser { $count } Tage lang merken
+    }
+remember-hint = Bis dahin verlangt { $app } in diesem Browser keine zweite Bestätigung. Lassen Sie es leer, wenn auch andere diesen Computer benutzen. Rückgängig machen können Sie es unter „Ihre Geräte“.
+remember-hint-portal = Bis dahin verlangen wir in diesem Browser keine zweite Bestätigung. Lassen Sie es leer, wenn auch andere diesen Computer benutzen. Rückgängig machen können Sie es unter „Ihre Geräte“.
+
 ## Fehler in Formularen
 error-name-missing = Geben Sie Ihren Benutzernamen oder Ihre E-Mail-Adresse ein.
 error-wrong-password = Name oder Passwort ist falsch. Prüfen Sie beides und versuchen Sie es noch einmal.

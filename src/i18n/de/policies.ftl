@@ -14,3 +14,4 @@ policy-message-device-unknown = Wir erkennen diesen Browser nicht.
 policy-message-time-outside-hours = Diese App ist zu dieser Zeit geschlossen.
 policy-message-risk-locked = Es gab zu viele Fehlversuche. Warten Sie 15 Minuten und versuchen Sie es dann erneut.
 policy-message-device-kept = Um Ihre Geräte kümmert sich Ihre Organisation. Bitten Sie um Hilfe, damit eines frei wird.
+policy-message-self-service-proof = Bevor Sie ändern, wie Sie sich anmelden oder welche Geräte zählen, müssen wir sicher sein, dass Sie es sind.

@@ -154,6 +154,37 @@ portal-extra-step = needs an extra step
 portal-not-available = not available here
 portal-sign-out = Sign out
 
+## Devices
+devices-title = Your devices
+devices-text = The browsers you were signed in from. Remove those you no longer use: you are signed out there, and count as new when you come back.
+devices-none = There is no device here
+devices-name = { $browser } on { $system }
+devices-name-system = A browser on { $system }
+devices-name-unknown = A browser we can’t name
+devices-current = this browser
+devices-place = Where
+devices-last = Last used
+devices-first = First used
+devices-remembered = Remembered for { $app } until { $until } at the latest
+devices-remove = Remove
+devices-remove-current = Remove and sign out
+devices-end-trust = Stop remembering
+devices-extra-step = Removing a device takes a confirmation first. We ask for it when you press Remove.
+devices-done-removed = The device is removed. Whoever was signed in there no longer is.
+devices-done-trust-ended = That browser is no longer remembered. The next time it is asked for a confirmation again.
+devices-see = See your devices
+devices-at-limit = With fewer devices it would go on. You can remove one you no longer use.
+choose-device-title = Remove a device
+choose-device-text = These devices count here. Remove one you no longer use: you are signed out there, and count as new when you come back.
+choose-device-none = Go on without removing one
+remember-label =
+    { $count ->
+        [one] Remember this browser for one day
+       *[other] Remember this browser for { $count } days
+    }
+remember-hint = Until then, { $app } asks for no second confirmation in this browser. Leave it empty on a computer that others use. You can undo it under “Your devices”.
+remember-hint-portal = Until then, we ask for no second confirmation in this browser. Leave it empty on a computer that others use. You can undo it under “Your devices”.
+
 ## Errors of forms
 error-name-missing = Type your username or your email address.
 error-wrong-password = Name or password is wrong. Check both and try again.

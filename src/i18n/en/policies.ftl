@@ -14,3 +14,4 @@ policy-message-time-outside-hours = This app is closed at this time of day.
 policy-message-risk-locked = There were too many failed attempts. Wait 15 minutes, then try again.
 policy-message-device-unknown = We don’t recognise this browser.
 policy-message-device-kept = Your devices are looked after by your organisation. To free one, ask for help.
+policy-message-self-service-proof = Before you change how you sign in, or which devices count, we need to be sure that it is you.

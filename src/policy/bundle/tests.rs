@@ -158,3 +158,24 @@ fn a_trusted_device_never_counts_for_enrolling() {
     assert!(!bundle.evaluate(Step::Enroll, None, &q).allowed);
     assert!(!bundle.evaluate(Step::SignIn, None, &Question { force_authn: true, ..q }).allowed);
 }
+
+#[test]
+fn a_schema_from_before_removing_devices_loads_and_then_nobody_removes_any() {
+    let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+    let text = SCHEMA.replace(" removeDevice,", "");
+    assert_ne!(text, SCHEMA, "the schema has the action");
+    let all = format!("{OK}permit (principal, action, resource);");
+    for (schema, may) in [(text.as_str(), false), (SCHEMA, true)] {
+        let policies = vec![file("a.cedar", &all)];
+        let sources = PolicySources { schema: file("schema.cedarschema", schema), policies, tests: vec![] };
+        let bundle = Bundle::parse(&sources, samples::vocabulary(), samples::today()).unwrap_or_else(|e| panic!("{e}"));
+        let sample = samples::Sample::new(&[], "portal");
+        let q = sample.question(crate::domain::Method::ALL.into_iter().collect());
+        assert_eq!(bundle.evaluate(Step::RemoveDevice, None, &q).allowed, may);
+        assert_eq!(bundle.permit_remove_device(&q, Timestamp::UNIX_EPOCH).is_ok(), may);
+        assert!(bundle.evaluate(Step::Enroll, None, &q).allowed, "the other steps are as they were");
+    }
+    let without = SCHEMA.replace("action enroll,", "action");
+    let sources = PolicySources { schema: file("schema.cedarschema", &without), policies: vec![], tests: vec![] };
+    assert!(Bundle::parse(&sources, samples::vocabulary(), samples::today()).is_err(), "no other step may be missing");
+}

@@ -24,7 +24,7 @@ impl World {
     fn sign_in(&self, stage: Stage) -> SignIn {
         let now = self.bench.clock().now();
         let id = SignInId::new(now, self.bench.entropy().as_ref()).unwrap();
-        SignIn { id, target: Target::app(AppId::parse("wiki").unwrap()), started: now, stage }
+        SignIn::new(id, Target::app(AppId::parse("wiki").unwrap()), now, stage)
     }
 
     fn deciding(&self) -> Stage {

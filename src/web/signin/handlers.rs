@@ -4,7 +4,8 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::{AppId, Method, PORTAL, SignInId};
-use crate::signin::{SignInError, Target};
+use crate::signin::{Remember, SignInError, Target};
+use crate::web::account::handlers::device;
 use crate::web::answer::{Failure, see_other};
 use crate::web::context::Web;
 use crate::web::cookies::CookieKind;
@@ -64,7 +65,40 @@ pub async fn step(web: Data<Web>, request: HttpRequest) -> HttpResponse {
 pub async fn totp(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
     web.serve_form(&request, body, async |context, form| {
         let (handle, code) = (form.required("signin")?, form.required("code")?);
-        let reply = web.service.code_typed(&context.client, handle, code).await?;
+        let reply = web.service.code_typed(&context.client, handle, code, remember(form)).await?;
+        Ok(web.show(context, reply))
+    })
+    .await
+}
+
+/// The tick at "Remember this browser". A box that is not ticked is not sent at all.
+fn remember(form: &Form) -> Remember {
+    if form.get("remember_device").is_some() { Remember::Yes } else { Remember::No }
+}
+
+/// `POST /signin/devices`: "See your devices".
+pub async fn devices(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
+        let reply = web.service.devices_wanted(&context.client, form.required("signin")?).await?;
+        Ok(web.show(context, reply))
+    })
+    .await
+}
+
+/// `POST /signin/remove-device`: one of them was chosen.
+pub async fn remove_device(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
+        let (handle, device) = (form.required("signin")?, device(form)?);
+        let reply = web.service.device_chosen(&context.client, handle, device).await?;
+        Ok(web.show(context, reply))
+    })
+    .await
+}
+
+/// `POST /signin/devices-done`: "Go on without removing one".
+pub async fn devices_done(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
+    web.serve_form(&request, body, async |context, form| {
+        let reply = web.service.devices_done(&context.client, form.required("signin")?).await?;
         Ok(web.show(context, reply))
     })
     .await
@@ -74,7 +108,7 @@ pub async fn totp(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpRes
 pub async fn email_code(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
     web.serve_form(&request, body, async |context, form| {
         let (handle, code) = (form.required("signin")?, form.required("code")?);
-        let reply = web.service.mailed_code_typed(&context.client, handle, code).await?;
+        let reply = web.service.mailed_code_typed(&context.client, handle, code, remember(form)).await?;
         Ok(web.show(context, reply))
     })
     .await

@@ -5,6 +5,7 @@ use askama::Template;
 
 use crate::domain::{Language, Method};
 use crate::i18n::{self, Arg};
+use crate::web::account::pages::DeviceCard;
 use crate::web::page::{FormError, Frame};
 
 /// Asks who signs in. POST `/signin` with `username`.
@@ -41,6 +42,8 @@ pub struct Password {
     pub attempts_left: Option<u32>,
     /// Seconds until the next attempt is looked at, with [`FormError::TooManyAttempts`].
     pub retry_after: Option<u32>,
+    /// With fewer devices less would be asked: POST `/signin/devices`.
+    pub see_devices: bool,
 }
 
 impl Password {
@@ -56,7 +59,7 @@ fn outlook(frame: &Frame, retry_after: Option<u32>, attempts_left: Option<u32>) 
     wait.or_else(|| attempts_left.map(|count| frame.t_count("totp-attempts-left", count)))
 }
 
-/// Asks for the code of an authenticator app. POST `/signin/totp` with `code`.
+/// Asks for the code of an authenticator app. POST `/signin/totp` with `code` and perhaps `remember_device`.
 #[derive(Debug, Clone, Template)]
 #[template(path = "signin/totp.html")]
 pub struct Totp {
@@ -76,6 +79,25 @@ pub struct Totp {
     pub reasons: Vec<String>,
     /// There is another way, or the person may say that this one is lost: GET `/signin/methods`.
     pub other_methods: bool,
+    /// For how many days this browser may be remembered.
+    pub remember_days: Option<u32>,
+    /// With fewer devices less would be asked: POST `/signin/devices`.
+    pub see_devices: bool,
+}
+
+/// Lets people choose a device to remove. POST `/signin/remove-device` with `device`; POST `/signin/devices-done` goes on
+/// without.
+#[derive(Debug, Clone, Template)]
+#[template(path = "signin/choose_device.html")]
+pub struct ChooseDevice {
+    /// The frame.
+    pub frame: Frame,
+    /// Where the person is going; `None` for the portal.
+    pub app_name: Option<String>,
+    /// The handle of the attempt.
+    pub signin: String,
+    /// The devices that count there.
+    pub devices: Vec<DeviceCard>,
 }
 
 impl Totp {
@@ -112,6 +134,10 @@ pub struct EmailCode {
     pub retry_after: Option<u32>,
     /// The texts of the policies that ask ([`reasons`]).
     pub reasons: Vec<String>,
+    /// So many days the device can be remembered for.
+    pub remember_days: Option<u32>,
+    /// With fewer devices less would be asked: POST `/signin/devices`.
+    pub see_devices: bool,
 }
 
 /// Local times of a mailed code.
@@ -326,6 +352,8 @@ pub struct Blocked {
     pub zone: String,
     /// The way back to the app, when an app asked.
     pub back: Option<Back>,
+    /// The handle for POST `/signin/devices`: with fewer devices it would go on.
+    pub devices: Option<String>,
     /// Where to begin again.
     pub start_again_url: String,
 }

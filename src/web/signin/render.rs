@@ -4,20 +4,20 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
 use crate::accounts::PasswordProblem;
-use crate::clock::Timestamp;
 use crate::domain::{DenyReason, EnforcedPolicy, Method, PORTAL};
 use crate::methods::totp;
 use crate::saml::SignedResponse;
 use crate::signin::{InputError, LinkMail, MailedCodeView, Registration, Reply, View};
+use crate::web::account::pages::DeviceCard;
 use crate::web::answer::{page, see_other};
 use crate::web::context::{Context, Web};
-use crate::web::page::{FormError, Frame};
+use crate::web::page::{FormError, Frame, local_time};
 use crate::web::saml::pages::Post;
 use crate::web::security_headers::Forms;
 
 use super::pages::{
-    Back, Blocked, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind, MethodCard,
-    Methods, Password, SetPassword, SignedOut, Totp, reasons,
+    Back, Blocked, ChooseDevice, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind,
+    MethodCard, Methods, Password, SetPassword, SignedOut, Totp, reasons,
 };
 
 impl Web {
@@ -56,8 +56,9 @@ fn render(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse {
     match view {
         View::Continue { id } => see_other(&format!("/signin/step?signin={id}")),
         View::Portal => see_other("/"),
+        View::AccountDevices => see_other("/account/devices"),
         View::Respond(response) => respond(frame, *response, app_name.unwrap_or_default()),
-        View::Blocked { reason, reference, at, time_zone, back } => {
+        View::Blocked { reason, reference, at, time_zone, back, devices } => {
             let (when, zone) = local_time(at, time_zone.as_deref());
             let back = back.map(|response| Back {
                 app_name: app_name.clone().unwrap_or_default(),
@@ -71,7 +72,7 @@ fn render(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse {
             let reference = reference.to_string();
             page(
                 StatusCode::FORBIDDEN,
-                &Blocked { frame, app_name, message, reference, when, zone, back, start_again_url },
+                &Blocked { frame, app_name, message, reference, when, zone, back, devices, start_again_url },
                 forms,
             )
         }
@@ -88,7 +89,9 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
         }
         View::Password { handle: signin, username, error, attempts_left, retry_after } => {
             let error = error.map(password_error).or(retry_after.map(|_| FormError::TooManyAttempts));
-            let template = Password { frame, app_name, signin, username, error, attempts_left, retry_after };
+            let see_devices = false;
+            let template =
+                Password { frame, app_name, signin, username, error, attempts_left, retry_after, see_devices };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::Challenge {
@@ -99,12 +102,24 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             attempts_left,
             retry_after,
             other_ways,
+            remember_days,
+            devices: see_devices,
             ..
         } => {
             let error = error.map(code_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let reasons = policy_texts(&frame, &policies);
-            let other_methods = other_ways;
-            let template = Totp { frame, app_name, signin, error, attempts_left, retry_after, reasons, other_methods };
+            let template = Totp {
+                frame,
+                app_name,
+                signin,
+                error,
+                attempts_left,
+                retry_after,
+                reasons,
+                other_methods: other_ways,
+                remember_days: remember_days.map(u32::from),
+                see_devices,
+            };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::Challenge {
@@ -114,11 +129,13 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
             error,
             attempts_left,
             retry_after,
+            devices: see_devices,
             ..
         } => {
             let error = error.map(password_error).or(retry_after.map(|_| FormError::TooManyAttempts));
             let username = username.to_string();
-            let template = Password { frame, app_name, signin, username, error, attempts_left, retry_after };
+            let template =
+                Password { frame, app_name, signin, username, error, attempts_left, retry_after, see_devices };
             paused(page(status(error), &template, Forms::Own), retry_after)
         }
         View::MailedCode(view) => email_code_page(frame, *view, app_name),
@@ -129,6 +146,13 @@ fn step_page(frame: Frame, view: View, app_name: Option<String>) -> HttpResponse
         View::Methods { handle: signin, offers } => {
             let offers = offers.into_iter().map(|method| MethodCard::new(frame.lang, method)).collect();
             page(StatusCode::OK, &Methods { frame, app_name, signin, offers }, Forms::Own)
+        }
+        View::ChooseDevice { handle: signin, devices, time_zone } => {
+            // Little room: what helps to choose is when it was used last.
+            let card =
+                |device| DeviceCard { first_used: None, ..DeviceCard::new(&frame, device, time_zone.as_deref()) };
+            let devices = devices.into_iter().map(card).collect();
+            page(StatusCode::OK, &ChooseDevice { frame, app_name, signin, devices }, Forms::Own)
         }
         view => enrolment_page(frame, view, app_name),
     }
@@ -154,6 +178,8 @@ fn email_code_page(frame: Frame, view: MailedCodeView, app_name: Option<String>)
         reasons: policy_texts(&frame, &view.policies),
         signin: view.handle,
         masked_email: view.masked_email,
+        remember_days: view.remember_days.map(u32::from),
+        see_devices: view.devices,
         frame,
     };
     let status = if template.too_soon { StatusCode::TOO_MANY_REQUESTS } else { status(template.error) };
@@ -279,7 +305,8 @@ fn mailed_code_error(error: InputError) -> FormError {
     }
 }
 
-fn policy_texts(frame: &Frame, policies: &[EnforcedPolicy]) -> Vec<String> {
+/// The texts of what policies say.
+pub(crate) fn policy_texts(frame: &Frame, policies: &[EnforcedPolicy]) -> Vec<String> {
     reasons(frame.lang, policies.iter().filter_map(|policy| policy.message.as_deref()))
 }
 
@@ -293,15 +320,8 @@ fn deny_message(frame: &Frame, reason: &DenyReason) -> String {
     if texts.is_empty() { frame.t("blocked-general") } else { texts.join(" ") }
 }
 
-/// Date and time in the person's zone (UTC when it is not known), and the name of that zone.
-fn local_time(at: Timestamp, time_zone: Option<&str>) -> (String, String) {
-    let zoned = time_zone.and_then(|zone| at.in_tz(zone).ok()).unwrap_or_else(|| at.to_zoned(jiff::tz::TimeZone::UTC));
-    (zoned.strftime("%Y-%m-%d %H:%M:%S").to_string(), zoned.strftime("%Z").to_string())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::domain::Language;
     use crate::i18n;
 
@@ -312,13 +332,5 @@ mod tests {
                 assert!(i18n::find(language, key, &[]).is_some(), "{key} in {language:?}");
             }
         }
-    }
-
-    #[test]
-    fn the_time_of_a_refusal_is_the_persons() {
-        let at: Timestamp = "2026-11-21T22:30:00Z".parse().unwrap();
-        assert_eq!(local_time(at, Some("Europe/Berlin")), ("2026-11-21 23:30:00".into(), "CET".into()));
-        assert_eq!(local_time(at, None), ("2026-11-21 22:30:00".into(), "UTC".into()));
-        assert_eq!(local_time(at, Some("No/Where")).1, "UTC");
     }
 }

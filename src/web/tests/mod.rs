@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use super::account::pages::Done;
 use super::errors::pages::ProblemKind;
 use super::page::{FormError, Frame};
 use super::portal::pages::TileNote;
@@ -100,6 +101,7 @@ fn used_keys() -> BTreeSet<String> {
     }
     keys.extend(crate::demo::handlers::COUNTRIES.map(|code| format!("demo-country-{}", code.to_lowercase())));
     keys.extend(FormError::ALL.map(|error| error.key().to_owned()));
+    keys.extend(Done::ALL.map(|done| done.key().to_owned()));
     keys.extend(TileNote::ALL.map(|note| note.key().to_owned()));
     for kind in ProblemKind::ALL {
         keys.extend(["title", "text"].map(|part| format!("problem-{}-{part}", kind.code())));

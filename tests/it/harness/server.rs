@@ -125,6 +125,7 @@ pub(crate) struct Setup {
     state: Option<String>,
     config: String,
     policies: String,
+    only_policies: Option<&'static str>,
     accounts: Option<String>,
     secret: Option<PathBuf>,
 }
@@ -187,11 +188,25 @@ impl Setup {
         self
     }
 
+    /// These policies decide, in place of the shipped ones and their tests.
+    pub(crate) fn policies(mut self, text: &'static str) -> Self {
+        self.only_policies = Some(text);
+        self
+    }
+
     /// Writes the folder, imports everybody through the command line, and starts.
     pub(crate) fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
         copy_folder(&repository("policies"), &folder.path().join("policies"));
         fs::write(folder.path().join("policies/90-test.cedar"), format!("{POLICIES}{}", self.policies)).unwrap();
+        if let Some(text) = self.only_policies {
+            let schema = folder.path().join("policies/schema.cedarschema");
+            let schema = fs::read_to_string(schema).unwrap();
+            fs::remove_dir_all(folder.path().join("policies")).unwrap();
+            fs::create_dir(folder.path().join("policies")).unwrap();
+            fs::write(folder.path().join("policies/schema.cedarschema"), schema).unwrap();
+            fs::write(folder.path().join("policies/only.cedar"), text).unwrap();
+        }
         let people = people::everybody();
         fs::write(folder.path().join("people.csv"), people::csv(&people)).unwrap();
 

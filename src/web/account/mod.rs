@@ -1,0 +1,4 @@
+//! A person's own account: their devices.
+
+pub mod handlers;
+pub mod pages;
