@@ -4,6 +4,7 @@
 //! INVARIANT: whatever must end a person's sessions (new password, new or removed authenticator, change of status) raises
 //! `session_epoch` in the same transaction as the change itself.
 
+mod audit_heads;
 mod authenticators;
 mod envelope;
 pub mod import;
@@ -16,6 +17,7 @@ mod users;
 #[cfg(test)]
 mod contract;
 
+pub use audit_heads::StoredHead;
 pub use authenticators::{Authenticator, MAX_AUTHENTICATORS, TotpRecord};
 pub use envelope::{Binding, Envelope, EnvelopeError, Sealed};
 pub use links::{Link, LinkPurpose, LinkToken};

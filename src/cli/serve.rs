@@ -27,7 +27,10 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
         let url = opened.web.service.snapshot().public_url.clone();
         let server = serve(listener, opened.web, |_| {})?;
         writeln!(std::io::stdout().lock(), "listening on {}", url.as_str())?;
+        let keeping = actix_web::rt::spawn(opened.heads.clone().keep());
         server.await?;
+        keeping.abort();
+        opened.heads.sign().await.context("the head of the audit journal can't be stored")?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -81,7 +81,7 @@ impl Service {
         let user = self.person(person).await?;
         match self.check_password(client, user.username.as_str(), password).await? {
             Answer::Right(shown) => self.proved(client, live, shown.proof).await,
-            answer => self.not_proved(&live, &user, Method::Password, answer).await,
+            answer => self.not_proved(client, &live, &user, Method::Password, answer).await,
         }
     }
 
@@ -122,7 +122,7 @@ impl Service {
         let origin = Origin { ip: client.ip, device: client.device.as_ref() };
         match self.parts.totp.check(&user, code, origin).await? {
             Answer::Right(proof) => self.proved(client, live, proof).await,
-            answer => self.not_proved(&live, &user, Method::Totp, answer).await,
+            answer => self.not_proved(client, &live, &user, Method::Totp, answer).await,
         }
     }
 
@@ -134,12 +134,13 @@ impl Service {
     /// The same page again, with what was wrong; the account's owner can see later that somebody tried.
     async fn not_proved<T>(
         &self,
+        client: &Client,
         live: &super::handle::Live,
         user: &User,
         method: Method,
         answer: Answer<T>,
     ) -> Result<Reply, SignInError> {
-        self.log(EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
+        self.log(client, EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
         let (error, free, pause) = match answer {
             Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(free_left), None),
             Answer::Wrong { free_left, retry_after: None } => (Some(InputError::WrongCode), Some(free_left), None),
@@ -197,7 +198,7 @@ impl Service {
         let stage = transition(live.sign_in.stage.clone(), Event::Lost(method))?;
         if let Some(person) = live.sign_in.stage.person() {
             let user = self.person(person).await?;
-            self.log(EventKind::MethodLost, &user, Some(live.sign_in.id), Some(method)).await?;
+            self.log(client, EventKind::MethodLost, &user, Some(live.sign_in.id), Some(method)).await?;
             self.tell(&user, NoticeKind::MethodLost(method), client).await?;
         }
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await

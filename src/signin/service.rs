@@ -218,21 +218,27 @@ impl Service {
         let visitor = self.visitor(client).await?;
         self.parts.sessions.end(token).await?;
         if let Some(visitor) = visitor {
-            self.log(EventKind::SignedOut, &visitor.user, None, None).await?;
+            self.log(client, EventKind::SignedOut, &visitor.user, None, None).await?;
         }
         Ok(())
     }
 
-    /// Writes an event to the journal.
+    /// Writes an event to the journal, with where the client is and which device it has.
     pub(super) async fn log(
         &self,
+        client: &Client,
         event: EventKind,
         user: &User,
         sign_in: Option<SignInId>,
         method: Option<Method>,
     ) -> Result<(), SignInError> {
         let at = self.parts.clock.now();
-        let record = EventRecord { event, at, user: user.username.clone(), sign_in, method };
+        let device = match &client.device {
+            Some(token) => self.parts.devices.find(token).await?.map(|device| device.id),
+            None => None,
+        };
+        let (user, ip) = (user.username.clone(), Some(client.ip));
+        let record = EventRecord { event, at, user, sign_in, method, ip, device };
         Ok(self.parts.journal.append(record).await?)
     }
 
@@ -261,7 +267,7 @@ impl Service {
         let (decided, device) = self.decide_and_record_device(&snapshot, client, &sign_in, person).await?;
         if sign_in.target.is_passive() && decided.decision != Decision::Allow {
             // No page of ours may be shown, so the refusal goes back at once.
-            return self.refuse_passive(&snapshot, &sign_in.target, &decided.decision).await;
+            return self.refuse_passive(&snapshot, client, &sign_in.target, &decided).await;
         }
         let event = self.event_of(&decided, person)?;
         let stage = transition(sign_in.stage.clone(), event)?;
@@ -282,7 +288,7 @@ impl Service {
                 reply.cookies.device = device.map(|token| token.expose().to_string());
                 reply
             }
-            Stage::Denied { reason } => self.blocked(&snapshot, &sign_in.target, reason, decided).await?,
+            Stage::Denied { reason } => self.blocked(&snapshot, client, &sign_in.target, reason, decided).await?,
             _ => Reply::of(View::Continue { id: sign_in.id }),
         };
         if let (true, Some(live)) = (is_over, live) {

@@ -16,7 +16,7 @@ use crate::config::{AccountsUrl, Loaded, StateUrl};
 use crate::devices::Devices;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
-use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
+use crate::runtime::{Heads, HeadsError, LoadError, NoPortal, Runtime, Snapshot, check, head_key, signed_head};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
 use crate::signals::{Failures, Observer, SignalSource, ZoneError};
@@ -65,6 +65,8 @@ pub enum OpenError {
     #[error(transparent)]
     Audit(#[from] AuditError),
     #[error(transparent)]
+    Heads(#[from] HeadsError),
+    #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
     Zone(#[from] ZoneError),
@@ -82,6 +84,8 @@ pub struct Opened {
     pub web: Data<Web>,
     /// People and mails.
     pub accounts: Accounts,
+    /// Signs the heads of the journal: to be kept up while serving, and signed once more at the end.
+    pub heads: Heads,
 }
 
 /// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known.
@@ -105,7 +109,9 @@ pub async fn open(
     let accounts = Accounts::open(path, envelope.clone(), clock.clone(), entropy.clone()).await?;
     let StateUrl::Embedded(path) = &config.state.url;
     let store: Arc<dyn StateStore> = Arc::new(EmbeddedStore::open(path, clock.clone()).await?);
-    let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
+    let signed: Vec<_> = accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect();
+    let journal = Arc::new(Journal::open(&config.audit.path, clock.clone(), &*entropy, &signed)?);
+    let heads = Heads::new(journal.clone(), accounts.clone(), head_key(&envelope)?, clock.clone());
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
     let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
@@ -139,7 +145,7 @@ pub async fn open(
         entropy: entropy.clone(),
     };
     let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies });
-    Ok(Opened { web, accounts })
+    Ok(Opened { web, accounts, heads })
 }
 
 /// Serves until a signal says to stop; requests underway are finished first.
