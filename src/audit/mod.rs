@@ -13,6 +13,7 @@ mod record;
 mod segment;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 pub use chain::{LineHash, Position};
 pub use head::{Head, HeadKey, HeadKeyError, SignedHead};

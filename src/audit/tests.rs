@@ -131,8 +131,9 @@ async fn a_record_is_on_disk_when_append_returns_and_after_a_restart() {
     for record in &records {
         let journal = open(folder.path());
         journal.append(record.clone()).await.unwrap();
-        let written = std::fs::read_to_string(segments(folder.path()).last().unwrap()).unwrap();
-        assert!(written.ends_with('\n') && written.contains(record.reference.as_str()), "{written}");
+        let written = segments(folder.path()).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+        let written = written.filter(|text| text.ends_with('\n') && text.contains(record.reference.as_str()));
+        assert_eq!(written.count(), 1);
     }
     assert_eq!(segments(folder.path()).len(), records.len(), "a segment per start, even within one millisecond");
     for record in records {
@@ -216,7 +217,73 @@ async fn without_its_folder_there_is_no_journal() {
     assert!(matches!(find(&file, &decision(1, Decision::Allow).reference), Err(AuditError::Io { .. })));
 }
 
-#[cfg(unix)]
+/// Waits until the thread of a journal has let go of its node.
+fn close(journal: Journal, folder: &Path) {
+    drop(journal);
+    let watch = crate::clock::Stopwatch::start();
+    while std::fs::File::open(folder.join("0.node")).unwrap().try_lock().is_err() {
+        assert!(watch.micros() < 10_000_000, "the writer goes on");
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_the_chain_and_a_cut_chain_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = HeadKey::from_seed(&[7; 32]).unwrap();
+    let journal = open(folder.path());
+    journal.append(every_decision().remove(0)).await.unwrap();
+    let signed = key.sign(journal.head(), noon());
+    close(journal, folder.path());
+
+    let journal = Journal::open(folder.path(), clock(), &SystemEntropy, std::slice::from_ref(&signed)).unwrap();
+    assert_eq!((journal.head().node, journal.head().position.seq), (signed.head.node.clone(), 2));
+    close(journal, folder.path());
+    for path in segments(folder.path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            path,
+            text.split_inclusive('\n').take(1).filter(|line| line.contains("\"seq\":0")).collect::<String>(),
+        )
+        .unwrap();
+    }
+    let journal = Journal::open(folder.path(), clock(), &SystemEntropy, std::slice::from_ref(&signed)).unwrap();
+    let head = journal.head();
+    assert_ne!(head.node, signed.head.node);
+    assert_eq!(head.position.seq, 0);
+    let newest = segments(folder.path()).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let left = format!("\"left\":\"{}\"", signed.head.node);
+    assert_eq!(newest.filter(|text| text.contains(&left)).count(), 1);
+    close(journal, folder.path());
+    assert_eq!(open(folder.path()).head().node, head.node, "the new id stays");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_stops_the_journal_until_it_can_be_made_again() {
+    let outer = tempfile::tempdir().unwrap();
+    let (folder, away) = (outer.path().join("audit"), outer.path().join("away"));
+    let journal = open(&folder);
+    let mut records = every_decision().into_iter();
+    journal.append(records.next().unwrap()).await.unwrap();
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, "in the way").unwrap();
+    let lost = records.next().unwrap();
+    for _ in 0..2 {
+        assert!(matches!(journal.append(lost.clone()).await, Err(AuditError::Io { .. })));
+    }
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    let kept = records.next().unwrap();
+    journal.append(kept.clone()).await.unwrap();
+    assert_eq!(find(&folder, &kept.reference).unwrap(), Some(kept));
+    assert_eq!(find(&folder, &lost.reference).unwrap(), None);
+    let key = HeadKey::from_seed(&[7; 32]).unwrap();
+    let heads = vec![key.sign(journal.head(), noon())];
+    let evidence = verify::Evidence { heads, unreadable: 0, key: &key };
+    let report = verify::verify(&[folder], evidence, &verify::Scope::default()).unwrap();
+    assert!(report.is_ok() && report.nodes[0].lines == 3, "{report:?}");
+}
+
 #[tokio::test]
 async fn nobody_else_may_read_a_segment() {
     use std::os::unix::fs::PermissionsExt as _;
