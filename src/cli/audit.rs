@@ -45,7 +45,8 @@ pub(super) struct VerifyArgs {
 pub(super) fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
     let Command::Verify(args) = command;
     let scope = Scope { nodes: nodes(&args.node)?, kept_only: args.kept_only };
-    actix_web::rt::System::new().block_on(async {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
         let opened = open(config).await?;
         let key = head_key(&opened.envelope)?;
         // The heads come first: what a running server writes meanwhile is in the files then.
