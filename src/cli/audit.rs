@@ -93,19 +93,19 @@ fn write_report(out: &mut impl io::Write, report: &Report, public_key: &str) -> 
             out,
             "node {}: {}, {}, {}; ",
             node.node,
-            counted(node.lines, "line"),
+            counted(node.lines, "record"),
             counted(node.segments as u64, "segment"),
             counted(node.boots as u64, "boot"),
         )?;
         match (node.signed, node.signed_at) {
             (Some(signed), Some(at)) => {
                 let at = at.strftime("%Y-%m-%d %H:%M:%S UTC");
-                writeln!(out, "signed up to line {} on {at}", signed.seq)?;
+                writeln!(out, "signed up to record {} on {at}", signed.seq)?;
             }
             _ => writeln!(out, "nothing signed yet")?,
         }
         if let Some(last) = node.last {
-            writeln!(out, "  ends with line {} {}", last.seq, last.hash)?;
+            writeln!(out, "  ends with record {}, {}", last.seq, last.hash)?;
         }
     }
     for note in &report.notes {

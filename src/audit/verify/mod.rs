@@ -163,7 +163,7 @@ pub fn verify(folders: &[PathBuf], evidence: Evidence<'_>, scope: &Scope) -> Res
     for (node, signed) in heads {
         let Some(newest) = signed.last() else { continue };
         let message = format!(
-            "the journal of node {node} is missing: it was signed up to line {} on {}. If it is kept in another folder, \
+            "the journal of node {node} is missing: it was signed up to record {} on {}. If it is kept in another folder, \
              name that with --folder",
             newest.head.position.seq,
             newest.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -194,7 +194,7 @@ fn sort_heads(evidence: Evidence<'_>, scope: &Scope, report: &mut Report) -> Hea
             heads.entry(node).or_default().push(signed);
         } else {
             let message = format!(
-                "the stored head of node {node} at line {seq} is not signed with this server's key: it was changed, or the \
+                "the stored head of node {node} at record {seq} is not signed with this server's key: it was changed, or the \
                  secret was"
             );
             report.add(bad(Some(node), message));

@@ -156,12 +156,10 @@ impl Walk<'_> {
             (0, false) | (_, true) => self.altered(&read.place, "its place in the chain was changed"),
             (seq, false) if self.kept_only => {
                 let place = read.place.path.display();
-                self.report
-                    .notes
-                    .push(format!("{place}: begins at line {seq} of the chain; nothing before was looked at"));
+                self.report.notes.push(format!("{place}: begins at record {seq}; nothing before was looked at"));
             }
             (seq, false) => {
-                let what = format!("the chain begins with line {seq}; the {seq} lines before are missing");
+                let what = format!("begins with record {seq}; the {seq} before are missing");
                 self.find(FindingKind::Missing, &read.place, what);
             }
         }
@@ -172,11 +170,11 @@ impl Walk<'_> {
     fn out_of_place(&mut self, read: &Read, seq: u64) {
         for gap in &mut self.gaps {
             if gap.numbers.remove(&seq) {
-                let what = format!("out of order: line {seq} of the chain belongs behind {}", Named(&gap.after));
+                let what = format!("out of order: record {seq} belongs behind {}", Named(&gap.after));
                 return self.find(FindingKind::Reordered, &read.place, what);
             }
         }
-        let what = format!("line {seq} of the chain was there before: this one was repeated, moved or added");
+        let what = format!("record {seq} was there before: this one was repeated, moved or added");
         self.find(FindingKind::Repeated, &read.place, what);
     }
 
@@ -221,11 +219,11 @@ impl Walk<'_> {
     fn tell_damaged(&mut self, expected: u64, next: Option<u64>) {
         let what = match next.map(|next| (next, next.saturating_sub(expected))) {
             Some((_, 0)) => "damaged: this is no line of the journal".to_owned(),
-            Some((_, 1)) => format!("damaged: line {expected} of the chain can't be read"),
+            Some((_, 1)) => format!("damaged: record {expected} can't be read"),
             Some((next, _)) => {
-                format!("damaged: lines {expected} to {} of the chain can't be read", next.saturating_sub(1))
+                format!("damaged: records {expected} to {} can't be read", next.saturating_sub(1))
             }
-            None => format!("damaged: from line {expected} of the chain on nothing can be read"),
+            None => format!("damaged: from record {expected} on nothing can be read"),
         };
         for place in std::mem::take(&mut self.damaged) {
             self.find(FindingKind::Damaged, &place, what.clone());
@@ -265,15 +263,19 @@ impl Walk<'_> {
             let (Some(first), Some(last)) = (gap.numbers.first(), gap.numbers.last()) else { continue };
             let count = u64::try_from(gap.numbers.len()).unwrap_or(u64::MAX).saturating_add(gap.more);
             let which =
-                if count == 1 { format!("line {first}") } else { format!("{count} lines from {first} to {last}") };
-            let what = format!("{which} of the chain missing here, behind {}", Named(&gap.after));
+                if count == 1 { format!("record {first}") } else { format!("records {first} to {last} ({count})") };
+            let what = format!("{which} missing here, behind {}", Named(&gap.after));
             self.find(FindingKind::Missing, &gap.before, what);
         }
         if let Some((seq, (_, at))) = self.heads.last_key_value().filter(|(seq, _)| **seq >= expected) {
             let message = format!(
-                "cut off: it was signed up to line {seq} of the chain on {}, and {}",
+                "cut off: it was signed up to record {seq} on {}, and {}",
                 at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-                if expected == 0 { "no line is left".to_owned() } else { format!("ends with line {}", expected - 1) },
+                if expected == 0 {
+                    "no record is left".to_owned()
+                } else {
+                    format!("ends with record {}", expected - 1)
+                },
             );
             // The last segment, and in it the last line, if it has one.
             let file = segments.last().map(|(_, path)| path.clone());
