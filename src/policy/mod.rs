@@ -18,6 +18,8 @@ mod request;
 #[cfg(test)]
 mod samples;
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 pub use bundle::{Bundle, PolicySources, SourceFile};
