@@ -97,9 +97,6 @@ fn test(out: &mut impl io::Write, bundle: &Bundle, sources: &PolicySources, json
         for id in &report.untested {
             writeln!(out, "no case sees `{id}` apply")?;
         }
-        for id in &report.unopposed {
-            writeln!(out, "no case sees `{id}` not apply")?;
-        }
         writeln!(out, "{} passed, {} failed", report.passed, report.failures.len())?;
     }
     Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })

@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::bundle::{Bundle, SourceFile};
-use super::explain::{Outcome, explain};
 use super::planner::{self, Goal, Repertoire};
 use super::question::Question;
 use crate::clock::Timestamp;
 use crate::domain::{
     App, Country, Decision, DenyReason, DeviceFacts, EmailAddress, EnforcedPolicy, GroupName, Method, NetworkName,
-    PolicyId, Profile, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
+    Profile, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
 };
 
 /// One case that did not come out as written.
@@ -37,8 +36,6 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Policies in force that applied in no case.
     pub untested: Vec<String>,
-    /// Policies with a condition that held in every case they were asked in: nothing shows what the condition is for.
-    pub unopposed: Vec<String>,
 }
 
 impl Report {
@@ -165,7 +162,7 @@ enum Expect {
 #[must_use]
 pub fn run(bundle: &Bundle, files: &[SourceFile]) -> Report {
     let mut report = Report::default();
-    let mut seen = Seen::default();
+    let mut applied = BTreeSet::new();
     for file in files {
         let table: Table = match toml::from_str(&file.text) {
             Ok(table) => table,
@@ -177,7 +174,7 @@ pub fn run(bundle: &Bundle, files: &[SourceFile]) -> Report {
             }
         };
         for case in &table.case {
-            match check(bundle, case, &mut seen) {
+            match check(bundle, case, &mut applied) {
                 Ok(()) => report.passed += 1,
                 Err(message) => report.failures.push(Failure {
                     file: file.path.clone(),
@@ -188,39 +185,16 @@ pub fn run(bundle: &Bundle, files: &[SourceFile]) -> Report {
             }
         }
     }
-    let names = |ids: &mut dyn Iterator<Item = &PolicyId>| ids.map(ToString::to_string).collect();
-    report.untested = names(&mut bundle.policy_ids().filter(|id| !seen.applied.contains(id)));
-    let conditional = |id: &&PolicyId| bundle.policy_text(id).is_some_and(|text| text.contains('{'));
-    let unopposed = |id: &&PolicyId| seen.applied.contains(*id) && !seen.missed.contains(*id) && conditional(id);
-    report.unopposed = names(&mut bundle.policy_ids().filter(unopposed));
+    let untested = bundle.policy_ids().filter(|id| !applied.contains(id.as_str()));
+    report.untested = untested.map(ToString::to_string).collect();
     report
-}
-
-/// What all cases together saw of the policies.
-#[derive(Default)]
-struct Seen {
-    applied: BTreeSet<PolicyId>,
-    missed: BTreeSet<PolicyId>,
-}
-
-impl Seen {
-    fn look(&mut self, bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Question<'_>) {
-        for policy in explain(bundle, step, role, q).policies {
-            let set = match policy.outcome {
-                Outcome::Matched => &mut self.applied,
-                Outcome::NotMatched { .. } => &mut self.missed,
-                Outcome::OtherScope | Outcome::Error { .. } | Outcome::Expired => continue,
-            };
-            set.insert(policy.id);
-        }
-    }
 }
 
 fn line(text: &str, offset: usize) -> usize {
     text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1)
 }
 
-fn check(bundle: &Bundle, case: &Case, seen: &mut Seen) -> Result<(), String> {
+fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result<(), String> {
     let app = bundle.vocabulary().app(&case.app).ok_or_else(|| format!("no app is called `{}`", case.app))?;
     let role = case.role.as_deref().map(RoleName::parse).transpose().map_err(|error| error.to_string())?;
     known_names(bundle, case, app, role.as_ref())?;
@@ -237,8 +211,9 @@ fn check(bundle: &Bundle, case: &Case, seen: &mut Seen) -> Result<(), String> {
         profile: case.profile,
     };
     let mut see = |step: Step, role: Option<&RoleName>| {
-        seen.look(bundle, step, role, &q);
-        bundle.apply(step, role, &q).allowed()
+        let seen = bundle.apply(step, role, &q);
+        applied.extend(bundle.enforced(seen.permits.iter().chain(&seen.forbids)).into_iter().map(|p| p.id.to_string()));
+        seen.allowed()
     };
     let (outcome, offers, by) = match case.step {
         StepName::Step(step @ (Step::Visit | Step::AssumeRole)) => {
