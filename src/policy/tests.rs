@@ -65,12 +65,15 @@ fn ask(policies: &str, principal: &str, action: &str, resource: &str, context: V
     (response.decision() == Decision::Allow, reasons)
 }
 
+/// Who, what, on what; with a second factor shown now; the answer, and by which policies.
+type Case = (&'static str, &'static str, &'static str, bool, bool, &'static [&'static str]);
+
 #[test]
 fn console_acts_take_the_group_and_a_second_factor_shown_now() {
     let (console, ann, adam, olga, hugo) =
         ("App::\"console\"", "User::\"ann\"", "User::\"adam\"", "User::\"olga\"", "User::\"hugo\"");
     let (tokens, other, root) = ("ApiToken::\"people\"", "ApiToken::\"other\"", "LocalOperator::\"root\"");
-    let cases: &[(&str, &str, &str, bool, bool, &[&str])] = &[
+    let cases: &[Case] = &[
         (ann, "readConsole", console, true, false, &[]),
         (hugo, "readConsole", console, true, true, &["console.open"]),
         (hugo, "readConsole", console, false, false, &["console.proof"]),
