@@ -13,7 +13,7 @@ VENV := .venv
 # What the crate links: xmlsec1 (samael), and what bindgen needs to read its headers.
 BUILD_PACKAGES := build-essential pkg-config libxmlsec1-dev libxml2-dev libxslt1-dev libssl-dev libclang-dev
 # What the tests call: a browser, and other people's SAML code and schemas.
-TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core xmlsec1 libxml2-utils opensaml-schemas xmltooling-schemas python3-venv
+TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core xmlsec1 libxml2-utils opensaml-schemas xmltooling-schemas python3-venv procps util-linux
 
 .PHONY: help run test audit lint docs unit tools build-libraries clean-test-output rust
 
