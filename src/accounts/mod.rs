@@ -4,6 +4,7 @@
 //! INVARIANT: whatever must end a person's sessions (new password, new or removed authenticator, change of status) raises
 //! `session_epoch` in the same transaction as the change itself.
 
+mod audit_heads;
 mod authenticators;
 mod database;
 mod envelope;
@@ -30,6 +31,7 @@ mod contract_on_postgres;
 #[allow(dead_code, reason = "the integration tests use the rest")]
 mod postgres_server;
 
+pub use audit_heads::StoredHead;
 pub use authenticators::{Authenticator, MAX_AUTHENTICATORS, TotpRecord};
 pub use envelope::{Binding, Envelope, EnvelopeError, Sealed};
 pub use links::{Link, LinkPurpose, LinkToken};

@@ -1,14 +1,18 @@
 //! Writing the journal, and finding a decision in it again.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{DecisionRecord, Record};
-use crate::clock::{Clock, Timestamp};
+use super::chain::{Chainer, Position, to_json};
+use super::head::{Head, SignedHead};
+use super::node::{Node, NodeId};
+use super::record::{DecisionRecord, FORMAT, Record, SegmentRecord};
+use super::segment::{self, Segment, SegmentName, Tail};
+use crate::clock::{Clock, Entropy, EntropyError};
 use crate::domain::ReferenceId;
 
 /// Records waiting for the disk; more are refused.
@@ -39,6 +43,9 @@ pub enum AuditError {
     /// A record cannot be written as JSON.
     #[error("a record cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
+    /// No random bytes for the id of a node or boot.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// A line that should hold the record is damaged.
     #[error("line {line} of the audit journal `{path}` is damaged")]
     Damaged {
@@ -53,13 +60,13 @@ pub enum AuditError {
 }
 
 impl AuditError {
-    fn io(path: &Path, source: std::io::Error) -> Self {
+    pub(super) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source: Arc::new(source) }
     }
 }
 
 struct Job {
-    line: Vec<u8>,
+    json: String,
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
@@ -68,24 +75,60 @@ struct Job {
 pub struct Journal {
     folder: Arc<Path>,
     jobs: mpsc::Sender<Job>,
+    head: Arc<Mutex<Head>>,
 }
 
 impl Journal {
-    /// Opens the folder, creating it when missing, and starts a new segment there.
+    /// Opens the folder, creating it when missing, takes a node's id there, and starts a new segment that goes on with the
+    /// node's chain. `signed` are the newest signed heads of all nodes: a chain that does not reach its own was cut, and is
+    /// left as it is; a new one begins.
     ///
     /// # Errors
-    /// The folder or the segment cannot be created.
-    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, AuditError> {
+    /// The folder or the segment cannot be created, or its end cannot be read.
+    pub fn open(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        signed: &[SignedHead],
+    ) -> Result<Self, AuditError> {
         std::fs::create_dir_all(folder).map_err(|error| AuditError::io(folder, error))?;
-        let segment = Segment::create(folder, clock.now())?;
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let mut node = Node::claim(folder, entropy)?;
+        let mut tail = segment::tail(folder, &node.id)?;
+        let mut left = None;
+        if is_cut(&node.id, &tail, signed) {
+            let old = node.renew(entropy)?;
+            tracing::error!(
+                audit.node = %old,
+                "the audit journal does not reach its last signed head; a new chain begins. Run `cedargate audit verify`"
+            );
+            tail = Tail { number: 0, last: None, damaged: None };
+            left = Some(old);
+        }
         let folder: Arc<Path> = folder.into();
-        let writer = Writer { folder: Arc::clone(&folder), clock, segment };
+        let header = SegmentRecord {
+            at: clock.now(),
+            format: FORMAT,
+            node: node.id.clone(),
+            boot: NodeId::new(entropy)?,
+            number: tail.number.saturating_add(1),
+            left,
+        };
+        let (segment, last) = start_segment(&folder, &header, tail.last)?;
+        let head = Arc::new(Mutex::new(Head { node: node.id.clone(), position: last }));
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let writer =
+            Writer { folder: Arc::clone(&folder), clock, segment, header, last, head: Arc::clone(&head), node };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.run(queue))
             .map_err(|error| AuditError::io(&folder, error))?;
-        Ok(Self { folder, jobs })
+        Ok(Self { folder, jobs, head })
+    }
+
+    /// How far this process has come: the last line that is on disk.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Writes a record. When this returns without error, it has survived a power cut.
@@ -93,9 +136,9 @@ impl Journal {
     /// # Errors
     /// It is not on disk: the disk failed or is full, or too many records wait. Nothing may then happen that it speaks of.
     pub async fn append(&self, record: impl Into<Record>) -> Result<(), AuditError> {
-        let line = to_line(&record.into())?;
+        let json = to_json(&record.into())?;
         let (done, answer) = oneshot::channel();
-        self.jobs.try_send(Job { line, done }).map_err(|error| match error {
+        self.jobs.try_send(Job { json, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AuditError::Busy,
             mpsc::error::TrySendError::Closed(_) => AuditError::Closed,
         })?;
@@ -112,72 +155,29 @@ impl Journal {
     }
 }
 
-/// JSON on one line. JSON escapes control characters below U+0020; here the others and those that reorder or break lines are
-/// escaped too. They can only stand inside strings, where the escape means the same.
-pub(super) fn to_line(record: &Record) -> Result<Vec<u8>, AuditError> {
-    use std::fmt::Write as _;
-    let json = serde_json::to_string(record).map_err(AuditError::Encode)?;
-    let mut line = String::with_capacity(json.len() + 1);
-    for c in json.chars() {
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            // INVARIANT: writing into a String does not fail, and each of these is one UTF-16 unit.
-            let _ = write!(line, "\\u{:04x}", u32::from(c));
-        } else {
-            line.push(c);
-        }
+/// Whether a node's chain ends before what was signed of it, or in a line that is none.
+fn is_cut(node: &NodeId, tail: &Tail, signed: &[SignedHead]) -> bool {
+    let signed = signed.iter().map(|signed| &signed.head).filter(|head| head.node == *node);
+    let newest = signed.map(|head| head.position).max_by_key(|position| position.seq);
+    match (tail.last, newest) {
+        (_, None) => tail.damaged.is_some(),
+        (None, Some(_)) => true,
+        (Some(last), Some(signed)) => last.seq < signed.seq || (last.seq == signed.seq && last.hash != signed.hash),
     }
-    line.push('\n');
-    Ok(line.into_bytes())
 }
 
-/// One file of the journal.
-struct Segment {
-    path: PathBuf,
-    file: File,
-    /// How much of it is whole lines on disk.
-    bytes: u64,
-}
-
-impl Segment {
-    fn create(folder: &Path, now: Timestamp) -> Result<Self, AuditError> {
-        let started = now.strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        for attempt in 0..1000 {
-            let path = folder.join(format!("{started}-{attempt:03}.jsonl"));
-            match options.open(&path) {
-                Ok(file) => {
-                    // The name of a new file is only as durable as its folder.
-                    File::open(folder).and_then(|dir| dir.sync_all()).map_err(|error| AuditError::io(folder, error))?;
-                    return Ok(Self { path, file, bytes: 0 });
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(AuditError::io(&path, error)),
-            }
-        }
-        Err(AuditError::io(folder, std::io::ErrorKind::AlreadyExists.into()))
-    }
-
-    /// All of `lines` on disk, or none of them.
-    fn append(&mut self, lines: &[u8]) -> Result<(), AuditError> {
-        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => {
-                self.bytes = self.bytes.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
-                Ok(())
-            }
-            Err(error) => {
-                // A half line must not spoil the next one.
-                let back = self.file.set_len(self.bytes).and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
-                if let Err(error) = back {
-                    tracing::error!(error = %error, path = %self.path.display(), "audit journal cannot be rewound");
-                }
-                Err(AuditError::io(&self.path, error))
-            }
-        }
-    }
+/// A new segment with its first line, which goes on after `last`; and where the chain is then.
+fn start_segment(
+    folder: &Path,
+    header: &SegmentRecord,
+    last: Option<Position>,
+) -> Result<(Segment, Position), AuditError> {
+    let mut chainer = Chainer::after(last);
+    let position = chainer.push(&to_json(&Record::Segment(header.clone()))?);
+    let name = SegmentName { node: header.node.clone(), number: header.number };
+    let mut segment = Segment::create(folder, &name, header.at)?;
+    segment.append(&chainer.bytes)?;
+    Ok((segment, position))
 }
 
 /// The thread that owns the file. Records that arrive during a flush share the next one.
@@ -185,14 +185,22 @@ struct Writer {
     folder: Arc<Path>,
     clock: Arc<dyn Clock>,
     segment: Segment,
+    /// The first line of the segment.
+    header: SegmentRecord,
+    /// The last line on disk.
+    last: Position,
+    /// The same, for others to read.
+    head: Arc<Mutex<Head>>,
+    /// Held as long as this writes.
+    #[expect(dead_code, reason = "its lock keeps other processes away")]
+    node: Node,
 }
 
 impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(BATCH);
         while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
-            let lines: Vec<u8> = jobs.iter().flat_map(|job| job.line.iter().copied()).collect();
-            let result = self.write(&lines);
+            let result = self.write(&jobs);
             for job in jobs.drain(..) {
                 let answer = match &result {
                     Ok(()) => Ok(()),
@@ -207,11 +215,39 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, lines: &[u8]) -> Result<(), AuditError> {
-        if self.segment.bytes >= SEGMENT_BYTES {
-            self.segment = Segment::create(&self.folder, self.clock.now())?;
+    fn write(&mut self, jobs: &[Job]) -> Result<(), AuditError> {
+        if self.segment.bytes >= SEGMENT_BYTES || !self.segment.is_in_place() {
+            self.next_segment()?;
         }
-        self.segment.append(lines)
+        let mut chainer = Chainer::after(Some(self.last));
+        let mut last = self.last;
+        for job in jobs {
+            last = chainer.push(&job.json);
+        }
+        self.segment.append(&chainer.bytes)?;
+        self.reached(last);
+        Ok(())
+    }
+
+    fn next_segment(&mut self) -> Result<(), AuditError> {
+        let mut header = SegmentRecord { at: self.clock.now(), left: None, ..self.header.clone() };
+        header.number = header.number.saturating_add(1);
+        if !self.segment.is_in_place() {
+            tracing::error!(
+                path = %self.segment.path.display(),
+                "the segment of the audit journal that was being written is gone; going on in a new one"
+            );
+        }
+        let (segment, last) = start_segment(&self.folder, &header, Some(self.last))?;
+        self.segment = segment;
+        self.header = header;
+        self.reached(last);
+        Ok(())
+    }
+
+    fn reached(&mut self, last: Position) {
+        self.last = last;
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).position = last;
     }
 }
 
@@ -224,7 +260,7 @@ pub fn find(folder: &Path, reference: &ReferenceId) -> Result<Option<DecisionRec
     if !folder.exists() {
         return Ok(None);
     }
-    for path in segments_newest_first(folder)? {
+    for path in segment::list(folder)?.into_iter().rev() {
         let mut reader = BufReader::new(File::open(&path).map_err(|error| AuditError::io(&path, error))?);
         let mut line = Vec::new();
         for number in 1.. {
@@ -254,33 +290,4 @@ pub fn find(folder: &Path, reference: &ReferenceId) -> Result<Option<DecisionRec
 
 fn holds(line: &[u8], reference: &[u8]) -> bool {
     line.windows(reference.len()).any(|window| window == reference)
-}
-
-fn segments_newest_first(folder: &Path) -> Result<Vec<PathBuf>, AuditError> {
-    let listing = std::fs::read_dir(folder).map_err(|error| AuditError::io(folder, error))?;
-    let mut paths = Vec::new();
-    for entry in listing {
-        let path = entry.map_err(|error| AuditError::io(folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(paths)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disk_that_fails_is_an_error_of_the_record() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut segment = Segment::create(folder.path(), "2026-11-21T12:00:00Z".parse().unwrap()).unwrap();
-        segment.append(b"{}\n").unwrap();
-        // Opened for reading, so that every write fails.
-        segment.file = File::open(&segment.path).unwrap();
-        assert!(matches!(segment.append(b"{}\n"), Err(AuditError::Io { .. })));
-        assert_eq!(std::fs::read(&segment.path).unwrap(), b"{}\n");
-    }
 }

@@ -1,14 +1,37 @@
 //! What is written down of each decision, assertion and event.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::node::NodeId;
 use crate::clock::Timestamp;
 use crate::domain::{
     AppId, Country, Decision, DeviceId, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, ReferenceId, RoleName,
     SessionId, SignInId, SignalSet, Step, UserStatus, Username,
 };
+
+/// How segments are written now.
+pub(super) const FORMAT: u32 = 1;
+
+/// The first line of every segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentRecord {
+    /// When the segment was begun.
+    pub at: Timestamp,
+    /// How it is written.
+    pub format: u32,
+    /// Who writes it.
+    pub node: NodeId,
+    /// Which start of the process.
+    pub boot: NodeId,
+    /// Which segment of the node, from 1.
+    pub number: u64,
+    /// The node whose chain was left because its end was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<NodeId>,
+}
 
 /// One decision with everything that went into it, so that it can be explained and replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +112,35 @@ pub struct AssertionRecord {
     pub decision: ReferenceId,
     /// SHA-256 of the XML as signed, in hexadecimal.
     pub sha256: String,
+    /// The roles in it.
+    #[serde(default)]
+    pub roles: Vec<RoleName>,
+    /// The address it is posted to.
+    #[serde(default)]
+    pub acs: String,
+}
+
+/// One signed refusal, written before it leaves. It holds no assertion, only a status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The `ID` of the Response.
+    pub response: String,
+    /// For which app.
+    pub app: AppId,
+    /// About whom; `None` before a first factor.
+    pub user: Option<Username>,
+    /// The decision it rests on, if one was made.
+    pub decision: Option<ReferenceId>,
+    /// The second-level status code of SAML.
+    pub status: String,
+    /// The address it is posted to.
+    pub acs: String,
+    /// SHA-256 of the XML as signed, in hexadecimal.
+    pub sha256: String,
+    /// Where the browser is that takes it there.
+    pub ip: IpAddr,
 }
 
 /// What else happened to an account.
@@ -135,16 +187,26 @@ pub struct EventRecord {
     /// About which device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_device: Option<DeviceId>,
+    /// From where.
+    #[serde(default)]
+    pub ip: Option<IpAddr>,
+    /// From which device, if we know the browser.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
 }
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum Record {
+    /// The beginning of a segment.
+    Segment(SegmentRecord),
     /// A decision.
     Decision(Box<DecisionRecord>),
     /// An assertion.
     Assertion(AssertionRecord),
+    /// A refusal in the protocol.
+    Status(StatusRecord),
     /// An event.
     Event(EventRecord),
 }
@@ -158,6 +220,12 @@ impl From<DecisionRecord> for Record {
 impl From<AssertionRecord> for Record {
     fn from(record: AssertionRecord) -> Self {
         Self::Assertion(record)
+    }
+}
+
+impl From<StatusRecord> for Record {
+    fn from(record: StatusRecord) -> Self {
+        Self::Status(record)
     }
 }
 

@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::journal::to_line;
+use super::chain::to_json;
 use super::*;
-use crate::clock::{FixedEntropy, ManualClock, Timestamp};
+use crate::clock::{FixedEntropy, ManualClock, SystemEntropy, Timestamp};
 use crate::domain::{
     AppId, Country, Decision, DenyReason, DeviceFacts, EnforcedPolicy, GroupName, Method, MethodSet, Offer, PolicyId,
     ReferenceId, RiskFacts, RoleName, SignInId, SignalSet, Step, UnknownSignal, UserStatus, Username,
@@ -12,6 +12,10 @@ use crate::domain::{
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()))
+}
+
+fn open(folder: &Path) -> Journal {
+    Journal::open(folder, clock(), &SystemEntropy, &[]).unwrap()
 }
 
 fn noon() -> Timestamp {
@@ -97,19 +101,19 @@ fn assertion(decision: &DecisionRecord, id: &str) -> AssertionRecord {
         policy_digest: decision.policy_digest.clone(),
         decision: decision.reference.clone(),
         sha256: "ab".repeat(32),
+        roles: vec![RoleName::parse("Dev").unwrap()],
+        acs: "https://signin.aws.amazon.com/saml".to_owned(),
     }
 }
 
 fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
+    super::segment::list(folder).unwrap()
 }
 
 #[tokio::test]
 async fn every_decision_is_found_again_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path(), clock()).unwrap();
+    let journal = open(folder.path());
     for record in every_decision() {
         // An assertion that names the decision comes first: it is not the decision.
         journal.append(assertion(&record, "_1")).await.unwrap();
@@ -126,10 +130,11 @@ async fn a_record_is_on_disk_when_append_returns_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let records = every_decision();
     for record in &records {
-        let journal = Journal::open(folder.path(), clock()).unwrap();
+        let journal = open(folder.path());
         journal.append(record.clone()).await.unwrap();
-        let written = std::fs::read_to_string(segments(folder.path()).last().unwrap()).unwrap();
-        assert!(written.ends_with('\n') && written.contains(record.reference.as_str()), "{written}");
+        let written = segments(folder.path()).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+        let written = written.filter(|text| text.ends_with('\n') && text.contains(record.reference.as_str()));
+        assert_eq!(written.count(), 1);
     }
     assert_eq!(segments(folder.path()).len(), records.len(), "a segment per start, even within one millisecond");
     for record in records {
@@ -140,7 +145,7 @@ async fn a_record_is_on_disk_when_append_returns_and_after_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn records_written_at_once_are_whole_lines() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(folder.path(), clock()).unwrap();
+    let journal = open(folder.path());
     let tasks: Vec<_> = (0..300)
         .map(|number| {
             let journal = journal.clone();
@@ -154,19 +159,20 @@ async fn records_written_at_once_are_whole_lines() {
     let written = std::fs::read_to_string(&segments(folder.path())[0]).unwrap();
     let ids: BTreeSet<String> = written
         .lines()
+        .skip(1)
         .map(|line| match serde_json::from_str(line).unwrap() {
             Record::Assertion(record) => record.assertion,
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!((written.lines().count(), ids.len()), (300, 300));
+    assert_eq!((written.lines().count(), ids.len()), (301, 300));
 }
 
 #[test]
 fn nothing_in_a_record_breaks_or_reorders_a_line() {
     let record = assertion(&decision(1, Decision::Allow), "a\nb\r\u{0}\u{7f}\u{85}\u{9b}31m\u{2028}\u{202e}ä\"\\");
-    let line = String::from_utf8(to_line(&record.clone().into()).unwrap()).unwrap();
-    let body = line.strip_suffix('\n').unwrap();
+    let line = to_json(&record.clone().into()).unwrap();
+    let body = line.as_str();
     assert!(!body.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{202e}')), "{body:?}");
     assert_eq!(serde_json::from_str::<Record>(body).unwrap(), Record::Assertion(record));
 }
@@ -180,11 +186,13 @@ fn a_line_reads_as_documented() {
         sign_in: None,
         method: Some(Method::Totp),
         about_device: None,
+        ip: Some("203.0.113.1".parse().unwrap()),
+        device: None,
     };
     let lines: Vec<serde_json::Value> =
         [Record::from(every_decision().remove(1)), assertion(&every_decision()[0], "_a1").into(), event.into()]
             .iter()
-            .map(|record| serde_json::from_slice(&to_line(record).unwrap()).unwrap())
+            .map(|record| serde_json::from_str(&to_json(record).unwrap()).unwrap())
             .collect();
     insta::assert_json_snapshot!("lines", lines);
 }
@@ -193,7 +201,7 @@ fn a_line_reads_as_documented() {
 async fn a_damaged_record_is_an_error_and_an_unfinished_line_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let record = decision(1, Decision::Allow);
-    let line = String::from_utf8(to_line(&record.clone().into()).unwrap()).unwrap();
+    let line = format!("{}\n", to_json(&record.clone().into()).unwrap());
     let path = folder.path().join("20261121T110000.000Z-000.jsonl");
     std::fs::write(&path, line.trim_end()).unwrap();
     assert_eq!(find(folder.path(), &record.reference).unwrap(), None, "a power cut left half a line");
@@ -207,16 +215,82 @@ async fn without_its_folder_there_is_no_journal() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    assert!(matches!(Journal::open(&file, clock()), Err(AuditError::Io { .. })));
+    assert!(matches!(Journal::open(&file, clock(), &SystemEntropy, &[]), Err(AuditError::Io { .. })));
     assert!(matches!(find(&file, &decision(1, Decision::Allow).reference), Err(AuditError::Io { .. })));
 }
 
-#[cfg(unix)]
+/// Waits until the thread of a journal has let go of its node.
+fn close(journal: Journal, folder: &Path) {
+    drop(journal);
+    let watch = crate::clock::Stopwatch::start();
+    while std::fs::File::open(folder.join("0.node")).unwrap().try_lock().is_err() {
+        assert!(watch.micros() < 10_000_000, "the writer goes on");
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_the_chain_and_a_cut_chain_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = HeadKey::from_seed(&[7; 32]).unwrap();
+    let journal = open(folder.path());
+    journal.append(every_decision().remove(0)).await.unwrap();
+    let signed = key.sign(journal.head(), noon());
+    close(journal, folder.path());
+
+    let journal = Journal::open(folder.path(), clock(), &SystemEntropy, std::slice::from_ref(&signed)).unwrap();
+    assert_eq!((journal.head().node, journal.head().position.seq), (signed.head.node.clone(), 2));
+    close(journal, folder.path());
+    for path in segments(folder.path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            path,
+            text.split_inclusive('\n').take(1).filter(|line| line.contains("\"seq\":0")).collect::<String>(),
+        )
+        .unwrap();
+    }
+    let journal = Journal::open(folder.path(), clock(), &SystemEntropy, std::slice::from_ref(&signed)).unwrap();
+    let head = journal.head();
+    assert_ne!(head.node, signed.head.node);
+    assert_eq!(head.position.seq, 0);
+    let newest = segments(folder.path()).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let left = format!("\"left\":\"{}\"", signed.head.node);
+    assert_eq!(newest.filter(|text| text.contains(&left)).count(), 1);
+    close(journal, folder.path());
+    assert_eq!(open(folder.path()).head().node, head.node, "the new id stays");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_stops_the_journal_until_it_can_be_made_again() {
+    let outer = tempfile::tempdir().unwrap();
+    let (folder, away) = (outer.path().join("audit"), outer.path().join("away"));
+    let journal = open(&folder);
+    let mut records = every_decision().into_iter();
+    journal.append(records.next().unwrap()).await.unwrap();
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, "in the way").unwrap();
+    let lost = records.next().unwrap();
+    for _ in 0..2 {
+        assert!(matches!(journal.append(lost.clone()).await, Err(AuditError::Io { .. })));
+    }
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    let kept = records.next().unwrap();
+    journal.append(kept.clone()).await.unwrap();
+    assert_eq!(find(&folder, &kept.reference).unwrap(), Some(kept));
+    assert_eq!(find(&folder, &lost.reference).unwrap(), None);
+    let key = HeadKey::from_seed(&[7; 32]).unwrap();
+    let heads = vec![key.sign(journal.head(), noon())];
+    let evidence = verify::Evidence { heads, unreadable: 0, key: &key };
+    let report = verify::verify(&[folder], evidence, &verify::Scope::default()).unwrap();
+    assert!(report.is_ok() && report.nodes[0].lines == 3, "{report:?}");
+}
+
 #[tokio::test]
 async fn nobody_else_may_read_a_segment() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let _journal = Journal::open(folder.path(), clock()).unwrap();
+    let _journal = open(folder.path());
     let mode = segments(folder.path())[0].metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }

@@ -1,6 +1,7 @@
 //! The command line. One file per command; each ends with 0 when all is well, 1 when something in the files is wrong, and 2
 //! when the command itself could not run.
 
+mod audit;
 mod check;
 mod demo;
 mod doctor;
@@ -62,6 +63,9 @@ enum Command {
     Serve,
     /// Show everything on this computer, on temporary data.
     Demo(demo::Args),
+    /// Prove that the journal is as it was written.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look after people: import, list, show, disable, links.
     #[command(subcommand)]
     Users(users::Command),
@@ -82,6 +86,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema => schema::run(),
         Command::Serve => serve::run(&cli.config),
         Command::Demo(args) => demo::run(&args),
+        Command::Audit(command) => audit::run(command, &cli.config),
         Command::Users(command) => users::run(command, &cli.config),
     }
 }

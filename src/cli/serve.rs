@@ -30,10 +30,13 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
         let mailing = opened.courier.map(|courier| Mailing::start(courier, opened.web.clone()));
         let server = serve(listener, opened.web, |_| {})?;
         writeln!(std::io::stdout().lock(), "listening on {}", url.as_str())?;
+        let keeping = actix_web::rt::spawn(opened.heads.clone().keep());
         server.await?;
         if let Some(mailing) = mailing {
             mailing.stop().await;
         }
+        keeping.abort();
+        opened.heads.sign().await.context("the head of the audit journal can't be stored")?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use self::accounts::Opened;
+pub(super) use self::accounts::Opened;
 use crate::accounts::import::{self, ImportMode};
 use crate::accounts::{AccountsError, LinkPurpose, LinkToken, NewUser, PasswordContext, PasswordRules};
 use crate::domain::{EmailAddress, GroupName, User, UserStatus, Username};

@@ -122,7 +122,9 @@ pub fn run(address: SocketAddr) -> Result<(), DemoError> {
         let server = serve(listener, opened.web, move |routes| {
             routes.app_data(demo.clone()).configure(handlers::configure);
         })?;
+        let keeping = actix_web::rt::spawn(opened.heads.clone().keep());
         server.await?;
+        keeping.abort();
         Ok(())
     })
 }

@@ -20,6 +20,8 @@ pub enum NoticeKind {
     MethodLost(Method),
     /// The first or a new password was set.
     PasswordSet,
+    /// A device was taken off the person's list.
+    DeviceRemoved,
 }
 
 /// What the mail says.
@@ -78,6 +80,12 @@ fn change(language: Language, kind: NoticeKind) -> (&'static str, String) {
             ),
         ),
         (Language::En, NoticeKind::PasswordSet) => ("password set", "A password was set for your account.".to_owned()),
+        (Language::En, NoticeKind::DeviceRemoved) => {
+            ("device removed", "A device was removed from your account, and its sessions were ended.".to_owned())
+        }
+        (Language::De, NoticeKind::DeviceRemoved) => {
+            ("Gerät entfernt", "von Ihrem Konto wurde ein Gerät entfernt; seine Sitzungen sind beendet.".to_owned())
+        }
         (Language::De, NoticeKind::MethodAdded(method)) => (
             "Anmeldemethode hinzugefügt",
             format!("Ihrem Konto wurde die Anmeldemethode „{}“ hinzugefügt.", label(method)),
@@ -189,6 +197,8 @@ mod tests {
                 en,
             ),
             (Language::En, NoticeKind::PasswordSet, "Your access to Bank: password set", "A password was set", en),
+            (Language::En, NoticeKind::DeviceRemoved, "Your access to Bank: device removed", "A device was rem", en),
+            (Language::De, NoticeKind::DeviceRemoved, "Ihr Zugang zu Bank: Gerät entfernt", "ein Gerät entfernt", de),
             (Language::De, ADDED, "Ihr Zugang zu Bank: Anmeldemethode hinzugefügt", "„Authenticator-App“ hinzu", de),
             (
                 Language::De,
@@ -227,7 +237,7 @@ mod tests {
     fn hostile_names_reach_neither_header_nor_markup() {
         let hostile = "Evil\r\nBcc: all@example.com\n\n<b>";
         for language in [Language::En, Language::De] {
-            for kind in [ADDED, LOST, NoticeKind::PasswordSet] {
+            for kind in [ADDED, LOST, NoticeKind::PasswordSet, NoticeKind::DeviceRemoved] {
                 for contact in [None, Some("<i>x</i>\r\nBcc: all@example.com")] {
                     let mail = mail(kind, "<script>x</script>\r\n.", hostile);
                     let mail = notice(language, &NoticeMail { contact, ..mail }).unwrap();

@@ -20,6 +20,8 @@ mod request;
 mod samples;
 mod suppose;
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 pub use bundle::{Bundle, PolicySources, SourceFile};

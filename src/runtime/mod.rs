@@ -1,6 +1,7 @@
 //! What is in force: config, policies, apps, keys and geo files, read together, checked together, swapped together. The set in force
 //! decides, always; nothing is held on to from an earlier one.
 
+mod heads;
 mod load;
 mod snapshot;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use load::{Checked, LoadError, Parsed, check, check_again, parse, read_sources};
 pub use snapshot::{NoPortal, Snapshot};
 

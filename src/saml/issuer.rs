@@ -11,7 +11,7 @@ use super::keys::Certificate;
 use super::sign::{SignError, XmlSigner};
 use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{IssueRequest, RelayState, SignMode};
+use crate::domain::{IssueRequest, RelayState, RoleName, SignMode};
 use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
@@ -100,6 +100,8 @@ pub struct SignedResponse {
     pub id: String,
     /// The `ID` of the Assertion; `None` for an error status.
     pub assertion_id: Option<String>,
+    /// The roles in it.
+    pub roles: Vec<RoleName>,
     /// Where the browser posts it.
     pub acs: String,
     /// What goes back beside it.
@@ -165,6 +167,7 @@ pub(super) fn issue_permitted(
     Ok(SignedResponse {
         id,
         assertion_id: Some(assertion_id),
+        roles: request.roles.iter().map(|role| role.name.clone()).collect(),
         acs: request.acs.clone(),
         relay_state: request.relay_state.clone(),
         sha256: sha256_hex(xml.as_bytes()),
@@ -339,6 +342,7 @@ pub fn status_response(
     Ok(SignedResponse {
         id,
         assertion_id: None,
+        roles: Vec::new(),
         acs: reply.acs.clone(),
         relay_state: reply.relay_state.clone(),
         sha256: sha256_hex(xml.as_bytes()),

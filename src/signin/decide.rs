@@ -315,11 +315,12 @@ impl Service {
     pub(super) async fn blocked(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         target: &Target,
         reason: DenyReason,
         decided: Decided,
     ) -> Result<Reply, SignInError> {
-        let back = self.request_denied(snapshot, target).await?;
+        let back = self.request_denied(snapshot, client, target, &decided).await?;
         Ok(Reply {
             view: View::Blocked {
                 reason,
@@ -354,7 +355,7 @@ impl Service {
             "a visit was refused"
         );
         self.count_refused_visit(snapshot, client, at, &verdict.determining).await;
-        if self.may_record_stranger().await? {
+        if self.may_record_stranger("recorded").await? {
             let record = DecisionRecord {
                 reference: reference.clone(),
                 at,
@@ -386,8 +387,9 @@ impl Service {
         Ok(reply)
     }
 
-    async fn may_record_stranger(&self) -> Result<bool, SignInError> {
-        let key = Key::new(Kind::Failures, "strangers", "recorded");
+    /// Whether there is room for another record of this kind that strangers cause.
+    pub(super) async fn may_record_stranger(&self, kind: &str) -> Result<bool, SignInError> {
+        let key = Key::new(Kind::Failures, "strangers", kind);
         Ok(self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= MOST_STRANGERS_PER_HOUR)
     }
 

@@ -7,6 +7,7 @@ use crate::devices::{ListedDevice, Trust};
 use crate::domain::{
     App, AppId, Decision, DenyReason, DeviceId, EnforcedPolicy, Method, MethodSet, Offer, SignInId, Step, User,
 };
+use crate::notify::NoticeKind;
 use crate::policy::planner::plan;
 use crate::policy::{Goal, RemoveDevice, StepPermit};
 use crate::runtime::Snapshot;
@@ -89,6 +90,7 @@ impl Service {
     pub(super) async fn remember_device(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         sign_in: &SignIn,
         app: &App,
         decided: &Decided,
@@ -110,7 +112,7 @@ impl Service {
         let user = permit.redeem(now).map_err(|_| SignInError::Expired)?;
         let trust = Trust { proofs: facts.recent, at: now, epoch: facts.user.session_epoch };
         if self.parts.devices.trust(user, device.id, &app.id, trust, days).await? {
-            self.log_device(EventKind::DeviceTrusted, &facts.user, Some(sign_in.id), device.id).await?;
+            self.log_device(client, EventKind::DeviceTrusted, &facts.user, Some(sign_in.id), device.id).await?;
         }
         Ok(())
     }
@@ -156,7 +158,7 @@ impl Service {
         };
         // Of two forms sent at once one goes on.
         let live = self.parts.sign_ins.claim(live, &client.browser).await?;
-        self.remove(&snapshot, permit, &facts.user, device, Some(live.sign_in.id)).await?;
+        self.remove(&snapshot, client, permit, &facts.user, device, Some(live.sign_in.id)).await?;
         self.go_on(client, live).await
     }
 
@@ -204,7 +206,7 @@ impl Service {
         };
         match self.may_remove(&snapshot, &facts) {
             Some(permit) => {
-                self.remove(&snapshot, permit, &facts.user, device, None).await?;
+                self.remove(&snapshot, client, permit, &facts.user, device, None).await?;
                 Ok(Reply::of(View::AccountDevices))
             }
             None => self.begin(client, Target { aim: Aim::Devices, ..self.portal_target() }).await,
@@ -220,7 +222,7 @@ impl Service {
             return self.begin(client, self.portal_target()).await;
         };
         if self.parts.devices.end_trust(visitor.user.id, device).await? {
-            self.log_device(EventKind::TrustEnded, &visitor.user, None, device).await?;
+            self.log_device(client, EventKind::TrustEnded, &visitor.user, None, device).await?;
         }
         Ok(Reply::of(View::AccountDevices))
     }
@@ -240,6 +242,7 @@ impl Service {
     async fn remove(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         permit: StepPermit<RemoveDevice>,
         user: &User,
         device: DeviceId,
@@ -247,7 +250,8 @@ impl Service {
     ) -> Result<(), SignInError> {
         let owner = permit.redeem(self.parts.clock.now()).map_err(|_| SignInError::Expired)?;
         if self.parts.devices.remove(owner, device, &app_ids(snapshot)).await? {
-            self.log_device(EventKind::DeviceRemoved, user, sign_in, device).await?;
+            self.log_device(client, EventKind::DeviceRemoved, user, sign_in, device).await?;
+            self.tell(user, NoticeKind::DeviceRemoved, client).await?;
         }
         Ok(())
     }
@@ -275,14 +279,13 @@ impl Service {
 
     async fn log_device(
         &self,
+        client: &Client,
         event: EventKind,
         user: &User,
         sign_in: Option<SignInId>,
-        device: DeviceId,
+        about: DeviceId,
     ) -> Result<(), SignInError> {
-        let at = self.parts.clock.now();
-        let user = user.username.clone();
-        let record = EventRecord { event, at, user, sign_in, method: None, about_device: Some(device) };
+        let record = EventRecord { about_device: Some(about), ..self.event(client, event, user, sign_in).await? };
         Ok(self.parts.journal.append(record).await?)
     }
 }

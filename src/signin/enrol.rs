@@ -47,7 +47,7 @@ impl Service {
             let token = self.parts.accounts.new_link(user.id, LinkPurpose::Activation, LINK_SECONDS).await?;
             let url = snapshot.public_url.join(&format!("/link/{}", token.expose()));
             self.parts.accounts.enqueue(link_mail(&snapshot, &user, &url, self.parts.clock.now())?).await?;
-            self.log(EventKind::LinkSent, &user, Some(live.sign_in.id), Some(Method::ActivationLink)).await?;
+            self.log(client, EventKind::LinkSent, &user, Some(live.sign_in.id), Some(Method::ActivationLink)).await?;
         }
         self.reply_for(&live, View::Continue { id: live.sign_in.id }).await
     }
@@ -90,7 +90,7 @@ impl Service {
             return self.password_page(&self.snapshot(), client, &sign_in, None);
         }
         let link = self.parts.accounts.take_link(&parsed).await?.ok_or(SignInError::BadLink)?;
-        self.log(EventKind::LinkConfirmed, &user, Some(id), Some(link.purpose.method())).await?;
+        self.log(client, EventKind::LinkConfirmed, &user, Some(id), Some(link.purpose.method())).await?;
         let person = Person {
             user: user.id,
             epoch: user.session_epoch,
@@ -136,7 +136,7 @@ impl Service {
         let live = self.parts.sign_ins.claim(live, &client.browser).await?;
         let epoch = self.parts.accounts.choose_password(user.id, person.epoch, &hash).await?;
         let epoch = epoch.ok_or(SignInError::StartAgain)?;
-        self.log(EventKind::PasswordSet, &user, Some(live.sign_in.id), Some(Method::Password)).await?;
+        self.log(client, EventKind::PasswordSet, &user, Some(live.sign_in.id), Some(Method::Password)).await?;
         self.tell(&user, NoticeKind::PasswordSet, client).await?;
         let proof = Proof { method: Method::Password, at: self.parts.clock.now(), authenticator: None };
         let stage = transition(live.sign_in.stage.clone(), Event::PasswordSet { proof, epoch })?;
@@ -167,7 +167,7 @@ impl Service {
         let id = permit.redeem(self.parts.clock.now()).map_err(|_| SignInError::Expired)?;
         let enrolled = self.parts.accounts.enrol_totp(id, person.epoch, &secret, step).await?;
         let (authenticator, epoch) = enrolled.ok_or(SignInError::StartAgain)?;
-        self.log(EventKind::MethodAdded, &user, Some(live.sign_in.id), Some(Method::Totp)).await?;
+        self.log(client, EventKind::MethodAdded, &user, Some(live.sign_in.id), Some(Method::Totp)).await?;
         self.tell(&user, NoticeKind::MethodAdded(Method::Totp), client).await?;
         let trial = Proof { method: Method::Totp, at: now, authenticator: Some(authenticator.to_string()) };
         let stage = transition(live.sign_in.stage.clone(), Event::Enrolled { trial, epoch })?;

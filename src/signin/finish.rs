@@ -1,8 +1,8 @@
 //! The end of a sign-in: the response for the service provider, issued only on a permit, and then the session.
 
-use crate::audit::{AssertionRecord, AssertionStage};
+use crate::audit::{AssertionRecord, AssertionStage, StatusRecord};
 use crate::clock::Timestamp;
-use crate::domain::{App, AuthnContextClass, Decision, Method, PORTAL, SessionId, Step};
+use crate::domain::{App, AppId, AuthnContextClass, Decision, Method, PORTAL, ReferenceId, SessionId, Step, Username};
 use crate::policy::Refused;
 use crate::runtime::Snapshot;
 use crate::saml::issuer::{issue, status_response};
@@ -48,16 +48,16 @@ impl Service {
         let answer = if app.id.as_str() == PORTAL {
             None
         } else {
-            match self.respond(snapshot, target, app, session, &decided).await? {
+            match self.respond(snapshot, client, target, app, session, &decided).await? {
                 Ok(answer) => Some(answer),
                 Err(refused) => {
                     let reference = self.record_refusal(snapshot, &decided, &refused).await?;
                     let decided = Decided { reference, ..decided };
-                    return self.blocked(snapshot, target, refused.reason, decided).await;
+                    return self.blocked(snapshot, client, target, refused.reason, decided).await;
                 }
             }
         };
-        self.remember_device(snapshot, sign_in, app, &decided).await?;
+        self.remember_device(snapshot, client, sign_in, app, &decided).await?;
         let token = self.keep_session(client, visitor, session, person, &decided).await?;
         let view = match answer {
             None if decided.subject.step == Step::RemoveDevice => View::AccountDevices,
@@ -115,6 +115,7 @@ impl Service {
     async fn respond(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         target: &Target,
         app: &App,
         session: SessionId,
@@ -126,17 +127,15 @@ impl Service {
             return Err(SignInError::NotLaunchable);
         }
         let Some(context_class) = stated_context(target, authn_context(facts)) else {
-            return self.answer_status(snapshot, target, SecondLevel::NoAuthnContext).await.map(Answer::status).map(Ok);
+            let response = self.answer_status(snapshot, client, target, SecondLevel::NoAuthnContext, decided).await?;
+            return Ok(Ok(Answer::status(response)));
         };
         let context = self.issue_context(target, provider, session, facts, context_class)?;
         if let Some(subject) = target.request.as_ref().and_then(|request| request.subject())
             && !provider.is_subject(&facts.user, subject, &context.persistent_id_key)
         {
-            return self
-                .answer_status(snapshot, target, SecondLevel::UnknownPrincipal)
-                .await
-                .map(Answer::status)
-                .map(Ok);
+            let response = self.answer_status(snapshot, client, target, SecondLevel::UnknownPrincipal, decided).await?;
+            return Ok(Ok(Answer::status(response)));
         }
         let request = provider.issue_request(&facts.user, &context.as_ref())?;
         let now = self.parts.clock.now();
@@ -156,6 +155,8 @@ impl Service {
             policy_digest: snapshot.bundle.digest().to_owned(),
             decision: decided.reference.clone(),
             sha256: response.sha256.clone(),
+            roles: response.roles.clone(),
+            acs: response.acs.clone(),
         };
         // INVARIANT: on disk before it leaves.
         self.parts.journal.append(record.clone()).await?;
@@ -210,7 +211,8 @@ impl Service {
         target: &Target,
     ) -> Result<Reply, SignInError> {
         let request = target.request.as_ref().ok_or(SignInError::StartAgain)?;
-        let response = self.refuse_request(snapshot, client, request.refused(SecondLevel::NoPassive)).await?;
+        let response =
+            self.refuse_request(snapshot, client, &target.app, request.refused(SecondLevel::NoPassive)).await?;
         let mut reply = Reply::of(View::Respond(Box::new(response)));
         reply.app_name = snapshot.display_name(&target.app);
         Ok(reply)
@@ -220,12 +222,13 @@ impl Service {
     pub(super) async fn refuse_passive(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         target: &Target,
-        decision: &Decision,
+        decided: &Decided,
     ) -> Result<Reply, SignInError> {
-        let status =
-            if matches!(decision, Decision::Deny(_)) { SecondLevel::RequestDenied } else { SecondLevel::NoPassive };
-        let response = self.answer_status(snapshot, target, status).await?;
+        let denied = matches!(decided.decision, Decision::Deny(_));
+        let status = if denied { SecondLevel::RequestDenied } else { SecondLevel::NoPassive };
+        let response = self.answer_status(snapshot, client, target, status, decided).await?;
         let mut reply = Reply::of(View::Respond(Box::new(response)));
         reply.app_name = snapshot.display_name(&target.app);
         Ok(reply)
@@ -234,11 +237,12 @@ impl Service {
     /// Signs a refusal for a request that anybody may have sent: so many per network and minute, and no more.
     ///
     /// # Errors
-    /// There were too many; or the key or the signing pool failed.
+    /// There were too many; or the key, the signing pool or the journal failed.
     pub async fn refuse_request(
         &self,
         snapshot: &Snapshot,
         client: &Client,
+        app: &AppId,
         reply: StatusReply,
     ) -> Result<SignedResponse, SignInError> {
         let network = NetworkPrefix::of(client.ip).to_string();
@@ -246,36 +250,87 @@ impl Service {
         if self.parts.store.increment(&key, Ttl::seconds(60)).await? > MOST_STATUSES_PER_MINUTE {
             return Err(SignInError::TooMany(60));
         }
-        self.sign_status(snapshot, reply).await
+        self.sign_status(snapshot, client, app, reply, None).await
     }
 
     /// Answers the request with a refusal at once.
     async fn answer_status(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         target: &Target,
         status: SecondLevel,
+        decided: &Decided,
     ) -> Result<SignedResponse, SignInError> {
         let request = target.request.as_ref().ok_or(SignInError::StartAgain)?;
         self.consume(target).await?;
-        self.sign_status(snapshot, request.refused(status)).await
+        self.sign_status(snapshot, client, &target.app, request.refused(status), Some(About::of(decided))).await
     }
 
     /// The refusal that the block page can hand back to the service provider.
     pub(super) async fn request_denied(
         &self,
         snapshot: &Snapshot,
+        client: &Client,
         target: &Target,
+        decided: &Decided,
     ) -> Result<Option<SignedResponse>, SignInError> {
-        match &target.request {
-            Some(request) => self.sign_status(snapshot, request.refused(SecondLevel::RequestDenied)).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(request) = &target.request else { return Ok(None) };
+        let reply = request.refused(SecondLevel::RequestDenied);
+        self.sign_status(snapshot, client, &target.app, reply, Some(About::of(decided))).await.map(Some)
     }
 
-    async fn sign_status(&self, snapshot: &Snapshot, reply: StatusReply) -> Result<SignedResponse, SignInError> {
+    /// Signs a refusal, and writes that down before anybody gets it. Of those that strangers cause a capped number is kept,
+    /// and the log has the others.
+    async fn sign_status(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        app: &AppId,
+        reply: StatusReply,
+        about: Option<About>,
+    ) -> Result<SignedResponse, SignInError> {
         let (idp, entropy, now) = (snapshot.idp.clone(), self.parts.entropy.clone(), self.parts.clock.now());
-        Ok(self.parts.signing.run(move || status_response(&reply, &idp, now, &*entropy)).await??)
+        let status = reply.status.uri();
+        let response = self.parts.signing.run(move || status_response(&reply, &idp, now, &*entropy)).await??;
+        let keep = about.is_some() || self.may_record_stranger("statuses").await?;
+        let (user, decision) = about.map(|about| (about.user, about.decision)).unzip();
+        tracing::info!(
+            app.id = %app,
+            client.ip = %client.ip,
+            response.id = %response.id,
+            response.status = status,
+            response.sha256 = %response.sha256,
+            "a refusal was signed"
+        );
+        if keep {
+            let record = StatusRecord {
+                at: now,
+                response: response.id.clone(),
+                app: app.clone(),
+                user,
+                decision,
+                status: status.to_owned(),
+                acs: response.acs.clone(),
+                sha256: response.sha256.clone(),
+                ip: client.ip,
+            };
+            // INVARIANT: on disk before it leaves.
+            self.parts.journal.append(record).await?;
+        }
+        Ok(response)
+    }
+}
+
+/// Whom a refusal is about, and what it rests on.
+struct About {
+    user: Username,
+    decision: ReferenceId,
+}
+
+impl About {
+    fn of(decided: &Decided) -> Self {
+        Self { user: decided.facts.user.username.clone(), decision: decided.reference.clone() }
     }
 }
 

@@ -157,7 +157,7 @@ impl Service {
             },
         )?;
         // On record before it can be read.
-        self.log(EventKind::CodeSent, user, Some(live.sign_in.id), Some(Method::EmailOtp)).await?;
+        self.log(client, EventKind::CodeSent, user, Some(live.sign_in.id), Some(Method::EmailOtp)).await?;
         let mail = OutboxMail { urgency: Urgency::Awaited, expires: Some(until), ..outbox_mail(user, mail) };
         self.parts.accounts.enqueue(mail).await?;
         Ok(())

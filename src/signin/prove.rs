@@ -152,7 +152,7 @@ impl Service {
         answer: Answer<T>,
     ) -> Result<Reply, SignInError> {
         if !matches!(answer, Answer::Expired) {
-            self.log(EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
+            self.log(client, EventKind::ProofFailed, user, Some(live.sign_in.id), Some(method)).await?;
         }
         let (error, free, pause) = match answer {
             Answer::Used { free_left } => (Some(InputError::CodeUsed), Some(before_a_pause(free_left)), None),
@@ -219,7 +219,7 @@ impl Service {
         let stage = transition(live.sign_in.stage.clone(), Event::Lost(method))?;
         if let Some(person) = live.sign_in.stage.person() {
             let user = self.person(person).await?;
-            self.log(EventKind::MethodLost, &user, Some(live.sign_in.id), Some(method)).await?;
+            self.log(client, EventKind::MethodLost, &user, Some(live.sign_in.id), Some(method)).await?;
             self.tell(&user, NoticeKind::MethodLost(method), client).await?;
         }
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await

@@ -222,22 +222,38 @@ impl Service {
         let visitor = self.visitor(client).await?;
         self.parts.sessions.end(token).await?;
         if let Some(visitor) = visitor {
-            self.log(EventKind::SignedOut, &visitor.user, None, None).await?;
+            self.log(client, EventKind::SignedOut, &visitor.user, None, None).await?;
         }
         Ok(())
     }
 
-    /// Writes an event to the journal.
+    /// Writes an event to the journal, with where the client is and which device it has.
     pub(super) async fn log(
         &self,
+        client: &Client,
         event: EventKind,
         user: &User,
         sign_in: Option<SignInId>,
         method: Option<Method>,
     ) -> Result<(), SignInError> {
-        let at = self.parts.clock.now();
-        let record = EventRecord { event, at, user: user.username.clone(), sign_in, method, about_device: None };
+        let record = EventRecord { method, ..self.event(client, event, user, sign_in).await? };
         Ok(self.parts.journal.append(record).await?)
+    }
+
+    /// The record of an event, with who sends the request.
+    pub(super) async fn event(
+        &self,
+        client: &Client,
+        event: EventKind,
+        user: &User,
+        sign_in: Option<SignInId>,
+    ) -> Result<EventRecord, SignInError> {
+        let device = match &client.device {
+            Some(token) => self.parts.devices.find(token).await?.map(|device| device.id),
+            None => None,
+        };
+        let (at, user, ip) = (self.parts.clock.now(), user.username.clone(), Some(client.ip));
+        Ok(EventRecord { event, at, user, sign_in, method: None, ip, device, about_device: None })
     }
 
     /// The session the client brings, if it still holds: the user exists, nothing ended their sessions
@@ -273,7 +289,7 @@ impl Service {
                 self.alert(&snapshot, client, &sign_in, person, &decided, None).await;
             }
             // No page of ours may be shown, so the refusal goes back at once.
-            return self.refuse_passive(&snapshot, &sign_in.target, &decided.decision).await;
+            return self.refuse_passive(&snapshot, client, &sign_in.target, &decided).await;
         }
         let extras = Self::extras(&snapshot, &sign_in, &decided)?;
         let event = self.event_of(&decided, &sign_in, person, extras)?;
@@ -305,9 +321,9 @@ impl Service {
                 }
                 reply
             }
-            Stage::Denied { reason } => self.blocked(&snapshot, &sign_in.target, reason, decided).await?,
+            Stage::Denied { reason } => self.blocked(&snapshot, client, &sign_in.target, reason, decided).await?,
             Stage::AtLimit { reason, .. } => {
-                let mut reply = self.blocked(&snapshot, &sign_in.target, reason, decided).await?;
+                let mut reply = self.blocked(&snapshot, client, &sign_in.target, reason, decided).await?;
                 if let View::Blocked { devices, .. } = &mut reply.view {
                     *devices = live.as_ref().map(Live::handle);
                 }

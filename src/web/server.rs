@@ -18,7 +18,7 @@ use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::notify::{Courier, Smtp, SmtpError};
-use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
+use crate::runtime::{Heads, HeadsError, LoadError, NoPortal, Runtime, Snapshot, check, head_key, signed_head};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
 use crate::signals::{Baselines, Failures, Lens};
@@ -67,6 +67,8 @@ pub enum OpenError {
     #[error(transparent)]
     Audit(#[from] AuditError),
     #[error(transparent)]
+    Heads(#[from] HeadsError),
+    #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
     Mail(#[from] SmtpError),
@@ -86,6 +88,8 @@ pub struct Opened {
     pub accounts: Accounts,
     /// Sends the mails, where `[mail]` says how.
     pub courier: Option<Courier>,
+    /// Signs the heads of the journal: to be kept up while serving, and signed once more at the end.
+    pub heads: Heads,
 }
 
 /// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known; facts are
@@ -111,7 +115,9 @@ pub async fn open(
     let accounts = Accounts::open(&config.accounts, envelope.clone(), clock.clone(), entropy.clone()).await?;
     let courier = smtp.map(|smtp| Courier::new(accounts.clone(), Arc::new(smtp), clock.clone(), entropy.clone()));
     let store = crate::state::open(&config.state, clock.clone(), entropy.clone()).await?;
-    let journal = Arc::new(Journal::open(&config.audit.path, clock.clone())?);
+    let signed: Vec<_> = accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect();
+    let journal = Arc::new(Journal::open(&config.audit.path, clock.clone(), &*entropy, &signed)?);
+    let heads = Heads::new(journal.clone(), accounts.clone(), head_key(&envelope)?, clock.clone());
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
     let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
@@ -153,7 +159,7 @@ pub async fn open(
         entropy: entropy.clone(),
     };
     let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies });
-    Ok(Opened { web, accounts, courier })
+    Ok(Opened { web, accounts, courier, heads })
 }
 
 /// Serves until a signal says to stop; requests underway are finished first.

@@ -10,6 +10,8 @@
 #![allow(clippy::print_stderr, reason = "what a failed test has to say")]
 
 mod architecture;
+mod audit;
+mod crash;
 mod demo;
 mod devices;
 mod docs;

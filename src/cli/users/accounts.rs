@@ -17,20 +17,21 @@ use crate::domain::{CONSOLE_GROUPS, GroupName, User};
 use crate::workers::{HashPool, HashSettings};
 
 /// Config and accounts, opened.
-pub(super) struct Opened {
-    pub(super) config: Config,
-    pub(super) accounts: Accounts,
+pub(in crate::cli) struct Opened {
+    pub(in crate::cli) config: Config,
+    pub(in crate::cli) accounts: Accounts,
+    pub(in crate::cli) envelope: Arc<Envelope>,
 }
 
 impl Opened {
-    pub(super) async fn open(file: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) async fn open(file: &Path) -> anyhow::Result<Self> {
         let config = crate::cli::load_config(file)?.config;
         let sealed = Accounts::existing(&config.accounts).await?;
         let secret = ensure_key_file(&config.server.secret_file, sealed.as_deref(), &SystemEntropy)?;
         let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
         let accounts =
-            Accounts::open(&config.accounts, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
-        Ok(Self { config, accounts })
+            Accounts::open(&config.accounts, envelope.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+        Ok(Self { config, accounts, envelope })
     }
 
     /// The person whose name or address was given.

@@ -50,7 +50,7 @@ async fn accept(web: &Web, context: &Context, parsed: Result<Parsed, RequestErro
             Err(Failure::Page(ProblemKind::BadSamlRequest))
         }
         Err(Refusal::Status { app, reply }) => {
-            let response = web.service.refuse_request(&snapshot, &context.client, reply).await?;
+            let response = web.service.refuse_request(&snapshot, &context.client, &app, reply).await?;
             Ok(respond(context.frame(), response, snapshot.display_name(&app).unwrap_or_default()))
         }
     }

@@ -87,6 +87,14 @@ impl Client {
         self.send(self.http.get(self.base.join(path).unwrap())).await
     }
 
+    /// The same, when the server may be gone: nothing, then.
+    pub(crate) async fn try_get(&self, path: &str) -> Option<Page> {
+        let request = self.http.get(self.base.join(path).unwrap()).headers(self.headers.clone());
+        let response = request.send().await.ok()?;
+        let (status, url, headers) = (response.status(), response.url().clone(), response.headers().clone());
+        Some(Page { status, url, headers, body: response.text().await.ok()? })
+    }
+
     /// Follows a link of one of our own pages, as a browser announces it.
     pub(crate) async fn follow(&self, path: &str) -> Page {
         self.send(self.http.get(self.base.join(path).unwrap()).header("sec-fetch-site", "same-origin")).await

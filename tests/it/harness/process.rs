@@ -65,6 +65,25 @@ impl Process {
         }
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has. Whether it ended well.
+    pub(crate) fn terminate(&mut self, limit: Duration) -> bool {
+        let said = run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]), b"");
+        assert!(said.ok, "{said:?}");
+        let start = Stopwatch::start();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(u128::from(start.micros()) < limit.as_micros(), "`{}` does not end:\n{}", self.name, self.log());
+            thread::yield_now();
+        }
+    }
+
     /// All that it wrote so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

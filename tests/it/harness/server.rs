@@ -244,6 +244,10 @@ impl Setup {
 pub(crate) fn serve(folder: &Path) -> Result<(Process, Url), String> {
     let mut command = binary(folder);
     command.arg("serve");
+    started(command)
+}
+
+fn started(mut command: Command) -> Result<(Process, Url), String> {
     let process = Process::start("cedargate serve", &mut command);
     let address = process.wait_for("listening on ", START)?;
     let url = Url::parse(&address).map_err(|error| format!("it listens on `{address}`: {error}"))?;
@@ -353,6 +357,49 @@ impl Server {
         process.wait_for(words, START).unwrap_or_else(|log| panic!("{log}"));
     }
 
+    /// Kills the process (SIGKILL) and leaves the files as they are.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Asks the process to end (SIGTERM), and waits until it has.
+    pub(crate) fn terminate(&mut self) {
+        let mut process = self.process.take().unwrap();
+        assert!(process.terminate(START), "it ends well:\n{}", process.log());
+    }
+
+    /// Starts it anew with `folder` (below its own) on a file system of its own that holds no more than `size`, as `64k`.
+    /// Gives the path by which that is seen from outside.
+    pub(crate) fn restart_with_little_room(&mut self, folder: &str, size: &str) -> PathBuf {
+        self.process = None;
+        let root = self.folder.path();
+        let script = format!(
+            "mount -t tmpfs -o size={size} tmpfs {folder} && exec {} --config config.toml serve",
+            env!("CARGO_BIN_EXE_cedargate")
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).current_dir(root);
+        let (process, url) = started(command).unwrap_or_else(|log| panic!("{log}"));
+        assert_eq!(url, self.url);
+        let seen = format!("/proc/{}/root{}/{folder}", process.id(), root.display());
+        self.process = Some(process);
+        seen.into()
+    }
+
+    /// A path of its folder.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The segments of the journal, oldest first.
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        let listing = fs::read_dir(self.path("var/audit")).unwrap().map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> =
+            listing.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).collect();
+        paths.sort();
+        paths
+    }
+
     /// What the server wrote so far.
     pub(crate) fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
@@ -361,8 +408,8 @@ impl Server {
     /// Everything in the audit folder.
     pub(crate) fn audit(&self) -> String {
         let mut text = String::new();
-        for entry in fs::read_dir(self.folder.path().join("var/audit")).unwrap() {
-            text.push_str(&fs::read_to_string(entry.unwrap().path()).unwrap());
+        for path in self.segments() {
+            text.push_str(&fs::read_to_string(path).unwrap());
         }
         text
     }
