@@ -1,10 +1,14 @@
 //! Logs: structured events on standard error, for people or as one JSON object a line. What users send may stand in them, so
 //! no control character reaches the terminal or forges a second line.
 
+mod metrics;
+
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+pub use metrics::{Hashing, Metrics, ProofOutcome, ReloadResult};
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
