@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::clock::{SystemClock, SystemEntropy};
+use crate::signals::Plain;
 use crate::signin::Delivery;
 use crate::web::server::{Surroundings, open, serve};
 
@@ -23,7 +24,7 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
         let listener = TcpListener::bind(address).with_context(|| format!("can't listen on `{address}`"))?;
         let surroundings =
             Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery: Delivery::Nobody };
-        let opened = open(loaded, &listener, surroundings, |observer| Arc::new(observer)).await?;
+        let opened = open(loaded, &listener, surroundings, Arc::new(Plain)).await?;
         let url = opened.web.service.snapshot().public_url.clone();
         let server = serve(listener, opened.web, |_| {})?;
         writeln!(std::io::stdout().lock(), "listening on {}", url.as_str())?;

@@ -98,9 +98,8 @@ pub fn run(address: SocketAddr) -> Result<(), DemoError> {
         });
         let surroundings =
             Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), delivery: Delivery::Outbox };
-        let decorated = pretended.clone();
-        let opened =
-            open(loaded, &listener, surroundings, |inner| Arc::new(Decorated { inner, pretended: decorated })).await?;
+        let lens = Arc::new(Decorated { pretended: pretended.clone() });
+        let opened = open(loaded, &listener, surroundings, lens).await?;
         let hashing =
             HashPool::start(HashSettings::default(), Arc::new(SystemEntropy)).map_err(world::WorldError::from)?;
         let characters = world::populate(&opened.accounts, &hashing, &SystemEntropy, SystemClock.now()).await?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{Country, SignalSet, UnknownSignal};
-use crate::signals::{Observation, SignalSource};
+use crate::signals::{Lens, Observation, Observer};
 
 /// What is pretended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,18 +41,16 @@ impl Pretended {
     }
 }
 
-/// Observes as `inner` does, but from the pretended place and hour.
-pub struct Decorated<S> {
-    /// The true source.
-    pub inner: S,
+/// Sees what there is, but from the pretended place and hour.
+pub struct Decorated {
     /// What is pretended.
     pub pretended: Pretended,
 }
 
-impl<S: SignalSource> SignalSource for Decorated<S> {
-    fn observe(&self, observation: &Observation) -> SignalSet {
+impl Lens for Decorated {
+    fn observe(&self, observer: &Observer, observation: &Observation) -> SignalSet {
         let pretence = self.pretended.get();
-        let mut signals = self.inner.observe(&Observation { ip: pretence.ip, ..*observation });
+        let mut signals = observer.observe(&Observation { ip: pretence.ip, ..*observation });
         signals.country = pretence.country;
         signals.anonymous = false;
         signals.unknown.remove(&UnknownSignal::Country);

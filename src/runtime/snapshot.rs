@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::config::{Config, PublicUrl};
 use crate::domain::{App, AppId, CONSOLE, PORTAL};
 use crate::policy::Bundle;
 use crate::saml::{IdentityProvider, Registry, ServiceProvider};
+use crate::signals::Observer;
 
 use super::load::Checked;
 
@@ -17,6 +19,8 @@ pub struct Snapshot {
     pub public_url: PublicUrl,
     /// The policies.
     pub bundle: Bundle,
+    /// What sees networks and hours as this config names them.
+    pub observer: Observer,
     /// This identity provider, with its key.
     pub idp: IdentityProvider,
     apps: Vec<Arc<ServiceProvider>>,
@@ -38,9 +42,11 @@ impl Snapshot {
         public_url: PublicUrl,
         checked: Checked,
         idp: IdentityProvider,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, NoPortal> {
         let portal = checked.bundle.vocabulary().app(PORTAL).ok_or(NoPortal)?.clone();
-        Ok(Self { config, public_url, bundle: checked.bundle, idp, apps: checked.apps, portal })
+        let observer = Observer::new(config.networks.clone(), config.organisation.time_zone.zone().clone(), clock);
+        Ok(Self { config, public_url, bundle: checked.bundle, observer, idp, apps: checked.apps, portal })
     }
 
     /// The app of this id, the reserved ones included.

@@ -9,4 +9,4 @@ mod observer;
 pub use address::{AddressKind, NetworkPrefix, normalise};
 pub(crate) use failures::Span;
 pub use failures::{FailureSource, Failures, Guarded, RECENT_SECONDS, Subject};
-pub use observer::{Observation, Observer, SignalSource, ZoneError};
+pub use observer::{Lens, Observation, Observer, Plain};

@@ -66,7 +66,13 @@ pub(super) struct Decided {
 
 impl Service {
     /// Reads the facts anew: nothing about a person is remembered between two questions.
-    pub(super) async fn gather(&self, client: &Client, person: &Person, target: &Target) -> Result<Facts, SignInError> {
+    pub(super) async fn gather(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        person: &Person,
+        target: &Target,
+    ) -> Result<Facts, SignInError> {
         let parts = &self.parts;
         let user = self.person(person).await?;
         let authenticators = parts.accounts.authenticators(user.id).await?;
@@ -93,7 +99,8 @@ impl Service {
             let subject = parts.failures.subject(user.username.as_str());
             parts.failures.recent_passwords(&subject, NetworkPrefix::of(client.ip)).await?
         };
-        let signals = parts.signals.observe(&Observation { ip: client.ip, device: Some(device), failed_attempts });
+        let observation = Observation { ip: client.ip, device: Some(device), failed_attempts };
+        let signals = parts.signals.observe(&snapshot.observer, &observation);
         let repertoire = repertoire(&authenticators, person.lost);
         Ok(Facts {
             user,
@@ -121,7 +128,7 @@ impl Service {
         {
             return Err(SignInError::StartAgain);
         }
-        let facts = self.gather(client, person, &sign_in.target).await?;
+        let facts = self.gather(snapshot, client, person, &sign_in.target).await?;
         // Until registration is complete, the only thing to ask is whether a method may be added.
         let enrols = person.registration == Registration::Underway || sign_in.target.aim == Aim::Enrol;
         let (app, step) = if enrols {
@@ -274,7 +281,7 @@ impl Service {
         verdict: Verdict,
     ) -> Result<Reply, SignInError> {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
-        let signals = self.parts.signals.observe(&Observation::of_visitor(client.ip));
+        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip));
         let reason = visit_reason(&verdict);
         let at = signals.now;
         tracing::warn!(

@@ -186,7 +186,7 @@ impl Service {
         person: &Person,
         target: &Target,
     ) -> Result<Option<(User, StepPermit<Enroll>)>, SignInError> {
-        let facts = self.gather(client, person, target).await?;
+        let facts = self.gather(snapshot, client, person, target).await?;
         let permit = snapshot.bundle.permit_enroll(&facts.question(snapshot.portal()), self.parts.clock.now());
         Ok(permit.ok().map(|permit| (facts.user, permit)))
     }

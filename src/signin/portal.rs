@@ -51,7 +51,7 @@ impl Service {
         // Nothing is issued here, so what the session showed a moment ago is fresh: a policy that wants fresh proofs for the
         // portal would otherwise ask again as soon as it was satisfied.
         let person = Person { shown: visitor.session.proofs.clone(), ..visitor.person() };
-        let facts = self.gather(client, &person, &Target::app(snapshot.portal().id.clone())).await?;
+        let facts = self.gather(&snapshot, client, &person, &Target::app(snapshot.portal().id.clone())).await?;
         let goal = Goal::App { roles: &[] };
         let planned = plan(&snapshot.bundle, goal, &facts.question(snapshot.portal()), &facts.repertoire)?;
         if planned.decision != Decision::Allow {
@@ -71,7 +71,7 @@ impl Service {
         person: &Person,
         app: &App,
     ) -> Result<Option<Tile>, SignInError> {
-        let facts = self.gather(client, person, &Target::app(app.id.clone())).await?;
+        let facts = self.gather(snapshot, client, person, &Target::app(app.id.clone())).await?;
         let ask = |roles: &[RoleName]| -> Option<Availability> {
             match plan(&snapshot.bundle, Goal::App { roles }, &facts.question(app), &facts.repertoire) {
                 Ok(planned) => availability(&planned.decision),

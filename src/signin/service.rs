@@ -13,7 +13,7 @@ use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
-use crate::signals::{Failures, Observation, SignalSource};
+use crate::signals::{Failures, Lens, Observation};
 use crate::state::{Key, Kind, StateStore};
 use crate::workers::{HashPool, Pool};
 
@@ -54,8 +54,8 @@ pub struct Parts {
     pub password: PasswordMethod,
     /// Checks codes of authenticator apps.
     pub totp: TotpMethod,
-    /// Where the facts come from.
-    pub signals: Arc<dyn SignalSource>,
+    /// How the facts of the observer in force are seen.
+    pub signals: Arc<dyn Lens>,
     /// The record of decisions and assertions.
     pub journal: Arc<Journal>,
     /// Password hashing, off the request path.
@@ -303,7 +303,7 @@ impl Service {
     pub async fn refuse_visit(&self, client: &Client, target: &Target) -> Result<Option<Reply>, SignInError> {
         let snapshot = self.snapshot();
         let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
-        let signals = self.parts.signals.observe(&Observation::of_visitor(client.ip));
+        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip));
         let verdict = snapshot.bundle.visit(app, &signals);
         if verdict.allowed {
             return Ok(None);

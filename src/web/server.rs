@@ -19,7 +19,7 @@ use crate::methods::totp::TotpMethod;
 use crate::runtime::{LoadError, NoPortal, Runtime, Snapshot, check};
 use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
 use crate::sessions::Sessions;
-use crate::signals::{Failures, Observer, SignalSource, ZoneError};
+use crate::signals::{Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
 use crate::state::{EmbeddedStore, StateError, StateStore};
 use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
@@ -67,8 +67,6 @@ pub enum OpenError {
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
-    Zone(#[from] ZoneError),
-    #[error(transparent)]
     Hashing(#[from] HashError),
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -84,7 +82,8 @@ pub struct Opened {
     pub accounts: Accounts,
 }
 
-/// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known.
+/// Opens stores, keys and pools, and checks policies. `listener` is bound already, so that the public address is known; facts are
+/// seen through `signals`.
 ///
 /// # Errors
 /// Something cannot be opened; the message says what and where.
@@ -92,7 +91,7 @@ pub async fn open(
     loaded: Loaded,
     listener: &TcpListener,
     surroundings: Surroundings,
-    decorate: impl FnOnce(Observer) -> Arc<dyn SignalSource>,
+    signals: Arc<dyn Lens>,
 ) -> Result<Opened, OpenError> {
     let Surroundings { clock, entropy, delivery } = surroundings;
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -109,12 +108,11 @@ pub async fn open(
     let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
     let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
-    let observer = Observer::new(config.networks.clone(), clock.clone(), &config.organisation.time_zone.to_string())?;
     let devices = Devices::new(store.clone(), clock.clone(), entropy.clone());
     let hashing = HashPool::start(HashSettings::default(), entropy.clone())?;
     let cookies = CookieStyle::of(public_url.as_str());
     let parts = Parts {
-        runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp)?)),
+        runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp, clock.clone())?)),
         accounts: accounts.clone(),
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
         devices: devices.clone(),
@@ -129,7 +127,7 @@ pub async fn open(
         ),
         totp: TotpMethod::new(accounts.clone(), devices.clone(), failures.clone(), clock.clone()),
         failures,
-        signals: decorate(observer),
+        signals,
         journal,
         hashing,
         signing: Pool::start(SIGNING)?,

@@ -39,7 +39,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let surroundings = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), delivery };
         let loaded = config::load(&folder.path().join("config.toml"), []).unwrap();
-        let opened = open(loaded, &listener, surroundings, |observer| Arc::new(observer)).await.unwrap();
+        let opened = open(loaded, &listener, surroundings, Arc::new(cedargate::signals::Plain)).await.unwrap();
         let secret = TotpSecret::from_bytes((0..20).collect()).unwrap();
         ann(&opened.accounts, &secret).await;
         Self { clock, opened, secret, _folder: folder }
