@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod explain;
+mod plan;
 mod policy;
 mod schema;
 mod serve;
@@ -50,6 +51,8 @@ struct Cli {
 enum Command {
     /// Check config.toml and tell every problem, each with file, line and column.
     Check(check::Args),
+    /// Show what the running server would take from changed files.
+    Plan(plan::Args),
     /// Look at and test the policies.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -71,12 +74,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    telemetry::init(cli.log_format, &cli.log)?;
+    // The server starts its logs itself, once the settings have said where traces go.
+    if !matches!(cli.command, Command::Serve) {
+        telemetry::init(cli.log_format, &cli.log, None)?;
+    }
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
+        Command::Plan(args) => plan::run(&args, &cli.config),
         Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
-        Command::Serve => serve::run(&cli.config),
+        Command::Serve => serve::run(&cli.config, cli.log_format, &cli.log),
         Command::Demo(args) => demo::run(&args),
         Command::Users(command) => users::run(command, &cli.config),
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::places::Found;
-use super::{AppConfig, Config, Problem};
+use super::{AppConfig, Config, Problem, Server};
+
+/// The longest time a stopping server waits for its load balancer.
+const MOST_DRAIN_SECONDS: u32 = 600;
 
 /// Every rule between keys that `config` breaks.
 pub(super) fn check(config: &Config) -> Vec<Found> {
@@ -16,12 +19,35 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
             );
         }
     }
+    problems.extend(check_server(&config.server));
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {
         problems.extend(check_app(app).into_iter().map(|problem| problem.under(&format!("apps[{index}]"))));
     }
     problems.into_iter().map(Found::at_value).collect()
+}
+
+fn check_server(server: &Server) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    match (&server.tls_certificate, &server.tls_key) {
+        (Some(_), None) => {
+            problems.push(Problem::new("server.tls_key", "`tls_key` is missing beside `tls_certificate`"))
+        }
+        (None, Some(_)) => {
+            problems.push(Problem::new("server.tls_certificate", "`tls_certificate` is missing beside `tls_key`"));
+        }
+        (Some(_), Some(_)) if !server.public_url.is_https() => problems.push(
+            Problem::new("server.public_url", "`public_url` is not https, but the server has a certificate of its own")
+                .with_help("write the https address that people and apps know"),
+        ),
+        _ => {}
+    }
+    if server.drain_seconds > MOST_DRAIN_SECONDS {
+        let message = format!("`{}` is more than {MOST_DRAIN_SECONDS} seconds", server.drain_seconds);
+        problems.push(Problem::new("server.drain_seconds", message));
+    }
+    problems
 }
 
 /// Two apps of one id or entity id: nobody could tell which is meant.

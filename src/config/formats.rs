@@ -7,7 +7,7 @@ use url::Url;
 use super::apps::{APP_ICONS, USER_FIELDS};
 use super::server::is_https_or_loopback;
 use super::shape::nearest;
-use super::{AccountsUrl, PublicUrl, StateUrl, ZoneName, parse_block};
+use super::{AccountsUrl, OtlpUrl, PublicUrl, StateUrl, ZoneName, parse_block};
 use crate::domain::{
     AppId, CONSOLE, CONSOLE_GROUPS, CONSOLE_USERS, Country, CountryListName, EVERYONE, GroupName, NetworkName, PORTAL,
     RelayState, RoleName,
@@ -39,6 +39,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "path" => plain(text, 4096, "a path"),
         "state-url" => StateUrl::parse(text).map(drop).map_err(Refusal::from),
         "accounts-url" => AccountsUrl::parse(text).map(drop).map_err(Refusal::from),
+        "otlp-url" => OtlpUrl::parse(text).map(drop).map_err(Refusal::from),
         "display-name" => plain(text, 120, "a name for people to read"),
         "time-zone" => ZoneName::parse(text).map(drop).map_err(Refusal::from),
         "app-id" => app_id(text),

@@ -5,6 +5,7 @@
 //! knows nothing of policies, SAML or databases; modules that check more of it hand [`Problem`]s to [`Loaded::report`].
 
 mod apps;
+mod at_start;
 mod checks;
 mod formats;
 mod layers;
@@ -17,6 +18,7 @@ pub mod secret;
 mod server;
 mod shape;
 mod stores;
+mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use at_start::acts_at_start;
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -35,6 +38,7 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use server::{PublicUrl, PublicUrlError, Server};
 pub use stores::{Accounts, AccountsUrl, Audit, Policies, Saml, State, StateUrl, StoreUrlError};
+pub use telemetry::{OtlpUrl, OtlpUrlError, Telemetry};
 
 use self::places::{Found, Places};
 use crate::domain::{Country, CountryListName, GroupName, NetworkName};
@@ -61,6 +65,8 @@ pub struct Config {
     pub saml: Saml,
     /// The record of every decision.
     pub audit: Audit,
+    /// Who may read the numbers, and where traces go.
+    pub telemetry: Telemetry,
     /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
     /// already.
     #[schemars(schema_with = "networks::groups_schema")]
@@ -90,7 +96,8 @@ impl Config {
             &mut self.saml.keys,
             &mut self.audit.path,
         ];
-        for path in paths {
+        let optional = [&mut self.server.tls_certificate, &mut self.server.tls_key];
+        for path in paths.into_iter().chain(optional.into_iter().flatten()) {
             *path = folder.join(&*path);
         }
     }
@@ -102,9 +109,28 @@ pub struct Loaded {
     /// The settings.
     pub config: Config,
     places: Places,
+    environment: Environment,
+}
+
+/// The variables that lay over the file. They may be secrets, so they never show.
+#[derive(Clone)]
+struct Environment(Vec<(String, String)>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[environment]")
+    }
 }
 
 impl Loaded {
+    /// Reads the same file again, under the same environment: that of a process does not change.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn again(&self) -> Result<Self, ConfigErrors> {
+        load(&self.config.file, self.environment.0.iter().cloned())
+    }
+
     /// Finds the places of problems that other modules have with the config.
     #[must_use]
     pub fn report(&self, problems: Vec<Problem>) -> ConfigErrors {
@@ -126,7 +152,8 @@ pub fn load(file: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     places.add_table("", table.get_ref());
 
     let schema = schema::tree();
-    let (environment, mut found) = layers::environment(env, &schema, &mut places);
+    let variables = Environment(env.into_iter().collect());
+    let (environment, mut found) = layers::environment(variables.0.iter().cloned(), &schema, &mut places);
     let mut figment = Figment::new().merge(layers::file(table.get_ref())).merge(environment);
     match layers::public_url(figment.clone()) {
         Ok(with_url) => figment = with_url,
@@ -147,7 +174,7 @@ pub fn load(file: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     }
     file.clone_into(&mut config.file);
     config.resolve_paths();
-    Ok(Loaded { config, places })
+    Ok(Loaded { config, places, environment: variables })
 }
 
 /// What the types refuse although the schema allows it. figment writes list items as `apps.0`.

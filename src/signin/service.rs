@@ -15,6 +15,7 @@ use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
 use crate::signals::{Failures, Lens, Observation};
 use crate::state::{Key, Kind, StateStore};
+use crate::telemetry::Metrics;
 use crate::workers::{HashPool, Pool};
 
 use super::error::SignInError;
@@ -36,6 +37,8 @@ pub enum Delivery {
 pub struct Parts {
     /// Config, policies, apps and keys in force.
     pub runtime: Arc<Runtime>,
+    /// What monitoring sees.
+    pub metrics: Arc<Metrics>,
     /// People.
     pub accounts: Accounts,
     /// SSO sessions.
@@ -122,6 +125,18 @@ impl Service {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.parts.runtime.snapshot()
+    }
+
+    /// What holds it, and loads another.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.parts.runtime
+    }
+
+    /// What monitoring sees.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
     }
 
     /// The instant now.

@@ -160,7 +160,11 @@ impl Metrics {
         registry.register("http_request_seconds", "How long requests took, by route", self.request_seconds.clone());
         registry.register("failures", "Requests that failed because something was away", self.failures.clone());
         registry.register("reloads", "Attempts to load a changed set, by result", self.reloads.clone());
-        registry.register("reload_failing", "1 while the files hold a set that was refused", self.reload_failing.clone());
+        registry.register(
+            "reload_failing",
+            "1 while the files hold a set that was refused",
+            self.reload_failing.clone(),
+        );
         registry.register("set", "The set in force, by digests of config and policies", self.set.clone());
         registry.register("set_loaded_timestamp_seconds", "When the set came into force", self.set_since.clone());
         registry.register("set_age_seconds", "How long the set has been in force", self.set_age.clone());
@@ -355,9 +359,8 @@ mod tests {
     #[test]
     fn a_password_counts_while_it_is_hashed() {
         let metrics = Arc::new(Metrics::new());
-        let waiting = |count: u8| {
-            lines(&metrics, "2026-11-22T11:00:00Z").contains(&format!("cedargate_hashing_waiting {count}"))
-        };
+        let waiting =
+            |count: u8| lines(&metrics, "2026-11-22T11:00:00Z").contains(&format!("cedargate_hashing_waiting {count}"));
         let hashing = metrics.hashing();
         assert!(waiting(1));
         drop(hashing);

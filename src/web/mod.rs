@@ -8,6 +8,8 @@ pub mod cookies;
 pub mod demo;
 pub mod errors;
 pub mod form;
+pub mod lifecycle;
+pub mod operations;
 pub mod page;
 pub mod portal;
 pub mod routes;

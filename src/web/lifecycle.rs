@@ -1,0 +1,55 @@
+//! How the server ends: it says that it is about to, goes on for as long as a load balancer needs to notice, finishes what is
+//! underway, and stops.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whether the server is about to stop. Clones tell the same.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle(Arc<AtomicBool>);
+
+impl Lifecycle {
+    /// Of a server that goes on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether it is about to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Waits for a signal to stop. SIGTERM lets load balancers notice first, for `drain`; SIGINT (Ctrl-C) does not, nor does a
+/// second signal. Either way requests underway are finished.
+pub(super) async fn stop_on_signals(server: ServerHandle, lifecycle: Lifecycle, drain: Duration) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals to stop can't be received: the server can only be killed");
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => lifecycle.stop(),
+        _ = terminate.recv() => {
+            lifecycle.stop();
+            tracing::info!(drain.seconds = drain.as_secs(), "about to stop: readiness says no");
+            tokio::select! {
+                () = tokio::time::sleep(drain) => {}
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+    }
+    tracing::info!("stopping: requests underway are finished");
+    server.stop(true).await;
+}
