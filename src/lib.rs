@@ -34,7 +34,9 @@
 //! - **Session**: the SSO session. **Device**: one browser on one device. **Browser token**: ties a sign-in to its browser.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
-//! - **Snapshot**: config, policies, apps and keys in force together.
+//! - **Snapshot**: config, policies, apps and keys in force together. **Set**: a snapshot with what else was read with it.
+//!   **Inventory**: a set written down. **Change**: what differs between two. **Refusal**: why a set does not come into force.
+//! - **Trigger**: why the files are looked at. **Lifecycle**: whether the server is about to stop.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 pub mod accounts;

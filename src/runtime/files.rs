@@ -1,5 +1,6 @@
 //! The files a set is made of, and whether they are still what they were.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,31 +11,19 @@ use data_encoding::HEXLOWER;
 
 use crate::config::Config;
 
-/// How a file is recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    /// By all of its bytes.
-    Content,
-}
-
-/// One file of a set. It need not be there: that it is not is a state like any other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Part {
-    path: PathBuf,
-    by: By,
-}
-
-/// The files of one set, as config names them at this instant.
+/// The files of one set, as config names them at this instant. One need not be there: that it is not is a state like any
+/// other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Files {
-    parts: Vec<Part>,
+    paths: Vec<PathBuf>,
+    /// Folders that belong to the set; of those with an extension, all files of it.
     folders: Vec<(PathBuf, Option<&'static str>)>,
 }
 
 impl Files {
     /// Only the settings: more is not known while they cannot be read.
     pub(super) fn of_config(file: &Path) -> Self {
-        Self { parts: vec![Part { path: file.to_owned(), by: By::Content }], folders: Vec::new() }
+        Self { paths: vec![file.to_owned()], folders: Vec::new() }
     }
 
     /// All that `config` leads to. Other sections that name files of a set add theirs here.
@@ -47,36 +36,35 @@ impl Files {
             .chain([keys.join("current.key.pem"), keys.join("current.crt.pem")])
             .chain(config.server.tls_certificate.clone())
             .chain(config.server.tls_key.clone());
-        files.parts.extend(more.map(|path| Part { path, by: By::Content }));
+        files.paths.extend(more);
         files.folders = vec![(policies, Some("cedar")), (tests, Some("toml")), (keys.clone(), None)];
         files.with_listed()
     }
 
     /// The same with the files that are in its folders now.
     pub(super) fn listed_anew(mut self) -> Self {
-        let listed = |part: &Part| {
-            let extension = part.path.extension();
-            self.folders.iter().any(|(folder, listed)| {
-                listed.is_some_and(|listed| extension.is_some_and(|found| found == listed))
-                    && part.path.parent() == Some(folder)
-            })
+        let listed = |path: &PathBuf| {
+            let of = |(folder, extension): &(PathBuf, Option<&str>)| {
+                path.parent() == Some(folder)
+                    && extension.is_some_and(|listed| path.extension() == Some(OsStr::new(listed)))
+            };
+            self.folders.iter().any(of)
         };
-        let fixed = self.parts.iter().filter(|part| !listed(part)).cloned().collect();
-        self.parts = fixed;
+        let fixed = self.paths.iter().filter(|path| !listed(path)).cloned().collect();
+        self.paths = fixed;
         self.with_listed()
     }
 
     fn with_listed(mut self) -> Self {
         for (folder, extension) in &self.folders {
-            let paths = extension.map(|extension| listed(folder, extension)).unwrap_or_default();
-            self.parts.extend(paths.into_iter().map(|path| Part { path, by: By::Content }));
+            self.paths.extend(extension.map(|extension| listed(folder, extension)).unwrap_or_default());
         }
         self
     }
 
     /// The paths of the files.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.parts.iter().map(|part| part.path.as_path())
+        self.paths.iter().map(PathBuf::as_path)
     }
 
     /// The folders whose content belongs to the set.
@@ -86,21 +74,19 @@ impl Files {
 
     /// What the files hold, in one word: equal words, equal sets.
     pub(super) fn fingerprint(&self) -> String {
-        self.hashed(|context, part| match part.by {
-            By::Content => add(context, fs::read(&part.path).as_deref()),
-        })
+        self.hashed(|context, path| add(context, fs::read(path).as_deref()))
     }
 
     /// What the file system says of the files, in one word. Cheap; it changes with each write.
     pub(super) fn stamp(&self) -> String {
-        self.hashed(|context, part| add_stamp(context, &part.path))
+        self.hashed(add_stamp)
     }
 
-    fn hashed(&self, one: impl Fn(&mut Context, &Part)) -> String {
+    fn hashed(&self, one: impl Fn(&mut Context, &Path)) -> String {
         let mut context = Context::new(&SHA256);
-        for part in &self.parts {
-            add(&mut context, Ok(part.path.as_os_str().as_encoded_bytes()));
-            one(&mut context, part);
+        for path in &self.paths {
+            add(&mut context, Ok(path.as_os_str().as_encoded_bytes()));
+            one(&mut context, path);
         }
         HEXLOWER.encode(context.finish().as_ref())
     }

@@ -126,6 +126,24 @@ impl Inventory {
         })
     }
 
+    /// Of nothing.
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self {
+            form: FORM,
+            since: Timestamp::UNIX_EPOCH,
+            config_digest: String::new(),
+            policy_digest: String::new(),
+            settings: Values::new(),
+            groups: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            country_lists: BTreeMap::new(),
+            apps: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
+
     /// Reads what a server wrote.
     ///
     /// # Errors
@@ -192,4 +210,29 @@ fn flatten(path: &str, value: &Value, values: &mut Values) {
 
 fn sha256(bytes: &[u8]) -> String {
     HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_it_was_written_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in-force.json");
+        assert!(matches!(Inventory::read(&path), Err(InventoryError::Missing(_))));
+        let mut written = Inventory::empty();
+        written.networks.insert("office".to_owned(), [(String::new(), Value::from(vec!["10.0.0.0/8"]))].into());
+        written.write(&path).unwrap();
+        assert_eq!(Inventory::read(&path).unwrap(), written);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished stays");
+        written.form += 1;
+        written.write(&path).unwrap();
+        assert!(matches!(Inventory::read(&path), Err(InventoryError::Form(_))));
+        fs::write(&path, "{").unwrap();
+        assert!(matches!(Inventory::read(&path), Err(InventoryError::Form(_))));
+    }
 }

@@ -236,3 +236,84 @@ fn write_text(f: &mut fmt::Formatter<'_>, old: Option<&Value>, new: Option<&Valu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy(effect: &str, standing: &str) -> Values {
+        [("effect", effect), ("standing", standing), ("text", "…")]
+            .map(|(key, value)| (key.to_owned(), Value::from(value)))
+            .into()
+    }
+
+    fn with(change: impl FnOnce(&mut Inventory)) -> Inventory {
+        let mut inventory = Inventory::empty();
+        change(&mut inventory);
+        inventory
+    }
+
+    #[test]
+    fn every_way_to_lose_a_forbid_is_told() {
+        let forbid = policy("forbid", "in-force");
+        for (before, after, loss) in [
+            (&forbid, None, Some("a forbid is removed")),
+            (&forbid, Some(policy("permit", "in-force")), Some("a forbid becomes a permit")),
+            (&forbid, Some(policy("forbid", "report")), Some("a forbid is only reported any more")),
+            (&forbid, Some(policy("forbid", "expired")), Some("a forbid is not in force any more")),
+            (&policy("forbid", "report"), None, None),
+            (&policy("forbid", "report"), Some(forbid.clone()), None),
+            (&policy("permit", "in-force"), None, None),
+        ] {
+            let old = with(|old| drop(old.policies.insert("a.b".to_owned(), before.clone())));
+            let new = with(|new| new.policies.extend(after.clone().map(|after| ("a.b".to_owned(), after))));
+            let plan = Plan::between(&old, &new);
+            assert_eq!(plan.changes.len(), 1, "{before:?} → {after:?}");
+            assert_eq!(plan.changes[0].loss, loss, "{before:?} → {after:?}");
+            assert_eq!(plan.to_string().contains("LOSS"), loss.is_some(), "{plan}");
+        }
+    }
+
+    #[test]
+    fn what_waits_for_the_start_stands_apart() {
+        let setting = |key: &str, value: Value| with(|set| drop(set.settings.insert(key.to_owned(), value)));
+        let old = setting("server.listen", json!("127.0.0.1:1"));
+        let new = setting("server.listen", json!("127.0.0.1:2"));
+        let plan = Plan::between(&old, &new);
+        assert!(plan.changes.is_empty() && plan.at_start.len() == 1 && !plan.is_empty());
+        assert_eq!(
+            plan.to_string(),
+            "takes effect at the next start:\n~ setting server.listen: \"127.0.0.1:1\" → \"127.0.0.1:2\"\n\
+             0 created, 0 changed, 0 removed; 1 at the next start\n"
+        );
+        // Another certificate is taken at once; the first one waits until the port speaks https.
+        let tls = |path: &str| setting("server.tls_certificate", json!(path));
+        assert_eq!(Plan::between(&tls("a"), &tls("b")).changes.len(), 1);
+        assert_eq!(Plan::between(&Inventory::empty(), &tls("b")).at_start.len(), 1);
+    }
+
+    #[test]
+    fn things_are_told_by_name_with_what_differs_in_them() {
+        let app =
+            |limit: u32| Values::from([("device_limit".to_owned(), json!(limit)), ("name".to_owned(), json!("A"))]);
+        let old = with(|set| {
+            set.apps.insert("aws".to_owned(), app(3));
+            set.groups.insert("gone".to_owned(), [(String::new(), json!("was here"))].into());
+        });
+        let new = with(|set| {
+            set.apps.insert("aws".to_owned(), app(5));
+            set.networks.insert("office".to_owned(), [(String::new(), json!(["10.0.0.0/8"]))].into());
+        });
+        assert_eq!(
+            Plan::between(&old, &new).to_string(),
+            "- group gone: \"was here\"\n+ network office: [\"10.0.0.0/8\"]\n~ app aws\n    device_limit: 3 → 5\n\
+             1 created, 1 changed, 1 removed\n"
+        );
+        assert_eq!(Plan::between(&old, &old).to_string(), "no changes\n");
+        // When it came into force is no difference.
+        let later = with(|set| set.since = "2026-11-22T10:00:00Z".parse().unwrap());
+        assert!(Plan::between(&Inventory::empty(), &later).is_empty());
+    }
+}

@@ -89,36 +89,40 @@ impl Watch {
 
     /// Reloads whenever there is a reason to, until the process ends.
     pub async fn run(mut self) {
-        let mut seen = self.stamp().await;
         // What changed while the server started.
         let mut trigger = Trigger::Timer;
         loop {
+            let before = self.stamp().await;
             self.runtime.reload(trigger).await;
             self.follow(&self.runtime.files().await);
-            trigger = loop {
-                let trigger = tokio::select! {
-                    () = self.changed.notified() => Trigger::Watch,
-                    _ = self.hangup.recv() => Trigger::Signal,
-                    () = tokio::time::sleep(LOOK) => Trigger::Timer,
-                };
-                if trigger == Trigger::Signal {
-                    break trigger;
-                }
-                let now = self.settled().await;
-                if now != seen {
-                    seen = now;
-                    break if trigger == Trigger::Timer { Trigger::Watch } else { trigger };
-                }
-                if trigger == Trigger::Timer && self.is_another_day() {
-                    break trigger;
-                }
-            };
+            // What changed while the files were read is looked at again.
+            let after = self.stamp().await;
+            let seen = (before == after).then_some(after);
+            trigger = self.next_trigger(seen).await;
         }
     }
 
-    /// Exceptions in policies expire by the day.
-    fn is_another_day(&self) -> bool {
-        self.runtime.is_of_another_day()
+    /// Waits for a reason to look at files that were `seen` with this stamp.
+    async fn next_trigger(&mut self, seen: Option<String>) -> Trigger {
+        loop {
+            let trigger = tokio::select! {
+                () = self.changed.notified() => Trigger::Watch,
+                _ = self.hangup.recv() => Trigger::Signal,
+                () = tokio::time::sleep(LOOK) => Trigger::Timer,
+            };
+            match trigger {
+                Trigger::Watch => {
+                    self.settled().await;
+                    return trigger;
+                }
+                // Exceptions in policies expire by the day.
+                Trigger::Timer if self.runtime.is_of_another_day() => return trigger,
+                // Not every file system tells of its changes.
+                Trigger::Timer if seen.as_ref() != Some(&self.settled().await) => return Trigger::Watch,
+                Trigger::Timer => {}
+                Trigger::Signal | Trigger::Request => return trigger,
+            }
+        }
     }
 
     async fn stamp(&self) -> String {

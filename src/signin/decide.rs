@@ -1,5 +1,7 @@
 //! One question to the policies: gathers the facts, plans, and records what was decided.
 
+use tracing::Instrument as _;
+
 use crate::accounts::Authenticator;
 use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
@@ -128,7 +130,8 @@ impl Service {
         {
             return Err(SignInError::StartAgain);
         }
-        let facts = self.gather(snapshot, client, person, &sign_in.target).await?;
+        let gathered = self.gather(snapshot, client, person, &sign_in.target);
+        let facts = gathered.instrument(tracing::info_span!("gather facts")).await?;
         // Until registration is complete, the only thing to ask is whether a method may be added.
         let enrols = person.registration == Registration::Underway || sign_in.target.aim == Aim::Enrol;
         let (app, step) = if enrols {
@@ -136,6 +139,14 @@ impl Service {
         } else {
             (snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?, Step::SignIn)
         };
+        let span = tracing::info_span!(
+            "decide",
+            app.id = %app.id,
+            decision.step = step.action(),
+            decision.outcome = tracing::field::Empty,
+            policy.evaluations = tracing::field::Empty,
+        );
+        let entered = span.clone().entered();
         let stopwatch = Stopwatch::start();
         let roles = roles_asked(&sign_in.target, app);
         let goal = if step == Step::Enroll { Goal::Step(step) } else { Goal::App { roles: &roles } };
@@ -144,6 +155,9 @@ impl Service {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
         }
         let micros = stopwatch.micros();
+        span.record("decision.outcome", outcome_code(&planned.decision));
+        span.record("policy.evaluations", planned.evaluations);
+        drop(entered);
         let shadow =
             snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
         let role = sign_in.target.role.clone();
@@ -212,7 +226,8 @@ impl Service {
             evaluations: planned.evaluations,
             micros,
         };
-        self.parts.journal.append(record).await?;
+        self.parts.metrics.decided(subject.step, outcome_code(&planned.decision), planned.evaluations, micros);
+        self.parts.journal.append(record).instrument(tracing::info_span!("journal")).await?;
         tracing::info!(
             decision.reference = %reference,
             user.name = %facts.user.username,
@@ -283,6 +298,7 @@ impl Service {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
         let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip));
         let reason = visit_reason(&verdict);
+        self.parts.metrics.decided(Step::Visit, "deny", 1, 0);
         let at = signals.now;
         tracing::warn!(
             decision.reference = %reference,

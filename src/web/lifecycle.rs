@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Whether the server is about to stop. Clones tell the same.
 #[derive(Debug, Clone, Default)]
@@ -30,26 +30,34 @@ impl Lifecycle {
     }
 }
 
-/// Waits for a signal to stop. SIGTERM lets load balancers notice first, for `drain`; SIGINT (Ctrl-C) does not, nor does a
-/// second signal. Either way requests underway are finished.
-pub(super) async fn stop_on_signals(server: ServerHandle, lifecycle: Lifecycle, drain: Duration) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals to stop can't be received: the server can only be killed");
-        return;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => lifecycle.stop(),
-        _ = terminate.recv() => {
-            lifecycle.stop();
-            tracing::info!(drain.seconds = drain.as_secs(), "about to stop: readiness says no");
-            tokio::select! {
-                () = tokio::time::sleep(drain) => {}
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+/// The signals that ask the server to stop. Received from the moment this exists, so that one that comes early is not the end.
+pub(super) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Receives them from now on.
+    pub(super) fn receive() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one, and stops the server. SIGTERM lets load balancers notice first, for `drain`; SIGINT (Ctrl-C) does not, nor
+    /// does a second signal. Either way requests underway are finished.
+    pub(super) async fn stop(mut self, server: ServerHandle, lifecycle: Lifecycle, drain: Duration) {
+        tokio::select! {
+            _ = self.interrupt.recv() => lifecycle.stop(),
+            _ = self.terminate.recv() => {
+                lifecycle.stop();
+                tracing::info!(drain.seconds = drain.as_secs(), "about to stop: readiness says no");
+                tokio::select! {
+                    () = tokio::time::sleep(drain) => {}
+                    _ = self.interrupt.recv() => {}
+                    _ = self.terminate.recv() => {}
+                }
             }
         }
+        tracing::info!("stopping: requests underway are finished");
+        server.stop(true).await;
     }
-    tracing::info!("stopping: requests underway are finished");
-    server.stop(true).await;
 }

@@ -28,7 +28,7 @@ use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSet
 
 use super::context::Web;
 use super::cookies::CookieStyle;
-use super::lifecycle::{Lifecycle, stop_on_signals};
+use super::lifecycle::{Lifecycle, StopSignals};
 use super::operations::measure::measured;
 use super::{routes, security_headers};
 
@@ -154,6 +154,7 @@ pub fn serve(
     let (cookies, lifecycle) = (web.cookies, web.lifecycle.clone());
     let drain = web.service.snapshot().config.server.drain_seconds;
     let tls = server_settings(web.service.runtime())?;
+    let signals = StopSignals::receive()?;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web.clone())
@@ -172,6 +173,6 @@ pub fn serve(
         None => server.listen(listener)?,
     };
     let server = server.run();
-    actix_web::rt::spawn(stop_on_signals(server.handle(), lifecycle, std::time::Duration::from_secs(drain.into())));
+    actix_web::rt::spawn(signals.stop(server.handle(), lifecycle, std::time::Duration::from_secs(drain.into())));
     Ok(server)
 }

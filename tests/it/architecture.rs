@@ -33,6 +33,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix_web", &["web", "demo", "cli/serve.rs", "cli/demo.rs"]),
     ("askama", &["web", "notify"]),
     ("fluent_bundle", &["i18n"]),
+    ("prometheus_client", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
     ("clap", &["cli", "telemetry"]),
     ("anyhow", &["cli", "main.rs"]),
 ];

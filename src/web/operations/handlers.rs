@@ -40,12 +40,12 @@ fn state_of_files(web: &Web) -> String {
     let InForce { snapshot, since, config_digest, waiting, .. } = &*runtime.in_force();
     let age = web.service.now().duration_since(*since).as_secs().max(0);
     let digest = snapshot.bundle.digest();
-    let mut text = format!("policies {digest}\nconfig {config_digest}\nin force since {since} ({age} s)\n");
+    let mut text = format!("policies {digest}\nconfig {config_digest}\nin force since {since:.0} ({age} s)\n");
     if !waiting.is_empty() {
         let _ = writeln!(text, "takes effect at the next start: {}", waiting.join(", "));
     }
     if let Some(refusal) = runtime.refusal() {
-        let _ = writeln!(text, "the files are refused since {}:", refusal.since);
+        let _ = writeln!(text, "the files are refused since {:.0}:", refusal.since);
         for line in refusal.why.lines() {
             let _ = writeln!(text, "  {line}");
         }

@@ -4,6 +4,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod judges;
 pub(crate) mod people;
 pub(crate) mod process;
