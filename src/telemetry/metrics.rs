@@ -100,7 +100,8 @@ pub struct Metrics {
     set_since: Number,
     set_age: Number,
     since: AtomicI64,
-    outbox: Gauge,
+    /// No line as long as nobody sends mails.
+    outbox: Family<[(&'static str, &'static str); 0], Gauge>,
     hashing: Gauge,
     /// The digests that are in force now: their label set is taken away when others come.
     named: Mutex<Option<SetLabels>>,
@@ -136,7 +137,7 @@ impl Metrics {
             set_since: Number::default(),
             set_age: Number::default(),
             since: AtomicI64::new(0),
-            outbox: Gauge::default(),
+            outbox: Family::default(),
             hashing: Gauge::default(),
             named: Mutex::new(None),
         };
@@ -237,7 +238,7 @@ impl Metrics {
 
     /// So many mails wait to be sent.
     pub fn outbox_waiting(&self, mails: u64) {
-        self.outbox.set(i64::try_from(mails).unwrap_or(i64::MAX));
+        self.outbox.get_or_create(&[]).set(i64::try_from(mails).unwrap_or(i64::MAX));
     }
 
     /// Counts a password while it is hashed or waits for it.
@@ -329,6 +330,16 @@ mod tests {
             assert!(lines.iter().any(|found| found == line), "`{line}` is missing in {lines:#?}");
         }
         assert_eq!(lines.last().map(String::as_str), Some("# EOF"));
+    }
+
+    #[test]
+    fn mails_are_told_once_there_are_any_to_count() {
+        let metrics = Metrics::new();
+        let waiting =
+            || lines(&metrics, "2026-11-22T11:00:00Z").into_iter().find(|line| line.starts_with("cedargate_outbox"));
+        assert_eq!(waiting(), None);
+        metrics.outbox_waiting(3);
+        assert_eq!(waiting().as_deref(), Some("cedargate_outbox_waiting{} 3"));
     }
 
     #[test]
