@@ -44,7 +44,10 @@
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
 //! - **Node**: one of several servers that share accounts, state and secret.
-//! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together.
+//! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together. **Set**: a snapshot with what
+//!   else was read with it. **Inventory**: a set written down. **Change**: what differs between two. **Refusal**: why a set does not
+//!   come into force.
+//! - **Trigger**: why the files are looked at. **Lifecycle**: whether the server is about to stop.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 // What tests of the library share with the integration tests names the crate as those do.

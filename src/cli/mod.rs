@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod doctor;
 mod explain;
+mod plan;
 mod policy;
 mod schema;
 mod serve;
@@ -54,6 +55,8 @@ enum Command {
     Check(check::Args),
     /// Look whether this server is set up well, and what it knows of an address.
     Doctor(doctor::Args),
+    /// Show what the running server would take from changed files.
+    Plan(plan::Args),
     /// Look at and test the policies.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -78,13 +81,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    telemetry::init(cli.log_format, &cli.log)?;
+    // The server starts its logs itself, once the settings have said where traces go.
+    if !matches!(cli.command, Command::Serve) {
+        telemetry::init(cli.log_format, &cli.log, None)?;
+    }
     match cli.command {
         Command::Check(args) => check::run(&args, &cli.config),
         Command::Doctor(args) => doctor::run(&args, &cli.config),
+        Command::Plan(args) => plan::run(&args, &cli.config),
         Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
-        Command::Serve => serve::run(&cli.config),
+        Command::Serve => serve::run(&cli.config, cli.log_format, &cli.log),
         Command::Demo(args) => demo::run(&args),
         Command::Audit(command) => audit::run(command, &cli.config),
         Command::Users(command) => users::run(command, &cli.config),

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::places::Found;
-use super::{AppConfig, Config, MOST_TRUST_DAYS, Mail, Problem, State, StateUrl};
+use super::{AppConfig, Config, MOST_TRUST_DAYS, Mail, Problem, Server, State, StateUrl};
+
+/// The longest time a stopping server waits for its load balancer.
+const MOST_DRAIN_SECONDS: u32 = 600;
 
 /// Every rule between keys that `config` breaks.
 pub(super) fn check(config: &Config) -> Vec<Found> {
@@ -27,6 +30,7 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
     let mail = config.mail.iter().flat_map(Mail::problems).map(|problem| problem.under("mail"));
     problems.extend(mail);
     problems.extend(check_state(&config.state).into_iter().map(|problem| problem.under("state")));
+    problems.extend(check_server(&config.server));
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {
@@ -53,6 +57,28 @@ fn check_state(state: &State) -> Vec<Problem> {
     if state.ca_file.is_some() && !redis.is_some_and(|redis| redis.tls) {
         let problem = Problem::new("ca_file", "`ca_file` has no effect without TLS");
         problems.push(problem.with_help("leave it out, or write `url` with `rediss://`"));
+    }
+    problems
+}
+
+fn check_server(server: &Server) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    match (&server.tls_certificate, &server.tls_key) {
+        (Some(_), None) => {
+            problems.push(Problem::new("server.tls_key", "`tls_key` is missing beside `tls_certificate`"))
+        }
+        (None, Some(_)) => {
+            problems.push(Problem::new("server.tls_certificate", "`tls_certificate` is missing beside `tls_key`"));
+        }
+        (Some(_), Some(_)) if !server.public_url.is_https() => problems.push(
+            Problem::new("server.public_url", "`public_url` is not https, but the server has a certificate of its own")
+                .with_help("write the https address that people and apps know"),
+        ),
+        _ => {}
+    }
+    if server.drain_seconds > MOST_DRAIN_SECONDS {
+        let message = format!("`{}` is more than {MOST_DRAIN_SECONDS} seconds", server.drain_seconds);
+        problems.push(Problem::new("server.drain_seconds", message));
     }
     problems
 }

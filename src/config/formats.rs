@@ -7,7 +7,7 @@ use url::Url;
 use super::apps::{APP_ICONS, USER_FIELDS};
 use super::server::is_https_or_loopback;
 use super::shape::nearest;
-use super::{AccountsUrl, MailSender, MailUrl, PublicUrl, StateUrl, ZoneName, parse_block};
+use super::{AccountsUrl, MailSender, MailUrl, OtlpUrl, PublicUrl, StateUrl, ZoneName, parse_block};
 use crate::domain::{
     AppId, CONSOLE, CONSOLE_GROUPS, CONSOLE_USERS, Country, CountryListName, EVERYONE, EmailAddress, GroupName,
     NetworkName, PORTAL, RelayState, RoleName,
@@ -43,6 +43,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "mail-sender" => MailSender::parse(text).map(drop).map_err(Refusal::from),
         "mail-name" => plain(text, 256, "a name to sign in with"),
         "mail-address" => EmailAddress::parse(text).map(drop).map_err(Refusal::from),
+        "otlp-url" => OtlpUrl::parse(text).map(drop).map_err(Refusal::from),
         "display-name" => plain(text, 120, "a name for people to read"),
         "time-zone" => ZoneName::parse(text).map(drop).map_err(Refusal::from),
         "app-id" => app_id(text),

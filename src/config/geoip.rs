@@ -29,6 +29,11 @@ pub struct GeoIp {
 }
 
 impl GeoIp {
+    /// The paths of the files.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.city, &self.country, &self.asn, &self.anonymous].into_iter().flatten()
+    }
+
     /// Every path, to be changed.
     pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         [&mut self.city, &mut self.country, &mut self.asn, &mut self.anonymous].into_iter().flatten()

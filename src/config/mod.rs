@@ -6,6 +6,7 @@
 
 mod accounts;
 mod apps;
+mod at_start;
 mod checks;
 mod devices;
 mod formats;
@@ -22,6 +23,7 @@ pub mod secret;
 mod server;
 mod shape;
 mod stores;
+mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ use toml::de::DeTable;
 
 pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
 pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, USER_FIELDS};
+pub use at_start::acts_at_start;
 pub use devices::{Devices, MOST_TRUST_DAYS};
 pub use geoip::GeoIp;
 pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl, MailUrlError};
@@ -45,6 +48,7 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use server::{PublicUrl, PublicUrlError, Server};
 pub use stores::{Audit, Policies, Saml, State, StateUrl, StateUrlError, StoreUrlError};
+pub use telemetry::{OtlpUrl, OtlpUrlError, Telemetry};
 
 use self::places::{Found, Places};
 use crate::domain::{Country, CountryListName, GroupName, NetworkName};
@@ -78,6 +82,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// Where addresses are, and whose.
     pub geoip: GeoIp,
+    /// Who may read the numbers, and where traces go.
+    pub telemetry: Telemetry,
     /// The groups policies may name, each with a word on what it is for. `everyone` and the groups of the console are there
     /// already.
     #[schemars(schema_with = "networks::groups_schema")]
@@ -101,10 +107,11 @@ impl Config {
             *state = folder.join(&*state);
         }
         let paths = [&mut self.server.secret_file, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
+        let tls = [&mut self.server.tls_certificate, &mut self.server.tls_key].into_iter().flatten();
         let state = [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten();
         let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
         let more = self.accounts.paths().into_iter().chain(self.geoip.paths_mut());
-        for path in paths.into_iter().chain(state).chain(more).chain(mail) {
+        for path in paths.into_iter().chain(tls).chain(state).chain(more).chain(mail) {
             *path = folder.join(&*path);
         }
     }
@@ -116,9 +123,28 @@ pub struct Loaded {
     /// The settings.
     pub config: Config,
     places: Places,
+    environment: Environment,
+}
+
+/// The variables that lay over the file. They may be secrets, so they never show.
+#[derive(Clone)]
+struct Environment(Vec<(String, String)>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[environment]")
+    }
 }
 
 impl Loaded {
+    /// Reads the same file again, under the same environment: that of a process does not change.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn again(&self) -> Result<Self, ConfigErrors> {
+        load(&self.config.file, self.environment.0.iter().cloned())
+    }
+
     /// Finds the places of problems that other modules have with the config.
     #[must_use]
     pub fn report(&self, problems: Vec<Problem>) -> ConfigErrors {
@@ -140,7 +166,8 @@ pub fn load(file: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     places.add_table("", table.get_ref());
 
     let schema = schema::tree();
-    let (environment, mut found) = layers::environment(env, &schema, &mut places);
+    let variables = Environment(env.into_iter().collect());
+    let (environment, mut found) = layers::environment(variables.0.iter().cloned(), &schema, &mut places);
     let mut figment = Figment::new().merge(layers::file(table.get_ref())).merge(environment);
     match layers::public_url(figment.clone()) {
         Ok(with_url) => figment = with_url,
@@ -161,7 +188,7 @@ pub fn load(file: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     }
     file.clone_into(&mut config.file);
     config.resolve_paths();
-    Ok(Loaded { config, places })
+    Ok(Loaded { config, places, environment: variables })
 }
 
 /// What the types refuse although the schema allows it. figment writes list items as `apps.0`.

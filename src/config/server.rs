@@ -30,6 +30,18 @@ pub struct Server {
     /// it; keep a copy apart from the backups of the databases.
     #[schemars(with = "String", extend("format" = "path"))]
     pub secret_file: PathBuf,
+    /// The certificate chain (PEM) to serve https with, the server's own first. Left out, with `tls_key`, a proxy in front
+    /// ends TLS. A renewed certificate is taken without a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "path"))]
+    pub tls_certificate: Option<PathBuf>,
+    /// The private key of `tls_certificate` (PEM), not readable by everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "path"))]
+    pub tls_key: Option<PathBuf>,
+    /// How long, in seconds after SIGTERM, the server goes on taking requests while `/readyz` says that it is about to stop:
+    /// as long as the load balancer in front needs to notice. At most 600.
+    pub drain_seconds: u32,
 }
 
 impl Default for Server {
@@ -40,6 +52,9 @@ impl Default for Server {
             public_url: PublicUrl::on_loopback(listen),
             trusted_proxies: Vec::new(),
             secret_file: PathBuf::from("var/secret"),
+            tls_certificate: None,
+            tls_key: None,
+            drain_seconds: 5,
         }
     }
 }

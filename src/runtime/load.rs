@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
-use crate::saml::ServiceProvider;
+use crate::saml::{KeysError, ServiceProvider};
 use crate::signals::Geo;
+
+use super::inventory::InventoryError;
+use super::snapshot::NoPortal;
+use super::tls::TlsError;
 
 /// The largest policy, schema or test file that is read.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -45,6 +49,24 @@ pub enum LoadError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The signing key or its certificate cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The certificate of the server's own https cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// See [`NoPortal`].
+    #[error(transparent)]
+    NoPortal(#[from] NoPortal),
+    /// See [`InventoryError`].
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The files changed each time they were read.
+    #[error("the files of `{}` do not stand still: write them elsewhere and rename them", path.display())]
+    Unstable {
+        /// The settings.
+        path: PathBuf,
     },
     /// A file is too large, or there are too many.
     #[error("`{}` is too large: {limit}", path.display())]

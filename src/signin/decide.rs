@@ -1,5 +1,7 @@
 //! One question to the policies: gathers the facts, plans, and records what was decided.
 
+use tracing::Instrument as _;
+
 use crate::accounts::Authenticator;
 use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
@@ -169,13 +171,22 @@ impl Service {
         {
             return Err(SignInError::StartAgain);
         }
-        let facts = self.gather(snapshot, client, person, &sign_in.target).await?;
+        let gathered = self.gather(snapshot, client, person, &sign_in.target);
+        let facts = gathered.instrument(tracing::info_span!("gather facts")).await?;
         let step = step_of(sign_in, person);
         let app = match step {
             Step::SignIn => snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?,
             // Self-service is asked on the portal.
             _ => snapshot.portal(),
         };
+        let span = tracing::info_span!(
+            "decide",
+            app.id = %app.id,
+            decision.step = step.action(),
+            decision.outcome = tracing::field::Empty,
+            policy.evaluations = tracing::field::Empty,
+        );
+        let entered = span.clone().entered();
         let stopwatch = Stopwatch::start();
         let roles = roles_asked(&sign_in.target, app);
         let goal = if step == Step::SignIn { Goal::App { roles: &roles } } else { Goal::Step(step) };
@@ -184,6 +195,9 @@ impl Service {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
         }
         let micros = stopwatch.micros();
+        span.record("decision.outcome", outcome_code(&planned.decision));
+        span.record("policy.evaluations", planned.evaluations);
+        drop(entered);
         let shadow =
             snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
         let role = sign_in.target.role.clone();
@@ -266,7 +280,8 @@ impl Service {
             evaluations: planned.evaluations,
             micros,
         };
-        self.parts.journal.append(record).await?;
+        self.parts.metrics.decided(subject.step, outcome_code(&planned.decision), planned.evaluations, micros);
+        self.parts.journal.append(record).instrument(tracing::info_span!("journal")).await?;
         tracing::info!(
             decision.reference = %reference,
             user.name = %facts.user.username,
@@ -347,6 +362,7 @@ impl Service {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
         let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip, &target.app));
         let reason = visit_reason(&verdict);
+        self.parts.metrics.decided(Step::Visit, "deny", 1, 0);
         let at = signals.now;
         tracing::warn!(
             decision.reference = %reference,

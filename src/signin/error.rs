@@ -58,6 +58,25 @@ pub enum SignInError {
 }
 
 impl SignInError {
+    /// What was away, in one word for monitoring.
+    #[must_use]
+    pub fn away(&self) -> &'static str {
+        let Self::Unavailable { source, .. } = self else { return "other" };
+        if source.is::<AccountsError>() {
+            "accounts"
+        } else if source.is::<StateError>() || source.is::<SessionError>() || source.is::<DeviceError>() {
+            "state"
+        } else if source.is::<AuditError>() {
+            "audit"
+        } else if source.is::<PlanError>() {
+            "policies"
+        } else if source.is::<IssueError>() {
+            "signing"
+        } else {
+            "other"
+        }
+    }
+
     fn unavailable(what: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable { what, source: Box::new(source) }
     }

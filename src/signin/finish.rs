@@ -1,5 +1,7 @@
 //! The end of a sign-in: the response for the service provider, issued only on a permit, and then the session.
 
+use tracing::Instrument as _;
+
 use crate::audit::{AssertionRecord, AssertionStage, StatusRecord};
 use crate::clock::Timestamp;
 use crate::domain::{App, AppId, AuthnContextClass, Decision, Method, PORTAL, ReferenceId, SessionId, Step, Username};
@@ -144,7 +146,8 @@ impl Service {
             Err(refused) => return Ok(Err(refused)),
         };
         let (idp, entropy) = (snapshot.idp.clone(), self.parts.entropy.clone());
-        let response = self.parts.signing.run(move || issue(permit, &idp, now, &*entropy)).await??;
+        let signing = self.parts.signing.run(move || issue(permit, &idp, now, &*entropy));
+        let response = signing.instrument(tracing::info_span!("sign", app.id = %app.id)).await??;
         self.consume(target).await?;
         let record = AssertionRecord {
             stage: AssertionStage::Intended,
@@ -160,6 +163,7 @@ impl Service {
         };
         // INVARIANT: on disk before it leaves.
         self.parts.journal.append(record.clone()).await?;
+        self.parts.metrics.asserted(&app.id);
         Ok(Ok(Answer { response, record: Some(record) }))
     }
 

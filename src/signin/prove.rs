@@ -5,6 +5,7 @@ use crate::audit::EventKind;
 use crate::domain::{Method, MethodSet, Proof, SignInId, User};
 use crate::methods::{Answer, Origin};
 use crate::notify::NoticeKind;
+use crate::telemetry::ProofOutcome;
 use crate::workers::Password;
 
 use super::error::SignInError;
@@ -97,7 +98,17 @@ impl Service {
         password: &str,
     ) -> Result<Answer<crate::methods::password::PasswordShown>, SignInError> {
         let origin = Origin { ip: client.ip, device: client.device.as_ref() };
-        Ok(self.parts.password.check(typed, Password::new(password.to_owned()), origin).await?)
+        let hashing = self.parts.metrics.hashing();
+        let answer = self.parts.password.check(typed, Password::new(password.to_owned()), origin).await?;
+        drop(hashing);
+        self.count(Method::Password, &answer);
+        Ok(answer)
+    }
+
+    /// Tells monitoring how a challenge was answered.
+    pub(super) fn count<T>(&self, method: Method, answer: &Answer<T>) {
+        let outcome = if matches!(answer, Answer::Right(_)) { ProofOutcome::Right } else { ProofOutcome::Wrong };
+        self.parts.metrics.proof(method, outcome);
     }
 
     /// Uses up the link that led to the password form. The right password comes first, so that a link which somebody else
@@ -131,7 +142,9 @@ impl Service {
         }
         let user = self.person(person).await?;
         let origin = Origin { ip: client.ip, device: client.device.as_ref() };
-        match self.parts.totp.check(&user, code, origin).await? {
+        let answer = self.parts.totp.check(&user, code, origin).await?;
+        self.count(Method::Totp, &answer);
+        match answer {
             Answer::Right(proof) => self.proved(client, remembering(live, Method::Totp, remember), proof).await,
             answer => self.not_proved(client, &live, &user, Method::Totp, answer).await,
         }

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use crate::accounts::{Accounts, Envelope};
 use crate::audit::{EventKind, EventRecord, Journal};
 use crate::clock::{Clock, Entropy};
@@ -16,6 +18,7 @@ use crate::runtime::{Runtime, Snapshot};
 use crate::sessions::{Session, SessionToken, Sessions};
 use crate::signals::{Baselines, Failures, Lens, Observation};
 use crate::state::StateStore;
+use crate::telemetry::Metrics;
 use crate::workers::{HashPool, Pool};
 
 use super::error::SignInError;
@@ -37,6 +40,8 @@ pub enum Delivery {
 pub struct Parts {
     /// Config, policies, apps and keys in force.
     pub runtime: Arc<Runtime>,
+    /// What monitoring sees.
+    pub metrics: Arc<Metrics>,
     /// People.
     pub accounts: Accounts,
     /// SSO sessions.
@@ -129,6 +134,18 @@ impl Service {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.parts.runtime.snapshot()
+    }
+
+    /// What holds it, and loads another.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.parts.runtime
+    }
+
+    /// What monitoring sees.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
     }
 
     /// The instant now.
@@ -275,6 +292,7 @@ impl Service {
 
     /// Asks the policies about a sign-in in stage `deciding`, stores what follows, and says what to show. `live` is the
     /// stored sign-in it came from: whoever replaces it first goes on.
+    #[tracing::instrument(name = "sign-in step", skip_all, fields(signin.id = %sign_in.id, app.id = %sign_in.target.app))]
     pub(super) async fn settle(
         &self,
         client: &Client,
@@ -302,10 +320,15 @@ impl Service {
         let browser = if is_new { BrowserToken::new(&*self.parts.entropy)? } else { client.browser.clone() };
         let is_over = matches!(stage, Stage::Allowed { .. } | Stage::Denied { .. });
         let live = match live {
-            Some(live) => Some(self.parts.sign_ins.advance(live, stage.clone(), &browser).await?),
+            Some(live) => {
+                let advanced = self.parts.sign_ins.advance(live, stage.clone(), &browser);
+                Some(advanced.instrument(tracing::info_span!("store")).await?)
+            }
             None if is_over => None,
             None => {
-                Some(self.parts.sign_ins.create(SignIn { stage: stage.clone(), ..sign_in.clone() }, &browser).await?)
+                let sign_in = SignIn { stage: stage.clone(), ..sign_in.clone() };
+                let created = self.parts.sign_ins.create(sign_in, &browser);
+                Some(created.instrument(tracing::info_span!("store")).await?)
             }
         };
         // Whoever lost a race for the sign-in does not get here, so each step is told of once.

@@ -1,10 +1,19 @@
-//! Logs: structured events on standard error, for people or as one JSON object a line. What users send may stand in them, so
-//! no control character reaches the terminal or forges a second line.
+//! What operators see. Logs: structured events on standard error, for people or as one JSON object a line. What users send may
+//! stand in them, so no control character reaches the terminal or forges a second line. [`Metrics`]: numbers for monitoring.
+//! [`Traces`]: where the time of a request went.
+
+mod metrics;
+mod traces;
 
 use std::io;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{Layer as _, Registry};
+
+pub use metrics::{Hashing, Metrics, ProofOutcome, ReloadResult};
+pub use traces::{Traces, TracesError};
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -32,12 +41,13 @@ pub enum TelemetryError {
     Started(#[source] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Starts logging for the whole process. `filter` is a level, or directives as `warn,cedargate=debug`.
+/// Starts logging for the whole process, and tracing if there is somewhere to send traces. `filter` is a level, or directives
+/// as `warn,cedargate=debug`; it is for logs.
 ///
 /// # Errors
 /// The filter cannot be read, or logging was started before.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
-    let subscriber = subscriber(format, filter, Escaping(io::stderr))?;
+pub fn init(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<(), TelemetryError> {
+    let subscriber = subscriber(format, filter, Escaping(io::stderr), traces)?;
     tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Started)
 }
 
@@ -45,6 +55,7 @@ fn subscriber<W>(
     format: LogFormat,
     filter: &str,
     writer: W,
+    traces: Option<&Traces>,
 ) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, TelemetryError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -52,11 +63,14 @@ where
     let filter = EnvFilter::builder()
         .parse(filter)
         .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(writer);
-    Ok(match format {
-        LogFormat::Human => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
-    })
+    // Logs are events. Spans are for traces alone: without those, they cost nothing.
+    let filter = filter.and(FilterFn::new(|metadata| metadata.is_event()));
+    let logs = tracing_subscriber::fmt::layer::<Registry>().with_ansi(false).with_writer(writer);
+    let logs = match format {
+        LogFormat::Human => logs.with_filter(filter).boxed(),
+        LogFormat::Json => logs.json().flatten_event(true).with_filter(filter).boxed(),
+    };
+    Ok(Box::new(Registry::default().with(logs).with(traces.map(Traces::layer))))
 }
 
 /// Makes writers that escape what a terminal or a reader by lines would take for more than text.
@@ -127,7 +141,7 @@ mod tests {
     fn logged(format: LogFormat, act: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let subscriber = subscriber(format, "info", Escaping(move || writer.clone())).unwrap();
+        let subscriber = subscriber(format, "info", Escaping(move || writer.clone()), None).unwrap();
         tracing::subscriber::with_default(subscriber, act);
         String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
     }
@@ -159,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused() {
-        let error = subscriber(LogFormat::Human, "cedargate=loud", io::stderr).err().unwrap();
+        let error = subscriber(LogFormat::Human, "cedargate=loud", io::stderr, None).err().unwrap();
         assert!(error.to_string().contains("`cedargate=loud`"), "{error}");
     }
 }

@@ -175,6 +175,7 @@ impl Web {
         if !matches!(kind, ProblemKind::Internal | ProblemKind::Unavailable) {
             return problem;
         }
+        self.service.metrics().failed(error.away());
         match crate::domain::ReferenceId::new(&*self.entropy) {
             Ok(reference) => {
                 tracing::error!(error.reference = %reference, error = %Chain(error), "a sign-in failed");

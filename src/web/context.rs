@@ -11,12 +11,14 @@ use crate::clock::{Entropy, EntropyError};
 use crate::devices::DeviceToken;
 use crate::domain::Language;
 use crate::i18n;
+use crate::runtime::Snapshot;
 use crate::sessions::SessionToken;
 use crate::signin::{BrowserToken, Client, Service};
 
 use super::client_ip::{BadForwardedFor, client_ip};
 use super::cookies::{CookieKind, CookieStyle};
 use super::form::Form;
+use super::lifecycle::Lifecycle;
 use super::page::Frame;
 
 /// What the handlers share.
@@ -29,6 +31,8 @@ pub struct Web {
     pub entropy: Arc<dyn Entropy>,
     /// How cookies are written.
     pub cookies: CookieStyle,
+    /// Whether the server is about to stop.
+    pub lifecycle: Lifecycle,
 }
 
 /// A request that cannot even be placed.
@@ -69,8 +73,7 @@ impl Web {
     /// It cannot be placed.
     pub fn context(&self, request: &HttpRequest) -> Result<Context, ContextError> {
         let snapshot = self.service.snapshot();
-        let peer = request.peer_addr().ok_or(ContextError::NoPeer)?.ip();
-        let ip = self.client_ip(request, peer, &snapshot.config.server.trusted_proxies)?;
+        let ip = self.address(request, &snapshot)?;
         let known = self.cookies.read(request, CookieKind::Browser).and_then(|cookie| BrowserToken::parse(&cookie));
         let (browser, new_browser) = match known {
             Some(browser) => (browser, false),
@@ -91,6 +94,15 @@ impl Web {
             organisation: snapshot.config.organisation.name.clone(),
             contact: snapshot.config.organisation.contact.clone(),
         })
+    }
+
+    /// Where a request comes from, past the proxies that config trusts.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn address(&self, request: &HttpRequest, snapshot: &Snapshot) -> Result<IpAddr, ContextError> {
+        let peer = request.peer_addr().ok_or(ContextError::NoPeer)?.ip();
+        Ok(self.client_ip(request, peer, &snapshot.config.server.trusted_proxies)?)
     }
 
     /// Whether a form carries the token of this browser.

@@ -4,10 +4,10 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, PayloadConfig, ServiceConfig, get, post, resource, route};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
-use super::answer::{Chain, Failure, plain};
+use super::answer::Failure;
 use super::context::Web;
 use super::errors::pages::ProblemKind;
-use super::{account, assets, form, portal, saml, signin};
+use super::{account, assets, form, operations, portal, saml, signin};
 
 /// The largest body `/saml/sso` takes: a request of 64 KiB, in base64 and percent-encoded, beside a RelayState.
 const MAX_SAML_BYTES: usize = 256 * 1024;
@@ -15,6 +15,7 @@ const MAX_SAML_BYTES: usize = 256 * 1024;
 /// All addresses (design: "Addresses and defaults"; clients and tests rely on them).
 pub fn configure(config: &mut ServiceConfig) {
     use account::handlers as own;
+    use operations::handlers as machines;
     use portal::handlers as apps;
     use saml::handlers as sso;
     use signin::handlers as steps;
@@ -52,8 +53,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/saml/metadata").route(get().to(sso::metadata)))
         .service(at("/saml/metadata/{app}").route(get().to(sso::app_metadata)))
         .service(at("/assets/{hash}/{file}").route(get().to(asset)))
-        .service(at("/healthz").route(get().to(healthy)))
-        .service(at("/readyz").route(get().to(ready)))
+        .service(at("/healthz").route(get().to(machines::healthy)))
+        .service(at("/readyz").route(get().to(machines::ready)))
+        .service(at("/metrics").route(get().to(machines::metrics)))
         .default_service(route().to(not_found));
 }
 
@@ -79,24 +81,5 @@ async fn asset(path: Path<(String, String)>) -> HttpResponse {
             .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
             .body(asset.bytes),
         None => HttpResponse::NotFound().finish(),
-    }
-}
-
-/// The process answers.
-async fn healthy() -> HttpResponse {
-    plain(actix_web::http::StatusCode::OK).body("ok\n")
-}
-
-/// The stores answer too, so sign-ins can go on.
-async fn ready(web: Data<Web>) -> HttpResponse {
-    match web.service.ready().await {
-        Ok(()) => {
-            let snapshot = web.service.snapshot();
-            plain(actix_web::http::StatusCode::OK).body(format!("ready\npolicies {}\n", snapshot.bundle.digest()))
-        }
-        Err(error) => {
-            tracing::warn!(error = %Chain(&error), "not ready");
-            plain(actix_web::http::StatusCode::SERVICE_UNAVAILABLE).body("not ready\n")
-        }
     }
 }

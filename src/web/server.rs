@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
@@ -18,22 +19,25 @@ use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::notify::{Courier, Smtp, SmtpError};
-use crate::runtime::{Heads, HeadsError, LoadError, NoPortal, Runtime, Snapshot, check, head_key, signed_head};
-use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore, KeysError};
+use crate::runtime::tls::{TlsError, server_settings};
+use crate::runtime::{Heads, HeadsError, LoadError, Runtime, Source, head_key, signed_head};
 use crate::sessions::Sessions;
 use crate::signals::{Baselines, Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
 use crate::state::StateError;
+use crate::telemetry::Metrics;
 use crate::workers::{HashError, HashPool, HashSettings, Pool, PoolError, PoolSettings, Priority};
 
 use super::context::Web;
 use super::cookies::CookieStyle;
+use super::lifecycle::{Lifecycle, StopSignals};
+use super::operations::measure::measured;
 use super::{routes, security_headers};
 
 /// How long a connection may take to send its request, in seconds.
 const REQUEST_TIMEOUT_SECONDS: u64 = 10;
-/// How long requests underway may take after a signal to stop, in seconds.
-const DRAIN_SECONDS: u64 = 10;
+/// How long requests underway may take once no more are taken, in seconds.
+const FINISH_SECONDS: u64 = 30;
 
 /// Signing takes a fifth of a millisecond, so two threads and a short queue do.
 const SIGNING: PoolSettings = PoolSettings { name: "sign", threads: 2, queue: 256, priority: Priority::Normal };
@@ -55,8 +59,6 @@ pub enum OpenError {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Snapshot(#[from] NoPortal),
-    #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
@@ -69,9 +71,9 @@ pub enum OpenError {
     #[error(transparent)]
     Heads(#[from] HeadsError),
     #[error(transparent)]
-    Keys(#[from] KeysError),
-    #[error(transparent)]
     Mail(#[from] SmtpError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Hashing(#[from] HashError),
     #[error(transparent)]
@@ -104,10 +106,9 @@ pub async fn open(
     signals: Arc<dyn Lens>,
 ) -> Result<Opened, OpenError> {
     let Surroundings { clock, entropy, delivery } = surroundings;
-    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let checked = check(&loaded, today)?;
-    let config = loaded.config;
-    let public_url = config.server.public_url_at(listener.local_addr()?);
+    let source = Source::new(loaded, listener.local_addr()?, clock.clone());
+    let set = source.first(&*entropy)?;
+    let config = &set.snapshot.config;
     let sealed = Accounts::existing(&config.accounts).await?;
     let secret = ensure_key_file(&config.server.secret_file, sealed.as_deref(), &*entropy)?;
     let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
@@ -118,14 +119,14 @@ pub async fn open(
     let signed: Vec<_> = accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect();
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone(), &*entropy, &signed)?);
     let heads = Heads::new(journal.clone(), accounts.clone(), head_key(&envelope)?, clock.clone());
-    let keys = KeyStore::ensure(&config.saml.keys, &*clock, &*entropy)?;
-    let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
     let devices = Devices::new(store.clone(), clock.clone(), entropy.clone());
     let hashing = HashPool::start(HashSettings::default(), entropy.clone())?;
-    let cookies = CookieStyle::of(public_url.as_str());
+    let cookies = CookieStyle::of(set.snapshot.public_url.as_str());
+    let metrics = Arc::new(Metrics::new());
     let parts = Parts {
-        runtime: Arc::new(Runtime::new(Snapshot::new(config, public_url, checked, idp, clock.clone())?)),
+        runtime: Arc::new(Runtime::new(source, set, accounts.clone(), metrics.clone(), clock.clone())),
+        metrics,
         accounts: accounts.clone(),
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
         devices: devices.clone(),
@@ -158,31 +159,42 @@ pub async fn open(
         clock,
         entropy: entropy.clone(),
     };
-    let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies });
+    let lifecycle = Lifecycle::new();
+    let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies, lifecycle });
     Ok(Opened { web, accounts, courier, heads })
 }
 
-/// Serves until a signal says to stop; requests underway are finished first.
+/// Serves until a signal says to stop; requests underway are finished first. With a certificate in config, https.
 ///
 /// # Errors
-/// The listener does not work.
+/// The listener does not work, or TLS cannot be set up.
 pub fn serve(
     listener: TcpListener,
     web: Data<Web>,
     more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-) -> std::io::Result<Server> {
-    let cookies = web.cookies;
+) -> Result<Server, OpenError> {
+    let (cookies, lifecycle) = (web.cookies, web.lifecycle.clone());
+    let drain = web.service.snapshot().config.server.drain_seconds;
+    let tls = server_settings(web.service.runtime())?;
+    let signals = StopSignals::receive()?;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web.clone())
             .wrap(security_headers::defaults(cookies))
+            .wrap(from_fn(measured))
             .configure(more.clone())
             .configure(routes::configure)
     });
-    Ok(server
+    let server = server
         .client_request_timeout(std::time::Duration::from_secs(REQUEST_TIMEOUT_SECONDS))
-        .shutdown_timeout(DRAIN_SECONDS)
-        .workers(2)
-        .listen(listener)?
-        .run())
+        .shutdown_timeout(FINISH_SECONDS)
+        .disable_signals()
+        .workers(2);
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    let server = server.run();
+    actix_web::rt::spawn(signals.stop(server.handle(), lifecycle, std::time::Duration::from_secs(drain.into())));
+    Ok(server)
 }

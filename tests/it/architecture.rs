@@ -37,6 +37,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("lettre", &["notify"]),
     ("fluent_bundle", &["i18n"]),
     ("maxminddb", &["signals"]),
+    ("prometheus_client", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
     ("clap", &["cli", "telemetry"]),
     ("anyhow", &["cli", "main.rs"]),
 ];

@@ -249,7 +249,7 @@ async fn it_does_not_start_on_a_redis_it_cannot_rest_on() {
             config.split_once("[state]\nurl = \"embedded:var/state.db\"").expect("the shipped config");
         let config = format!("{before}[state]\nurl = \"{url}\"{after}");
         std::fs::write(folder.path().join("config.toml"), config.replace(":8080", ":0")).unwrap();
-        let log = serve(folder.path()).err().unwrap_or_else(|| panic!("it starts on {url}"));
+        let log = serve(folder.path(), &[]).err().unwrap_or_else(|| panic!("it starts on {url}"));
         assert!(log.contains(said), "`{said}` is not in:\n{log}");
         assert!(!log.contains("s3cret"), "{log}");
     };

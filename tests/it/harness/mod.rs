@@ -5,6 +5,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod judges;
 pub(crate) mod mail;
 pub(crate) mod people;

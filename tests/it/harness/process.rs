@@ -1,7 +1,7 @@
 //! Processes that live as long as a test, and tools that are run once.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -84,6 +84,27 @@ impl Process {
         }
     }
 
+    /// Sends it a signal (`TERM`, `HUP`).
+    pub(crate) fn signal(&self, name: &str) {
+        let said = run(Command::new("kill").args(["-s", name, &self.child.id().to_string()]), b"");
+        assert!(said.ok, "`{}` can't be told {name}: {}", self.name, said.err);
+    }
+
+    /// How it ended by itself; none when it did not within `limit`.
+    pub(crate) fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let start = Stopwatch::start();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            // Its output ends with it: waiting for a line is waiting for the end, without asking all the time.
+            let left = limit.checked_sub(Duration::from_micros(start.micros()))?;
+            if self.lines.recv_timeout(left.min(Duration::from_millis(20))).is_err() {
+                thread::yield_now();
+            }
+        }
+    }
+
     /// All that it wrote so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -105,6 +126,7 @@ impl Drop for Process {
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) ok: bool,
+    pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
@@ -127,6 +149,7 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Said {
     let _ = writer.join().unwrap();
     Said {
         ok: status.success(),
+        code: status.code(),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),
     }

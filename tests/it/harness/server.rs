@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -128,6 +129,9 @@ pub(crate) struct Setup {
     only_policies: Option<&'static str>,
     accounts: Option<String>,
     secret: Option<PathBuf>,
+    replaced: Vec<(String, String)>,
+    https: bool,
+    arguments: Vec<String>,
 }
 
 impl Setup {
@@ -165,12 +169,8 @@ impl Setup {
     pub(crate) fn fails_to_start(self) -> String {
         let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
         copy_folder(&repository("policies"), &folder.path().join("policies"));
-        let config = CONFIG
-            .replace("{address}", "127.0.0.1:0")
-            .replace("{acs}", "https://wiki.example.com/acs")
-            .replace("{state}", "url = \"embedded:var/state.db\"");
-        fs::write(folder.path().join("config.toml"), config + &self.config).unwrap();
-        match serve(folder.path()) {
+        fs::write(folder.path().join("config.toml"), self.written("127.0.0.1:0")).unwrap();
+        match serve(folder.path(), &self.arguments) {
             Ok((_, url)) => panic!("it listens on {url}"),
             Err(log) => log,
         }
@@ -194,6 +194,43 @@ impl Setup {
         self
     }
 
+    /// The settings of a server at `address`.
+    fn written(&self, address: &str) -> String {
+        let mut config = CONFIG.to_owned();
+        for (old, new) in &self.replaced {
+            assert!(config.contains(old), "the settings of the tests do not hold `{old}`");
+            config = config.replace(old, new);
+        }
+        let config = config
+            .replace("{address}", address)
+            .replace("{acs}", self.acs.as_deref().unwrap_or("https://wiki.example.com/acs"))
+            .replace("{state}", self.state.as_deref().unwrap_or("url = \"embedded:var/state.db\""))
+            .replace("sqlite:var/accounts.db", self.accounts.as_deref().unwrap_or("sqlite:var/accounts.db"));
+        config + &self.config
+    }
+
+    /// The settings say `new` instead of `old`.
+    pub(crate) fn replace(mut self, old: &str, new: &str) -> Self {
+        self.replaced.push((old.to_owned(), new.to_owned()));
+        self
+    }
+
+    /// The server is started with a further argument.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// The server speaks https with the certificate `tls.crt.pem` and its key `tls.key.pem`, which `files` writes into its
+    /// folder.
+    pub(crate) fn https(mut self) -> Self {
+        self.https = true;
+        self.replace(
+            "public_url = \"http://",
+            "tls_certificate = \"tls.crt.pem\"\ntls_key = \"tls.key.pem\"\npublic_url = \"https://",
+        )
+    }
+
     /// Writes the folder, imports everybody through the command line, and starts.
     pub(crate) fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("cedargate-it-").tempdir().unwrap();
@@ -215,12 +252,10 @@ impl Setup {
         let mut failure = String::new();
         for _ in 0..3 {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-            let acs = self.acs.as_deref().unwrap_or("https://wiki.example.com/acs");
-            let state = self.state.as_deref().unwrap_or("url = \"embedded:var/state.db\"");
-            let accounts = self.accounts.as_deref().unwrap_or("sqlite:var/accounts.db");
-            let config = CONFIG.replace("{address}", &address).replace("{acs}", acs).replace("{state}", state);
-            let config = config.replace("sqlite:var/accounts.db", accounts);
-            fs::write(folder.path().join("config.toml"), config + &self.config).unwrap();
+            if self.https {
+                write_certificate(folder.path());
+            }
+            fs::write(folder.path().join("config.toml"), self.written(&address)).unwrap();
             if let Some(secret) = &self.secret {
                 fs::create_dir_all(folder.path().join("var")).unwrap();
                 fs::copy(secret, folder.path().join("var/secret")).unwrap();
@@ -228,9 +263,10 @@ impl Setup {
                 let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
                 assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
             }
-            match serve(folder.path()) {
+            match serve(folder.path(), &self.arguments) {
                 Ok((process, url)) => {
-                    assert_eq!(url.as_str(), format!("http://{address}/"), "it listens where config says");
+                    let scheme = if self.https { "https" } else { "http" };
+                    assert_eq!(url.as_str(), format!("{scheme}://{address}/"), "it listens where config says");
                     return Server { url, process: Some(process), folder, people };
                 }
                 Err(log) => failure = log,
@@ -240,10 +276,24 @@ impl Setup {
     }
 }
 
+/// A new self-signed certificate for the loopback, and its key, in the folder of a server. Gives the certificate.
+pub(crate) fn write_certificate(folder: &Path) -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    for (name, text) in [("tls.crt.pem", made.cert.pem()), ("tls.key.pem", made.signing_key.serialize_pem())] {
+        fs::write(folder.join(format!("{name}.new")), text).unwrap();
+        fs::set_permissions(folder.join(format!("{name}.new")), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    // The key first: a reader in between sees a pair that does not match, and tries again.
+    for name in ["tls.key.pem", "tls.crt.pem"] {
+        fs::rename(folder.join(format!("{name}.new")), folder.join(name)).unwrap();
+    }
+    made.cert.pem()
+}
+
 /// Starts the server on the files of `folder`, or tells what it wrote when it does not start.
-pub(crate) fn serve(folder: &Path) -> Result<(Process, Url), String> {
+pub(crate) fn serve(folder: &Path, arguments: &[String]) -> Result<(Process, Url), String> {
     let mut command = binary(folder);
-    command.arg("serve");
+    command.arg("serve").args(arguments);
     started(command)
 }
 
@@ -323,6 +373,33 @@ impl Server {
         self.folder.path().join(path)
     }
 
+    /// Its folder: config.toml, policies, var.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts another file in place of `name`, as careful programs do: beside it, then renamed.
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        let (beside, path) = (self.folder.path().join(format!("{name}.part")), self.folder.path().join(name));
+        fs::write(&beside, text).unwrap();
+        fs::rename(beside, path).unwrap();
+    }
+
+    /// What a file of its folder holds.
+    pub(crate) fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
+    /// The id of the process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// The process itself.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
+    }
+
     /// Runs a command of the binary on the same files.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Said {
         cedargate(self.folder.path(), arguments)
@@ -333,10 +410,15 @@ impl Server {
         run(binary(self.folder.path()).args(arguments), input.as_bytes())
     }
 
+    /// Runs a command of the binary in another folder.
+    pub(crate) fn cli_in(&self, folder: &Path, arguments: &[&str]) -> Said {
+        cedargate(folder, arguments)
+    }
+
     /// Kills the process and starts a new one on the same files and the same address.
     pub(crate) fn restart(&mut self) {
         self.process = None;
-        let (process, url) = serve(self.folder.path()).unwrap_or_else(|log| panic!("{log}"));
+        let (process, url) = serve(self.folder.path(), &[]).unwrap_or_else(|log| panic!("{log}"));
         assert_eq!(url, self.url);
         self.process = Some(process);
     }
@@ -384,11 +466,6 @@ impl Server {
         let seen = format!("/proc/{}/root{}/{folder}", process.id(), root.display());
         self.process = Some(process);
         seen.into()
-    }
-
-    /// A path of its folder.
-    pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
     }
 
     /// The segments of the journal, oldest first.

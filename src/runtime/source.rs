@@ -1,0 +1,160 @@
+//! Where a set comes from: the one way from files to a [`Set`], at the start and at each reload.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
+
+use super::files::Files;
+use super::inventory::Inventory;
+use super::load::{Checked, LoadError, check, check_again};
+use super::{Snapshot, tls};
+use crate::clock::{Clock, Entropy};
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore};
+use crate::signals::Geo;
+
+/// How often files are read anew because they changed while they were read.
+const MOST_READS: usize = 5;
+
+/// A set that passed every check.
+pub struct Set {
+    /// What decides and answers.
+    pub snapshot: Snapshot,
+    /// What is in force, written down.
+    pub(super) inventory: Inventory,
+    /// What the files say, the settings that wait for the next start too.
+    pub(super) wanted: Inventory,
+    pub(super) certificate: Option<Arc<CertifiedKey>>,
+    pub(super) fingerprint: String,
+}
+
+/// The files, and what of them was settled at the start.
+pub struct Source {
+    started: Loaded,
+    bound: SocketAddr,
+    clock: Arc<dyn Clock>,
+}
+
+/// What came of reading the files.
+pub(super) struct Reading {
+    /// What was read, to be watched from now on.
+    pub(super) files: Files,
+    /// Equal for equal files of one day.
+    pub(super) fingerprint: String,
+    /// The set; none when it is `known` already.
+    pub(super) set: Option<Result<Box<Set>, LoadError>>,
+}
+
+impl Source {
+    /// The files that `started` was read from, served at `bound`.
+    #[must_use]
+    pub fn new(started: Loaded, bound: SocketAddr, clock: Arc<dyn Clock>) -> Self {
+        Self { started, bound, clock }
+    }
+
+    /// The settings of the start.
+    pub(super) fn started(&self) -> &Config {
+        &self.started.config
+    }
+
+    /// The first set: of the settings as they were read. Makes a signing key where there is none yet.
+    ///
+    /// # Errors
+    /// Something does not load.
+    pub fn first(&self, entropy: &dyn Entropy) -> Result<Set, LoadError> {
+        let before = Files::of(&self.started.config).stamp();
+        let checked = check(&self.started, self.today())?;
+        let had_key = KeyStore::open(&self.started.config.saml.keys).is_ok();
+        KeyStore::ensure(&self.started.config.saml.keys, &*self.clock, entropy)?;
+        let files = Files::of(&self.started.config);
+        // What changed meanwhile is another set, which the first look of the watch finds.
+        let stood_still = !had_key || files.stamp() == before;
+        let fingerprint = if stood_still { self.of_today(&files.fingerprint()) } else { String::new() };
+        self.assemble(self.started.config.clone(), checked, fingerprint)
+    }
+
+    /// Reads the files, unless they are those of `known`. What is read stood on the disk together at one instant: the files
+    /// are the same before and after. Geo files that are those of `geo` are not read again.
+    pub(super) fn read(&self, known: &str, geo: &Geo) -> Reading {
+        let mut last = None;
+        for _ in 0..MOST_READS {
+            let (files, before) = self.look();
+            if before == known {
+                return Reading { files, fingerprint: before, set: None };
+            }
+            let set = self.load(before.clone(), Some(geo));
+            let (files, after) = self.look();
+            if after == before {
+                return Reading { files, fingerprint: after, set: Some(set.map(Box::new)) };
+            }
+            last = Some((files, after));
+        }
+        let (files, fingerprint) = last.unwrap_or_else(|| self.look());
+        let path = files.paths().next().map(PathBuf::from).unwrap_or_default();
+        Reading { files, fingerprint, set: Some(Err(LoadError::Unstable { path })) }
+    }
+
+    fn look(&self) -> (Files, String) {
+        let files = match self.started.again() {
+            Ok(loaded) => Files::of(&loaded.config),
+            Err(_) => Files::of_config(&self.started.config.file),
+        };
+        let fingerprint = self.of_today(&files.fingerprint());
+        (files, fingerprint)
+    }
+
+    /// Whether a fingerprint was made on another day.
+    pub(super) fn is_of_another_day(&self, fingerprint: &str) -> bool {
+        !fingerprint.ends_with(&self.today().to_string())
+    }
+
+    /// Exceptions expire by the day, so the same files are another set tomorrow.
+    fn of_today(&self, fingerprint: &str) -> String {
+        format!("{fingerprint} {}", self.today())
+    }
+
+    fn today(&self) -> jiff::civil::Date {
+        self.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
+    fn load(&self, fingerprint: String, geo: Option<&Geo>) -> Result<Set, LoadError> {
+        let loaded = self.started.again().map_err(|error: ConfigErrors| LoadError::Config(error))?;
+        let checked = match geo {
+            Some(geo) => check_again(&loaded, self.today(), geo)?,
+            None => check(&loaded, self.today())?,
+        };
+        self.assemble(loaded.config, checked, fingerprint)
+    }
+
+    fn assemble(&self, wanted: Config, checked: Checked, fingerprint: String) -> Result<Set, LoadError> {
+        let config = wanted.clone().keeping_start_of(&self.started.config);
+        let certificate = tls::read(&config.server)?;
+        let keys = KeyStore::open(&config.saml.keys)?;
+        let public_url = config.server.public_url_at(self.bound);
+        let mut files = vec![("SAML certificate", keys.certificate().der().to_vec())];
+        if let Some(end) = certificate.as_ref().and_then(|certified| certified.cert.first()) {
+            files.push(("TLS certificate", end.to_vec()));
+        }
+        let since = self.clock.now();
+        let written = |config: &Config| {
+            let files = files.iter().map(|(name, content)| (*name, content.clone()));
+            Inventory::of(config, &checked.bundle, files, since)
+        };
+        let (inventory, wanted) = (written(&config)?, written(&wanted)?);
+        let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
+        let snapshot = Snapshot::new(config, public_url, checked, idp, self.clock.clone())?;
+        Ok(Set { snapshot, inventory, wanted, certificate, fingerprint })
+    }
+}
+
+/// What the files of `loaded` come to, for a comparison with what is in force.
+///
+/// # Errors
+/// They do not load.
+pub fn written_down(loaded: Loaded, clock: Arc<dyn Clock>) -> Result<Inventory, LoadError> {
+    let bound = loaded.config.server.listen;
+    let source = Source::new(loaded, bound, clock);
+    Ok(source.load(String::new(), None)?.wanted)
+}
