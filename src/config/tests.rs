@@ -134,7 +134,7 @@ fn geo_files_and_zones_of_apps_are_read_and_checked() {
 
 #[test]
 fn sections_without_effect_yet_are_unknown() {
-    for section in ["metrics"] {
+    for section in ["metrics", "passkeys"] {
         let problems = problems(&format!("[{section}]\nurl = \"x\""), &[]);
         assert!(
             problems[0].starts_with(&format!("1:2 {section}: unknown key `{section}` [known here: ")),

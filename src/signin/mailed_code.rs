@@ -46,7 +46,9 @@ impl Service {
             return self.stage_page(client, &live, Some(error)).await;
         }
         let user = self.person(person).await?;
-        match self.parts.email_otp.check(&purpose(&live, person), code, origin(client)).await? {
+        let answer = self.parts.email_otp.check(&purpose(&live, person), code, origin(client)).await?;
+        self.count(Method::EmailOtp, &answer);
+        match answer {
             Answer::Right(proof) => self.proved(client, remembering(live, Method::EmailOtp, remember), proof).await,
             answer => self.not_proved(client, &live, &user, Method::EmailOtp, answer).await,
         }

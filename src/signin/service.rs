@@ -148,6 +148,19 @@ impl Service {
         &self.parts.metrics
     }
 
+    /// The numbers, with those that have to be looked up. What cannot be looked up keeps its last value.
+    pub async fn numbers(&self) -> &Metrics {
+        if self.parts.delivery == Delivery::Outbox {
+            match self.parts.accounts.outbox_depth().await {
+                Ok(depth) => self.parts.metrics.outbox_waiting(depth.waiting),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "waiting mails can't be counted")
+                }
+            }
+        }
+        &self.parts.metrics
+    }
+
     /// The instant now.
     #[must_use]
     pub fn now(&self) -> crate::clock::Timestamp {

@@ -1,5 +1,6 @@
 //! The contract on a real Redis server, and what only Redis does.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -115,6 +116,7 @@ async fn tls_and_the_documented_user_keep_the_contract_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     std::fs::write(&file, "pw\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let url = redis.url().replace("://", "://cedargate@");
     let store = open_with(&url, Some(&file), Some(&redis.ca_file())).await;
     let store = Arc::new(store.unwrap_or_else(|error| panic!("{}", chain(&error))));

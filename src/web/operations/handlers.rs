@@ -60,7 +60,7 @@ pub async fn metrics(web: Data<Web>, request: HttpRequest) -> HttpResponse {
             "the numbers are for this machine and the networks of `telemetry.metrics_networks` in config.toml\n",
         );
     }
-    match web.service.metrics().text(web.service.now()) {
+    match web.service.numbers().await.text(web.service.now()) {
         Ok(text) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
             .body(text),
