@@ -53,6 +53,13 @@ impl DeviceName {
         };
         Self { browser: found(&BROWSERS), system: found(&SYSTEMS) }
     }
+
+    /// Both names, the same in every language: `Firefox, Windows`. `None` when neither is known.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let names: Vec<&str> = [&self.browser, &self.system].into_iter().flatten().map(String::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
 }
 
 #[cfg(test)]

@@ -171,3 +171,13 @@ pub struct SignalSet {
     /// The facts above that could not be had.
     pub unknown: BTreeSet<UnknownSignal>,
 }
+
+impl SignalSet {
+    /// Where the address is, in words: the place, or the country alone. `None` when it is not known, or private.
+    #[must_use]
+    pub fn place_in_words(&self) -> Option<String> {
+        let country = self.country.as_str();
+        let is_known = country != Country::UNKNOWN && country != Country::PRIVATE;
+        self.place.clone().or_else(|| is_known.then(|| country.to_owned()))
+    }
+}

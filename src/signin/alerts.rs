@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::accounts::{OutboxMail, Urgency};
 use crate::clock::Timestamp;
 use crate::config::Mail as MailSettings;
-use crate::domain::{Country, Decision, EmailAddress, EnforcedPolicy, PolicyId, SignalSet};
+use crate::domain::{Decision, EmailAddress, EnforcedPolicy, PolicyId};
 use crate::notify::{
     AlertKind, AlertMail, Mail, Origin, RefusedVisitsMail, SecurityAlertMail, alert, refused_visits, security_alert,
 };
@@ -20,7 +20,7 @@ use super::enrol::{outbox_mail, zone_of};
 use super::error::SignInError;
 use super::flow::{Person, SignIn};
 use super::service::{Client, Delivery, Service};
-use crate::devices::DeviceToken;
+use crate::devices::{DeviceName, DeviceToken};
 
 const HOUR_SECONDS: i64 = 60 * 60;
 /// A sign-in or a session is told of once per policy; neither lives longer.
@@ -108,11 +108,12 @@ impl Service {
             self.untold(&owner, scope, Audience::Security, &alerts.security).await?
         };
         let failed = self.untold_failures(&alerts.failed).await?;
-        let place = place(&facts.signals);
+        let place = facts.signals.place_in_words();
+        let name = client.user_agent.as_deref().map(DeviceName::of_user_agent).and_then(|name| name.in_words());
         let origin = Origin {
             ip: client.ip,
             place: place.as_deref(),
-            device: None,
+            device: name.as_deref(),
             is_known_device: facts.signals.device.known,
         };
         let kind = kind_of(&decided.decision);
@@ -324,11 +325,4 @@ fn kind_of(decision: &Decision) -> AlertKind {
         Outcome::Challenge => AlertKind::ProofAsked,
         Outcome::Deny => AlertKind::Refused,
     }
-}
-
-/// The country, where it is known.
-fn place(signals: &SignalSet) -> Option<String> {
-    let country = signals.country.as_str();
-    let is_known = country != Country::UNKNOWN && country != Country::PRIVATE;
-    is_known.then(|| country.to_owned())
 }

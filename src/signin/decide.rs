@@ -452,8 +452,7 @@ fn step_of(sign_in: &SignIn, person: &Person) -> Step {
 /// What the list of the person's devices will say of this browser.
 fn sighting(client: &Client, signals: &SignalSet) -> Sighting {
     let name = client.user_agent.as_deref().map(DeviceName::of_user_agent).unwrap_or_default();
-    let is_place = !matches!(signals.country.as_str(), Country::UNKNOWN | Country::PRIVATE);
-    Sighting { name, place: is_place.then(|| signals.country.to_string()), ip: signals.ip }
+    Sighting { name, place: signals.place_in_words(), ip: signals.ip }
 }
 
 /// The roles that would do: the one asked for, or any the app has.
