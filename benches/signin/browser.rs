@@ -94,20 +94,30 @@ impl Browser {
             cookies.join("; "),
             body.len()
         );
-        let mut connection = self.connection.take().unwrap_or_else(|| {
-            let stream = TcpStream::connect(self.address).expect("the server listens");
-            stream.set_nodelay(true).expect("a socket option is set");
-            BufReader::new(stream)
-        });
-        connection.get_mut().write_all(request.as_bytes()).expect("a request is sent");
-        let page = self.read(&mut connection);
-        self.connection = Some(connection);
-        page
+        // A connection that was idle for long may be closed by now: the request goes out again on a new one.
+        let page = self.connection.take().and_then(|connection| self.exchange(connection, &request));
+        page.unwrap_or_else(|| self.exchange(self.connect(), &request).expect("an answer comes"))
     }
 
-    fn read(&mut self, connection: &mut BufReader<TcpStream>) -> Page {
+    fn connect(&self) -> BufReader<TcpStream> {
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_nodelay(true).expect("a socket option is set");
+        BufReader::new(stream)
+    }
+
+    /// Sends the request and reads the answer. `None`: the connection was closed before.
+    fn exchange(&mut self, mut connection: BufReader<TcpStream>, request: &str) -> Option<Page> {
+        connection.get_mut().write_all(request.as_bytes()).ok()?;
+        let page = self.read(&mut connection)?;
+        self.connection = Some(connection);
+        Some(page)
+    }
+
+    fn read(&mut self, connection: &mut BufReader<TcpStream>) -> Option<Page> {
         let mut line = String::new();
-        connection.read_line(&mut line).expect("an answer comes");
+        if connection.read_line(&mut line).unwrap_or(0) == 0 {
+            return None;
+        }
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
         let (mut location, mut length) = (None, 0);
         loop {
@@ -123,7 +133,7 @@ impl Browser {
         }
         let mut body = vec![0; length];
         connection.read_exact(&mut body).expect("the body comes");
-        Page { status, location, body: String::from_utf8(body).expect("pages are UTF-8") }
+        Some(Page { status, location, body: String::from_utf8(body).expect("pages are UTF-8") })
     }
 
     fn keep(&mut self, cookie: &str) {
