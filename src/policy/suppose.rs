@@ -4,7 +4,7 @@
 use super::bundle::Bundle;
 use super::planner::{Goal, PlanError, Repertoire, plan};
 use super::question::Question;
-use crate::domain::{Decision, DeviceFacts, MethodSet, SignalSet, Step};
+use crate::domain::{Decision, DeviceFacts, MethodSet, SignalSet, Step, UnknownSignal};
 
 impl Bundle {
     /// Whether a device that was trusted on `proofs` counts as trusted now: with them shown once more, instead of the trust,
@@ -47,7 +47,9 @@ impl Bundle {
         repertoire: &Repertoire,
         decision: &Decision,
     ) -> Result<bool, PlanError> {
-        if q.signals.device.registered == 0 || *decision == Decision::Allow {
+        // Removing one does not bring back what was lost.
+        let is_unknown = q.signals.unknown.contains(&UnknownSignal::DeviceHistory);
+        if is_unknown || q.signals.device.registered == 0 || *decision == Decision::Allow {
             return Ok(false);
         }
         let signals = with_device(q.signals, DeviceFacts { registered: 0, ..q.signals.device });
