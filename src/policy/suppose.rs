@@ -154,6 +154,9 @@ mod tests {
         let decision = plan(&bundle, goal, &q, &repertoire).unwrap().decision;
         let helps_with = |q: &Question<'_>| bundle.would_fewer_devices_help(goal, q, &repertoire, &decision).unwrap();
         assert!(helps_with(&q), "the code is asked for either way, but no longer for the number of devices");
+        let mut lost = password.clone();
+        lost.signals.unknown.insert(UnknownSignal::DeviceHistory);
+        assert!(!helps_with(&lost.question(set(&[Method::Password]))), "removing one brings back none that was lost");
         assert!(!helps(DeviceFacts { registered: 2, ..fourth }, MethodSet::EMPTY));
         assert!(!helps(KNOWN, MethodSet::EMPTY));
     }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use cedargate::clock::Stopwatch;
+use cedargate::clock::{Clock as _, Stopwatch, SystemClock};
 use reqwest::StatusCode;
 
 use crate::harness::client::{Client, Form, Page};
 use crate::harness::people::PASSWORD;
 use crate::harness::redis::Redis;
 use crate::harness::repository;
+use crate::harness::saml::AuthnRequest;
 use crate::harness::server::{Server, Setup, copy_folder, serve};
 
 /// How long a fault may take to be noticed, and the way back to be found.
@@ -119,6 +120,29 @@ async fn an_emptied_store_makes_nobodys_device_the_first_one() {
     let devices = Devices::of(&server).await;
     redis.cli(&["FLUSHALL"]);
     devices.are_lost(&server).await;
+}
+
+#[tokio::test]
+async fn what_was_answered_before_the_store_was_emptied_is_not_answered_again() {
+    let redis = Redis::start();
+    let server = Setup::default().policies(ONE_DEVICE).state(&redis.url()).start();
+    // Each on a first device, so that nothing but the request stands in the way.
+    let walk = async |request: &AuthnRequest, username: &str| {
+        let client = server.client();
+        client.walk(client.get(&request.redirect(None)).await, server.person(username)).await
+    };
+    let request = AuthnRequest::of_wiki(&server);
+    let page = walk(&request, "ann").await;
+    assert!(is_in(&page), "{page:?}");
+    // Requests tell whole seconds: the next one begins.
+    let second = SystemClock.now().as_second();
+    until("a second", async || (SystemClock.now().as_second() > second).then_some(())).await;
+    redis.cli(&["FLUSHALL"]);
+    let page = walk(&request, "bob").await;
+    assert!(page.status.is_client_error() && !page.body.contains("SAMLResponse"), "{page:?}");
+    assert_eq!(server.audit().matches("\"released\"").count(), 1);
+    let page = walk(&AuthnRequest::of_wiki(&server), "dora").await;
+    assert!(is_in(&page), "a new one is: {page:?}");
 }
 
 #[tokio::test]
