@@ -41,11 +41,11 @@ async fn to_wiki(client: &Client, username: &str) -> Page {
     let page = client.follow("/launch/wiki").await;
     let Some(form) = page.find_form("/signin") else { return page };
     let page = client.submit(&form.set("username", username)).await;
-    // Many at once keep the hashing pool busy, which says so.
+    // Many at once keep the hashing pool busy, which says so; and while more than twenty are being checked, further ones wait.
     let form = page.form("/signin/password").set("password", PASSWORD);
     loop {
         let page = client.submit(&form).await;
-        if page.status != StatusCode::SERVICE_UNAVAILABLE {
+        if ![StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&page.status) {
             return page;
         }
     }
