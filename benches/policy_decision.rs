@@ -55,6 +55,7 @@ fn ann() -> User {
         language: None,
         status: UserStatus::Active,
         session_epoch: 0,
+        devices_since: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn ann(now: Timestamp) -> User {
         language: None,
         status: UserStatus::Active,
         session_epoch: 0,
+        devices_since: None,
     }
 }
 

@@ -112,10 +112,35 @@ async fn a_user_reads_back_as_created() {
         language: new.language,
         status: new.status,
         session_epoch: 0,
+        devices_since: None,
     };
     assert_eq!(login, Login { user: expected, password: new.password });
     assert_eq!(accounts.user(id).await.unwrap().as_ref(), Some(&login.user));
     assert_eq!(accounts.user_by_name(&login.user.username).await.unwrap().as_ref(), Some(&login.user));
+}
+
+#[tokio::test]
+async fn it_is_known_which_store_holds_the_devices_of_somebody() {
+    let Fresh { accounts, folder: _folder, .. } = fresh().await;
+    let ann = accounts.create(&new_user("ann", "ann@example.com")).await.unwrap();
+    let ben = accounts.create(&new_user("ben", "ben@example.com")).await.unwrap();
+    let at = |millis| Some(Timestamp::from_millisecond(millis).unwrap());
+    let since = async |id| accounts.user(id).await.unwrap().unwrap().devices_since;
+    let set = async |before, born: Option<Timestamp>| {
+        accounts.set_devices_since(ann, before, born.unwrap()).await.unwrap();
+        since(ann).await
+    };
+    assert_eq!(since(ann).await, None, "nobody has devices at first");
+    assert_eq!(set(None, at(1_800_000_000_123)).await, at(1_800_000_000_123));
+    assert_eq!(set(None, at(2)).await, at(1_800_000_000_123), "another sign-in was first");
+    assert_eq!(set(at(3), at(2)).await, at(1_800_000_000_123), "it is another store meanwhile");
+    assert_eq!(set(at(1_800_000_000_123), at(2)).await, at(2), "an older store is another one, too");
+    assert_eq!(since(ben).await, None, "everybody has their own");
+    let epoch_before = epoch(&accounts, ann).await;
+    accounts.forget_device_history(ann).await.unwrap();
+    assert_eq!(since(ann).await, None);
+    assert_eq!(set(at(2), at(4)).await, at(4), "forgotten between reading and recording");
+    assert_eq!(epoch(&accounts, ann).await, epoch_before, "no session ends by it");
 }
 
 #[tokio::test]

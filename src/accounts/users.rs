@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use sqlx::Any;
 
 use super::database::Transaction;
+use super::store::instant;
 use super::{Accounts, AccountsError, PasswordHash};
+use crate::clock::Timestamp;
 use crate::domain::{Country, EmailAddress, GroupName, Language, User, UserId, UserStatus, Username};
 
 /// The most users one call lists.
@@ -82,6 +84,7 @@ struct Row {
     status: String,
     session_epoch: i64,
     password_hash: Option<String>,
+    devices_since: Option<i64>,
     group_name: Option<String>,
 }
 
@@ -89,7 +92,7 @@ macro_rules! select_users {
     ($rest:literal) => {
         concat!(
             "SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.home_country, u.time_zone, \
-             u.language, u.status, u.session_epoch, u.password_hash, g.group_name ",
+             u.language, u.status, u.session_epoch, u.password_hash, u.devices_since, g.group_name ",
             $rest
         )
     };
@@ -243,6 +246,40 @@ impl Accounts {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Writes down that the store born at `born` holds the user's devices from now on, in place of the one they were in when the
+    /// user was read (`before`). Where an administrator or another sign-in has changed that meanwhile, their word stands.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn set_devices_since(
+        &self,
+        id: UserId,
+        before: Option<Timestamp>,
+        born: Timestamp,
+    ) -> Result<(), AccountsError> {
+        sqlx::query(
+            "UPDATE users SET devices_since = $3 WHERE id = $1 AND (devices_since IS NULL OR devices_since = $2)",
+        )
+        .bind(id.to_string())
+        .bind(before.map(Timestamp::as_millisecond))
+        .bind(born.as_millisecond())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets that the user ever had devices: those that a lost store held no longer count against new ones.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forget_device_history(&self, id: UserId) -> Result<(), AccountsError> {
+        sqlx::query("UPDATE users SET devices_since = NULL WHERE id = $1")
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Sets the status. Ends all sessions; shutting somebody out also voids their links.
     ///
     /// # Errors
@@ -388,6 +425,7 @@ fn login(row: Row) -> Result<Login, AccountsError> {
         language,
         status: UserStatus::parse(&row.status).ok_or_else(|| corrupt("users.status"))?,
         session_epoch: row.session_epoch,
+        devices_since: row.devices_since.map(|born| instant(born, "users.devices_since")).transpose()?,
     };
     Ok(Login { user, password })
 }

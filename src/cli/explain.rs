@@ -124,6 +124,7 @@ fn user_of(record: &DecisionRecord) -> anyhow::Result<User> {
         language: None,
         status: record.status.unwrap_or(UserStatus::Suspended),
         session_epoch: 0,
+        devices_since: None,
     })
 }
 

@@ -178,6 +178,7 @@ fn person(id: UserId, epoch: i64) -> User {
         language: None,
         status: UserStatus::Active,
         session_epoch: epoch,
+        devices_since: None,
     }
 }
 

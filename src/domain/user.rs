@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{IdError, fold};
 use super::{Country, GroupName, Language, UserId, Username};
+use crate::clock::Timestamp;
 
 /// What a user may do at all; policies read it as `principal.status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +137,9 @@ pub struct User {
     pub status: UserStatus,
     /// Rises when all their sessions must end; every assertion compares it.
     pub session_epoch: i64,
+    /// When the state store was born that holds their devices; `None` when no device of theirs was ever recorded, or an
+    /// administrator has it forgotten. In another store their devices are lost.
+    pub devices_since: Option<Timestamp>,
 }
 
 impl User {

@@ -379,6 +379,7 @@ fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), 
         language: None,
         status: UserStatus::Active,
         session_epoch: 0,
+        devices_since: None,
     };
     let signals = SignalSet {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -108,6 +108,7 @@ impl Sample {
             language: None,
             status: UserStatus::Active,
             session_epoch: 0,
+            devices_since: None,
         };
         let signals = SignalSet {
             ip: "192.0.2.7".parse().unwrap(),

@@ -4,7 +4,7 @@
 use super::bundle::Bundle;
 use super::planner::{Goal, PlanError, Repertoire, plan};
 use super::question::Question;
-use crate::domain::{Decision, DeviceFacts, MethodSet, SignalSet, Step};
+use crate::domain::{Decision, DeviceFacts, MethodSet, SignalSet, Step, UnknownSignal};
 
 impl Bundle {
     /// Whether a device that was trusted on `proofs` counts as trusted now: with them shown once more, instead of the trust,
@@ -47,7 +47,9 @@ impl Bundle {
         repertoire: &Repertoire,
         decision: &Decision,
     ) -> Result<bool, PlanError> {
-        if q.signals.device.registered == 0 || *decision == Decision::Allow {
+        // Removing one does not bring back what was lost.
+        let is_unknown = q.signals.unknown.contains(&UnknownSignal::DeviceHistory);
+        if is_unknown || q.signals.device.registered == 0 || *decision == Decision::Allow {
             return Ok(false);
         }
         let signals = with_device(q.signals, DeviceFacts { registered: 0, ..q.signals.device });
@@ -152,6 +154,9 @@ mod tests {
         let decision = plan(&bundle, goal, &q, &repertoire).unwrap().decision;
         let helps_with = |q: &Question<'_>| bundle.would_fewer_devices_help(goal, q, &repertoire, &decision).unwrap();
         assert!(helps_with(&q), "the code is asked for either way, but no longer for the number of devices");
+        let mut lost = password.clone();
+        lost.signals.unknown.insert(UnknownSignal::DeviceHistory);
+        assert!(!helps_with(&lost.question(set(&[Method::Password]))), "removing one brings back none that was lost");
         assert!(!helps(DeviceFacts { registered: 2, ..fourth }, MethodSet::EMPTY));
         assert!(!helps(KNOWN, MethodSet::EMPTY));
     }

@@ -333,6 +333,7 @@ fn user(case: &Case) -> Option<User> {
         language: None,
         status: case.status,
         session_epoch: 0,
+        devices_since: None,
     })
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn ann() -> User {
         language: None,
         status: UserStatus::Active,
         session_epoch: 0,
+        devices_since: None,
     }
 }
 

@@ -24,6 +24,7 @@ fn ann(bench: &Bench) -> User {
         language: None,
         status: UserStatus::Active,
         session_epoch: 3,
+        devices_since: None,
     }
 }
 

@@ -40,8 +40,32 @@ pub(super) struct Facts {
     pub(super) newest: Timestamp,
     pub(super) signals: SignalSet,
     pub(super) repertoire: Repertoire,
+    /// When the store was born that the device facts were read from.
+    store_born: Timestamp,
     sp_initiated: bool,
     force_authn: bool,
+}
+
+/// What is known of whether the person has devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum History {
+    /// None was ever recorded.
+    None,
+    /// The store holds them.
+    Held,
+    /// Another store held them, which is gone.
+    Lost,
+}
+
+impl History {
+    fn of(user: &User, store_born: Timestamp) -> Self {
+        match user.devices_since {
+            None => Self::None,
+            Some(since) if since == store_born => Self::Held,
+            // Not "before": a clock that was set back, or an older store in place of this one, must not look like the same.
+            Some(_) => Self::Lost,
+        }
+    }
 }
 
 impl Facts {
@@ -112,9 +136,12 @@ impl Service {
         let recent = fresh.union(Proof::methods_within(&earlier, Proof::FRESH_SECONDS, now));
         let newest = shown.iter().chain(&earlier).map(|proof| proof.at).max().unwrap_or(now);
         let recognised = parts.devices.recognise(user.id, &target.app, client.device.as_ref()).await?;
-        let device = recognised.facts;
+        // After what was read from it: facts of an emptied store must not pass for those of the one before.
+        let store_born = parts.store.born().await?;
+        let lost = History::of(&user, store_born) == History::Lost;
+        let device = (!lost).then_some(recognised.facts);
         // Strangers must not be able to slow down somebody on a device of their own.
-        let failed_attempts = if device.known {
+        let failed_attempts = if device.is_some_and(|device| device.known) {
             0
         } else {
             let network = NetworkPrefix::of(client.ip);
@@ -131,7 +158,7 @@ impl Service {
             ip: client.ip,
             app: &target.app,
             time_zone: user.time_zone.as_deref(),
-            device: Some(device),
+            device,
             failed_attempts,
             past: &past,
         };
@@ -146,11 +173,12 @@ impl Service {
             newest,
             signals,
             repertoire,
+            store_born,
             sp_initiated: target.request.is_some(),
             force_authn: target.force_authn(),
         };
         let days = snapshot.config.devices.trust_days;
-        let trust = recognised.trust.filter(|trust| trust.stands(&facts.user, days, now));
+        let trust = recognised.trust.filter(|trust| !lost && trust.stands(&facts.user, days, now));
         if let (Some(trust), Some(app)) = (trust, snapshot.app(&target.app)) {
             facts.signals.device.trusted = snapshot.bundle.is_trust_enough(&facts.question(app), trust.proofs);
         }
@@ -208,6 +236,10 @@ impl Service {
 
     /// Decides, and on Allow records the device, atomically with it: when the device facts that the decision rests on changed
     /// meanwhile (fifty tabs at a limit of three), the policies are asked again.
+    ///
+    /// That somebody has devices is written into the accounts, too, where it outlives the store. Before the first one is
+    /// recorded: what is on record nowhere would be lost without a trace. When a store was lost, after one is recorded in
+    /// the next, and only by an Allow with a second factor shown now: until then it stays unknown.
     pub(super) async fn decide_and_record_device(
         &self,
         snapshot: &Snapshot,
@@ -222,8 +254,12 @@ impl Service {
                 return Ok(decided);
             }
             let facts = &decided.facts;
-            let two = classes(facts.proofs, Profile::default()).contains(Class::SecondFactor);
-            let factors = if two { Factors::Two } else { Factors::One };
+            let has_two = |proofs| classes(proofs, Profile::default()).contains(Class::SecondFactor);
+            let factors = if has_two(facts.proofs) { Factors::Two } else { Factors::One };
+            let history = History::of(&facts.user, facts.store_born);
+            if history == History::None {
+                self.note_devices(facts).await?;
+            }
             let allowed = Allowed {
                 user: person.user,
                 app: &sign_in.target.app,
@@ -233,11 +269,20 @@ impl Service {
                 sighting: sighting(client, &facts.signals),
             };
             if let Recorded::Done { token, device } = self.parts.devices.record_allow(allowed).await? {
+                if history == History::Lost && has_two(facts.fresh) {
+                    self.note_devices(facts).await?;
+                }
                 self.record_baseline(snapshot, person.user, &facts.signals).await?;
                 return Ok(Decided { device: Some((token, device)), ..decided });
             }
         }
         Err(SignInError::Busy)
+    }
+
+    /// Writes down which store holds the person's devices.
+    async fn note_devices(&self, facts: &Facts) -> Result<(), SignInError> {
+        let (user, born) = (&facts.user, facts.store_born);
+        Ok(self.parts.accounts.set_devices_since(user.id, user.devices_since, born).await?)
     }
 
     /// Writes down that somebody was allowed from there: the country is new no more, and travel is reckoned from there.

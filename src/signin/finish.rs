@@ -198,12 +198,15 @@ impl Service {
         })
     }
 
-    /// Marks the request as answered. Of two answers to one request only the first leaves.
+    /// Marks the request as answered. Of two answers to one request only the first leaves. A store that was born after the
+    /// request was sent may have forgotten an answer.
     async fn consume(&self, target: &Target) -> Result<(), SignInError> {
         let Some(request) = &target.request else { return Ok(()) };
         let key = Key::new(Kind::ConsumedRequest, target.app.as_str(), request.id());
         let first = self.parts.store.put_if_absent(&key, request.digest().as_bytes(), CONSUMED_TTL).await?;
-        if first { Ok(()) } else { Err(SignInError::AlreadyAnswered) }
+        // Requests tell whole seconds.
+        let forgotten = request.issue_instant().as_second() < self.parts.store.born().await?.as_second();
+        if first && !forgotten { Ok(()) } else { Err(SignInError::AlreadyAnswered) }
     }
 
     /// Answers a request that allows no page, from a browser without a session (SAML core §3.4.1, IsPassive). Strangers can

@@ -49,6 +49,7 @@ pub(crate) async fn contract(backend: &dyn Backend) {
     parallel_callers_see_one_order(backend).await;
     parallel_members_respect_the_limit(backend).await;
     what_lives_for_no_time_is_gone_at_once(backend).await;
+    it_was_born_once(backend).await;
     it_says_that_it_is_ready(backend).await;
 }
 
@@ -265,6 +266,15 @@ async fn what_lives_for_no_time_is_gone_at_once(backend: &dyn Backend) {
     assert_eq!(store.count(&counter("m")).await.unwrap(), 0);
     assert_eq!(store.insert_bounded(&set("m"), "one", 1, never).await.unwrap(), Bounded::Inserted(1));
     assert!(store.members(&set("m")).await.unwrap().is_empty());
+}
+
+async fn it_was_born_once(backend: &dyn Backend) {
+    let store = backend.store();
+    let born = store.born().await.unwrap();
+    backend.pass(WHOLE).await;
+    store.put(&key("n"), b"one", LIFETIME).await.unwrap();
+    assert!(store.take(&key("n")).await.unwrap().is_some());
+    assert_eq!(store.born().await.unwrap(), born, "time and use do not change it");
 }
 
 async fn it_says_that_it_is_ready(backend: &dyn Backend) {

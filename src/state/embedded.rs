@@ -11,12 +11,12 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{Bounded, Entry, Key, Kind, MAX_LISTED, StateError, StateStore, StoreHealth, Ttl, check_size};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 
 /// After so many writes the expired rows are removed.
 const WRITES_BETWEEN_SWEEPS: u32 = 500;
 
-/// The tables, as the file's first and so far only version knows them. Instants are milliseconds since 1970.
+/// The tables. A file of an earlier version gets those that it lacks. Instants are milliseconds since 1970.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS entries (
     key TEXT NOT NULL PRIMARY KEY,
@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS members (
     PRIMARY KEY (key, member)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS members_expires_at ON members (expires_at);
+CREATE TABLE IF NOT EXISTS births (
+    only_one INTEGER NOT NULL PRIMARY KEY CHECK (only_one = 1),
+    born INTEGER NOT NULL
+) STRICT;
 ";
 
 /// State in one SQLite file.
@@ -48,6 +52,8 @@ pub struct EmbeddedStore {
     /// What it is, for people.
     name: String,
     clock: Arc<dyn Clock>,
+    /// Since when there is this file.
+    born: Timestamp,
     writes: AtomicU32,
 }
 
@@ -71,9 +77,10 @@ impl EmbeddedStore {
         let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
         let writer = pool(1).connect_with(options.clone()).await.map_err(|error| failed(error.into()))?;
         sqlx::raw_sql(SCHEMA).execute(&writer).await.map_err(|error| failed(error.into()))?;
+        let born = born(&writer, clock.now()).await.map_err(|error| failed(error.into()))?;
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(|error| failed(error.into()))?;
         let name = format!("embedded at {}", path.display());
-        let store = Self { readers, writer, name, clock, writes: AtomicU32::new(0) };
+        let store = Self { readers, writer, name, clock, born, writes: AtomicU32::new(0) };
         store.sweep().await?;
         Ok(store)
     }
@@ -120,6 +127,16 @@ fn prepare_file(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+/// When the file was made: now, if it was made now.
+async fn born(writer: &SqlitePool, now: Timestamp) -> Result<Timestamp, sqlx::Error> {
+    sqlx::query("INSERT INTO births (only_one, born) VALUES (1, $1) ON CONFLICT DO NOTHING")
+        .bind(now.as_millisecond())
+        .execute(writer)
+        .await?;
+    let born: i64 = sqlx::query_scalar("SELECT born FROM births").fetch_one(writer).await?;
+    Timestamp::from_millisecond(born).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn unavailable(error: sqlx::Error) -> StateError {
@@ -347,6 +364,10 @@ impl StateStore for EmbeddedStore {
             .map_err(unavailable)
     }
 
+    async fn born(&self) -> Result<Timestamp, StateError> {
+        Ok(self.born)
+    }
+
     async fn ready(&self) -> Result<StoreHealth, StateError> {
         let _: i64 = sqlx::query_scalar("SELECT count(*) FROM (SELECT 1 FROM entries LIMIT 1)")
             .fetch_one(&self.readers)
@@ -412,6 +433,32 @@ mod tests {
         assert_eq!(store.get(&long).await.unwrap().as_deref(), Some(b"2".as_slice()));
         assert_eq!(store.count(&Key::new(Kind::Failures, "a", "")).await.unwrap(), 1);
         assert_eq!(store.members(&Key::new(Kind::AppDevices, "a", "")).await.unwrap(), ["m"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_knows_when_it_was_made_and_another_one_was_made_later() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let store = open(folder.path(), &clock).await;
+        let born = store.born().await.unwrap();
+        assert_eq!(born, clock.now());
+        store.close().await;
+        clock.advance(60);
+        let store = open(folder.path(), &clock).await;
+        assert_eq!(store.born().await.unwrap(), born, "a restart keeps it");
+        store.close().await;
+        std::fs::remove_file(folder.path().join("deep/state.db")).unwrap();
+        let store = open(folder.path(), &clock).await;
+        assert_eq!(store.born().await.unwrap(), clock.now(), "a new file");
+    }
+
+    #[tokio::test]
+    async fn a_file_of_before_births_were_kept_counts_from_now() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let store = open(folder.path(), &clock).await;
+        sqlx::query("DROP TABLE births").execute(&store.writer).await.unwrap();
+        store.close().await;
+        clock.advance(60);
+        assert_eq!(open(folder.path(), &clock).await.born().await.unwrap(), clock.now());
     }
 
     #[tokio::test]

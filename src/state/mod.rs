@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, Timestamp};
 use crate::config::{State, StateUrl};
 
 pub use embedded::EmbeddedStore;
@@ -175,6 +175,14 @@ pub trait StateStore: Send + Sync {
 
     /// The values of one kind and owner in the order of their ids, `limit` at most (never more than [`MAX_LISTED`]).
     async fn list(&self, kind: Kind, owner: &str, limit: u32) -> Result<Vec<Entry>, StateError>;
+
+    /// When the store came to be, by its own clock: it holds nothing from before. It stays the same as long as nothing was
+    /// lost as a whole, and names the store too: another one was born at another instant, earlier or later. What was read
+    /// before this call was read from the store of this instant or an older one, so ask last.
+    ///
+    /// # Errors
+    /// It does not work.
+    async fn born(&self) -> Result<Timestamp, StateError>;
 
     /// Whether sign-ins can rest on the store now, and what about it should be changed. Cheap enough to be asked each second.
     ///

@@ -20,7 +20,7 @@ use redis::{
 use self::link::{Link, MARKER};
 use self::scripts::Scripts;
 use super::{Bounded, Entry, Key, Kind, MAX_LISTED, StateError, StateStore, StoreHealth, Ttl, check_size};
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, Timestamp};
 use crate::config::RedisUrl;
 use crate::config::secret::read_password_file;
 
@@ -67,13 +67,13 @@ impl RedisStore {
             let mut lease = self.link.lease().await?;
             let mut call = script.key(key.as_str());
             call.key(format!("{}#", key.family())).key(MARKER).arg(key.id());
-            call.arg(if key.kind().is_volatile() { "volatile" } else { "" });
+            call.arg(format!("{}{}", if key.kind().is_volatile() { 'v' } else { '-' }, lease.generation));
             for argument in arguments {
                 call.arg(argument.bytes());
             }
             match call.invoke_async(&mut lease.connection).await {
                 Ok(answer) => return Ok(answer),
-                // Nothing was done yet: the store was emptied under us, and begins its next generation.
+                // Nothing was done yet: the store was emptied under us, and we have to see its next generation.
                 Err(error) if error.code() == Some("EMPTIED") && !emptied => {
                     emptied = true;
                     self.link.distrust(&lease).await;
@@ -222,6 +222,10 @@ impl StateStore for RedisStore {
         let limit = limit.min(MAX_LISTED);
         let found: Vec<(String, Vec<u8>)> = self.run(&self.scripts.list, &family, &[&limit]).await?;
         Ok(found.into_iter().map(|(id, value)| Entry { id, value }).collect())
+    }
+
+    async fn born(&self) -> Result<Timestamp, StateError> {
+        Ok(self.link.lease().await?.born)
     }
 
     async fn ready(&self) -> Result<StoreHealth, StateError> {

@@ -3,17 +3,175 @@
 
 use std::time::Duration;
 
-use cedargate::clock::Stopwatch;
+use cedargate::clock::{Clock as _, Stopwatch, SystemClock};
 use reqwest::StatusCode;
 
 use crate::harness::client::{Client, Form, Page};
 use crate::harness::people::PASSWORD;
 use crate::harness::redis::Redis;
 use crate::harness::repository;
-use crate::harness::server::{Setup, copy_folder, serve};
+use crate::harness::saml::AuthnRequest;
+use crate::harness::server::{Server, Setup, copy_folder, serve};
 
 /// How long a fault may take to be noticed, and the way back to be found.
 const SOON: Duration = Duration::from_secs(30);
+
+/// The wiki opens on one device, then takes a second factor shown now; for contractors it opens on one, and no more. As the
+/// shipped policies have it, without hours and networks.
+const ONE_DEVICE: &str = r#"
+@id("t.visit") @description("Anybody sees the pages.")
+permit (principal is Anonymous, action == Action::"visit", resource);
+@id("t.open") @description("Everybody opens everything.")
+permit (principal is User, action == Action::"signIn", resource);
+@id("t.first-factor") @description("Not without a first factor.")
+forbid (principal is User, action == Action::"signIn", resource) unless { context.proofs.contains(Proof::"first_factor") };
+@id("t.limit") @description("One device, then a second factor.") @message("device.limit")
+forbid (principal is User, action == Action::"signIn", resource == App::"wiki")
+when { !context.device.known && (context.unknown.contains(Signal::"device_history") || context.device.registered >= 1) }
+unless { context.fresh.contains(Proof::"second_factor") };
+@id("t.limit-deny") @description("Contractors: one device, and no more.") @message("device.limit")
+forbid (principal in Group::"contractors", action == Action::"signIn", resource == App::"wiki")
+when { !context.device.known && context.device.registered >= 1 };
+"#;
+
+/// The page after name and password on the way to the wiki.
+async fn password_alone(client: &Client, username: &str) -> Page {
+    let page = client.follow("/launch/wiki").await;
+    let page = client.submit(&page.form("/signin").set("username", username)).await;
+    client.submit(&page.form("/signin/password").set("password", PASSWORD)).await
+}
+
+async fn sign_out(client: &Client) {
+    client.submit(&client.get("/").await.form("/signout")).await;
+}
+
+fn is_in(page: &Page) -> bool {
+    page.find_form("https://wiki.example.com/acs").is_some()
+}
+
+fn is_at_limit(page: &Page) -> bool {
+    page.status == StatusCode::FORBIDDEN && page.text("main").contains("more devices than this app allows")
+}
+
+/// Ann has one device, which is known: nothing more is asked there. Carl, a contractor, has been in on his only one.
+struct Devices {
+    ann: Client,
+    carl: Client,
+}
+
+impl Devices {
+    async fn of(server: &Server) -> Self {
+        let (ann, carl) = (server.client(), server.client());
+        let page = password_alone(&ann, "ann").await;
+        assert!(is_in(&page), "a first device takes a password: {page:?}");
+        sign_out(&ann).await;
+        let page = password_alone(&ann, "ann").await;
+        assert!(page.find_form("/signin/totp").is_some(), "not known yet, and one is on record: {page:?}");
+        assert!(is_in(&ann.walk(page, server.person("ann")).await));
+        sign_out(&ann).await;
+        let page = password_alone(&ann, "ann").await;
+        assert!(is_in(&page), "it is known now: {page:?}");
+        sign_out(&ann).await;
+
+        let page = password_alone(&carl, "carl").await;
+        assert!(is_in(&page), "{page:?}");
+        sign_out(&carl).await;
+        let page = password_alone(&server.client(), "carl").await;
+        assert!(is_at_limit(&page), "another one is refused: {page:?}");
+        Self { ann, carl }
+    }
+
+    /// After the store was lost.
+    async fn are_lost(&self, server: &Server) {
+        let page = password_alone(&self.ann, "ann").await;
+        let asked = page.find_form("/signin/totp").is_some();
+        assert!(asked && page.find_form("/signin/devices").is_none(), "asked, on a device that was known: {page:?}");
+        let page = self.ann.walk(page, server.person("ann")).await;
+        assert!(is_in(&page), "{page:?}");
+        sign_out(&self.ann).await;
+        let page = password_alone(&self.ann, "ann").await;
+        assert!(is_in(&page), "known again: {page:?}");
+        let page = password_alone(&server.client(), "ann").await;
+        assert!(page.find_form("/signin/totp").is_some(), "and counted: {page:?}");
+
+        for client in [&self.carl, &server.client()] {
+            let page = password_alone(client, "carl").await;
+            assert!(is_at_limit(&page), "a contractor gets no further device by a loss: {page:?}");
+        }
+        assert!(server.audit().contains("\"device_history\""), "the journal says why");
+        let said = server.cli(&["users", "devices", "carl"]);
+        assert!(said.ok && said.out.contains("--forget-history"), "{said:?}");
+        let said = server.cli(&["users", "devices", "carl", "--forget-history"]);
+        assert!(said.ok && said.out.contains("no longer count"), "{said:?}");
+        let page = password_alone(&server.client(), "carl").await;
+        assert!(is_in(&page), "an administrator let him: {page:?}");
+        let page = password_alone(&server.client(), "carl").await;
+        assert!(is_at_limit(&page), "on one device: {page:?}");
+        assert!(!server.cli(&["users", "devices", "carl"]).out.contains("--forget-history"));
+        let page = password_alone(&server.client(), "bob").await;
+        assert!(is_in(&page), "who had none has lost none: {page:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_emptied_store_makes_nobodys_device_the_first_one() {
+    let redis = Redis::start();
+    let server = Setup::default().policies(ONE_DEVICE).state(&redis.url()).start();
+    let devices = Devices::of(&server).await;
+    redis.cli(&["FLUSHALL"]);
+    devices.are_lost(&server).await;
+}
+
+#[tokio::test]
+async fn what_was_answered_before_the_store_was_emptied_is_not_answered_again() {
+    let redis = Redis::start();
+    let server = Setup::default().policies(ONE_DEVICE).state(&redis.url()).start();
+    // Each on a first device, so that nothing but the request stands in the way.
+    let walk = async |request: &AuthnRequest, username: &str| {
+        let client = server.client();
+        client.walk(client.get(&request.redirect(None)).await, server.person(username)).await
+    };
+    let request = AuthnRequest::of_wiki(&server);
+    let page = walk(&request, "ann").await;
+    assert!(is_in(&page), "{page:?}");
+    // Requests tell whole seconds: the next one begins.
+    let second = SystemClock.now().as_second();
+    until("a second", async || (SystemClock.now().as_second() > second).then_some(())).await;
+    redis.cli(&["FLUSHALL"]);
+    let page = walk(&request, "bob").await;
+    assert!(page.status.is_client_error() && !page.body.contains("SAMLResponse"), "{page:?}");
+    assert_eq!(server.audit().matches("\"released\"").count(), 1);
+    let page = walk(&AuthnRequest::of_wiki(&server), "dora").await;
+    assert!(is_in(&page), "a new one is: {page:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_state_file_makes_nobodys_device_the_first_one() {
+    let mut server = Setup::default().policies(ONE_DEVICE).start();
+    let devices = Devices::of(&server).await;
+    server.terminate();
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        match std::fs::remove_file(server.path("var").join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{name}: {error}"),
+            _ => {}
+        }
+    }
+    server.restart();
+    devices.are_lost(&server).await;
+}
+
+#[tokio::test]
+async fn an_older_store_in_place_of_the_one_in_use_counts_as_lost_too() {
+    let (older, newer) = (Redis::start(), Redis::start());
+    // It was in use once.
+    drop(Setup::default().policies(ONE_DEVICE).state(&older.url()).start());
+    let mut server = Setup::default().policies(ONE_DEVICE).state(&newer.url()).start();
+    let devices = Devices::of(&server).await;
+    server.terminate();
+    server.put("config.toml", &server.file("config.toml").replace(&newer.url(), &older.url()));
+    server.restart();
+    devices.are_lost(&server).await;
+}
 
 /// The page that asks `username` for a code.
 async fn half_way(client: &Client, username: &str) -> Page {

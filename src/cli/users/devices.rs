@@ -24,6 +24,9 @@ pub(in crate::cli) struct DevicesArgs {
     /// Remove all of them
     #[arg(long)]
     remove_all: bool,
+    /// Let the devices be counted anew that were on record before the state store was lost
+    #[arg(long, conflicts_with_all = ["remove", "remove_all"])]
+    forget_history: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -60,7 +63,14 @@ impl From<ListedDevice> for DeviceView {
 /// Lists a person's devices; or removes some, which ends their sessions and their trust.
 pub(super) async fn run(args: &DevicesArgs, opened: &Opened, out: &mut impl Write) -> anyhow::Result<()> {
     let user = opened.find(&args.user).await?;
-    let devices = Devices::new(store(opened).await?, Arc::new(SystemClock), Arc::new(SystemEntropy));
+    if args.forget_history {
+        opened.accounts.forget_device_history(user.id).await?;
+        writeln!(out, "{}: devices from before the state store was lost no longer count", user.username)?;
+        return Ok(());
+    }
+    let store = store(opened).await?;
+    let born = store.born().await?;
+    let devices = Devices::new(store, Arc::new(SystemClock), Arc::new(SystemEntropy));
     let apps = apps(opened)?;
     if let Some(id) = &args.remove {
         let found = match DeviceId::parse(id) {
@@ -77,6 +87,13 @@ pub(super) async fn run(args: &DevicesArgs, opened: &Opened, out: &mut impl Writ
     } else {
         let views: Vec<DeviceView> = devices.list(user.id, &apps).await?.into_iter().map(DeviceView::from).collect();
         print(out, &views, args.json)?;
+        if !args.json && user.devices_since.is_some_and(|since| since != born) {
+            writeln!(
+                out,
+                "{}: the state store that held more of them was lost; `--forget-history` lets it pass",
+                user.username
+            )?;
+        }
     }
     Ok(())
 }

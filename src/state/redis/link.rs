@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::scripts;
 use super::server::{Server, Unfit, skew};
-use crate::clock::{Clock, Entropy, Stopwatch};
+use crate::clock::{Clock, Entropy, Stopwatch, Timestamp};
 use crate::state::key::hex;
 use crate::state::{StateError, StoreHealth};
 
@@ -111,6 +111,8 @@ struct Live {
     skew: Option<i64>,
     /// The setting `save`, if the server tells it.
     snapshots: Option<String>,
+    generation: String,
+    born: Timestamp,
 }
 
 struct Failed {
@@ -123,6 +125,10 @@ struct Failed {
 pub(super) struct Lease {
     pub(super) connection: MultiplexedConnection,
     number: u64,
+    /// The generation of the store when it was looked over.
+    pub(super) generation: String,
+    /// When the store of that generation was born.
+    pub(super) born: Timestamp,
 }
 
 impl Link {
@@ -143,7 +149,8 @@ impl Link {
         let mut state = self.state.lock().await;
         self.ensure(&mut state).await?;
         let live = state.live.as_ref().ok_or_else(|| RedisProblem::Lost { url: self.url.clone() })?;
-        Ok(Lease { connection: live.connection.clone(), number: live.number })
+        let (connection, generation) = (live.connection.clone(), live.generation.clone());
+        Ok(Lease { connection, number: live.number, generation, born: live.born })
     }
 
     /// How the server is doing, once it has done all that it is needed for.
@@ -260,14 +267,14 @@ impl Link {
         snapshots: Option<String>,
         seen: Seen,
     ) {
-        let Seen { server, skew, generation } = seen;
+        let Seen { server, skew, generation, born } = seen;
         if state.generation.as_ref().is_some_and(|old| *old != generation) {
             tracing::warn!(
                 state.url = self.url,
                 "the state store was restarted, replaced or emptied: sign-ins underway and codes sent before are void"
             );
         }
-        state.generation = Some(generation);
+        state.generation = Some(generation.clone());
         let mut warnings = server.warnings(snapshots.as_deref());
         if self.plain_text {
             warnings.push(
@@ -283,7 +290,8 @@ impl Link {
             state.told.clone_from(&warnings);
         }
         let health = StoreHealth { backend: format!("redis {} at {}", server.version, self.url), warnings };
-        state.live = Some(Live { number, connection, checked: Stopwatch::start(), health, skew, snapshots });
+        let checked = Stopwatch::start();
+        state.live = Some(Live { number, connection, checked, health, skew, snapshots, generation, born });
     }
 
     /// A new connection, looked over and tried out, within [`CONNECT_TIMEOUT`].
@@ -330,14 +338,15 @@ impl Link {
             redis::pipe().cmd("INFO").cmd("TIME").query_async(connection).await.map_err(|error| self.problem(error))?;
         let server = Server::read(&info).map_err(|unfit| RedisProblem::Unfit { url: self.url.clone(), unfit })?;
         let fresh = hex(&self.entropy.bytes::<16>()?);
-        let (generation, _kept): (String, u8) = scripts::claim()
+        let (generation, born): (String, i64) = scripts::claim()
             .key(MARKER)
             .arg(&server.identity)
             .arg(fresh)
             .invoke_async(connection)
             .await
             .map_err(|error| self.problem(error))?;
-        Ok(Seen { skew: skew(time.0, self.clock.now()), server, generation })
+        let born = Timestamp::from_millisecond(born).map_err(|_| RedisProblem::Foreign { url: self.url.clone() })?;
+        Ok(Seen { skew: skew(time.0, self.clock.now()), server, generation, born })
     }
 }
 
@@ -345,4 +354,5 @@ struct Seen {
     server: Server,
     skew: Option<i64>,
     generation: String,
+    born: Timestamp,
 }

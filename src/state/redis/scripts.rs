@@ -1,22 +1,22 @@
 //! What is done in Redis in one step each: Lua that runs there, between which nothing else runs.
 //!
-//! Each script gets the key of the entry, the index of its kind and owner, and the marker of the store; then the id and
-//! whether the kind is volatile. Everything that can fail for want of memory comes first in a script, so that a full store
+//! Each script gets the key of the entry, the index of its kind and owner, and the marker of the store; then the id, and the
+//! generation that the caller knows behind a letter that says whether the kind is volatile. Everything that can fail for want of memory comes first in a script, so that a full store
 //! refuses before anything has changed.
 
 use redis::Script;
 
-/// What every script starts with. The value of a volatile kind stands behind the generation it was written in, and is there
-/// only in that generation.
+/// What every script starts with. Nothing is done in a generation that the caller does not know: an emptied store would answer
+/// that nobody has a device. The value of a volatile kind stands behind the generation it was written in, and is there only
+/// in that generation.
 const PRELUDE: &str = r"
 local entry, index, marker = KEYS[1], KEYS[2], KEYS[3]
 local id, stamp = ARGV[1], ''
-if ARGV[2] == 'volatile' then
-  stamp = redis.call('HGET', marker, 'generation')
-  if not stamp then
-    return redis.error_reply('EMPTIED the marker of the store is missing')
-  end
+local generation = string.sub(ARGV[2], 2)
+if redis.call('HGET', marker, 'generation') ~= generation then
+  return redis.error_reply('EMPTIED the marker of the store is missing or another')
 end
+if string.sub(ARGV[2], 1, 1) == 'v' then stamp = generation end
 
 local function now()
   local time = redis.call('TIME')
@@ -150,13 +150,17 @@ end
 return found
 ";
 
-/// Answers the generation in force and whether it was there (1) or begins now (0). It goes with one run of one server and
-/// one line of replication; the first node that sees another begins the next one, for all nodes.
+/// Answers the generation in force and when the store was born, in milliseconds since 1970. The generation goes with one run of
+/// one server and one line of replication; the first node that sees another begins the next one, for all nodes. The birth
+/// stays: it is written where there is none, which is in an empty store, or in one of a version that wrote none.
 const CLAIM: &str = r"
-local held = redis.call('HMGET', KEYS[1], 'server', 'generation')
-if held[1] == ARGV[1] and held[2] then return {held[2], 1} end
-redis.call('HSET', KEYS[1], 'server', ARGV[1], 'generation', ARGV[2])
-return {ARGV[2], 0}
+local held = redis.call('HMGET', KEYS[1], 'server', 'generation', 'born')
+if held[1] == ARGV[1] and held[2] and held[3] then return {held[2], held[3]} end
+local time = redis.call('TIME')
+local born = held[3] or string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local generation = held[1] == ARGV[1] and held[2] or ARGV[2]
+redis.call('HSET', KEYS[1], 'server', ARGV[1], 'generation', generation, 'born', born)
+return {generation, born}
 ";
 
 /// Each command that the other scripts use, so that one that is not permitted is told before somebody needs it.

@@ -148,12 +148,15 @@ async fn after_a_restart_sessions_hold_and_sign_ins_are_void_for_every_node() {
     one.put(&sign_in("a"), b"1", MINUTE).await.unwrap();
     one.put(&session("a"), b"1", MINUTE).await.unwrap();
     assert!(other.get(&sign_in("a")).await.unwrap().is_some(), "what one node wrote, the other sees");
+    let born = one.born().await.unwrap();
+    assert_eq!(other.born().await.unwrap(), born);
     redis.restart();
     assert!(redis.cli(&["EXISTS", sign_in("a").as_str()]) == "1", "Redis has kept it");
     // The first call may find the old connection dead.
     until("the restart", async || one.get(&session("a")).await.ok()).await.expect("the session");
     for node in [&one, &other] {
         assert!(until("both nodes", async || node.get(&session("a")).await.ok()).await.is_some());
+        assert_eq!(node.born().await.unwrap(), born, "it is the same store");
         assert_eq!(node.get(&sign_in("a")).await.unwrap(), None);
         assert_eq!(node.take(&sign_in("a")).await.unwrap(), None);
         assert!(!node.compare_and_swap(&sign_in("a"), b"1", b"2", MINUTE).await.unwrap());
@@ -176,6 +179,37 @@ async fn an_emptied_store_begins_again_without_an_error() {
     assert_eq!(one.get(&sign_in("a")).await.unwrap(), None, "a copy of before is void");
     one.put(&sign_in("b"), b"1", MINUTE).await.unwrap();
     assert!(other.get(&sign_in("b")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_emptied_store_is_another_one_for_every_node_with_the_next_answer() {
+    let redis = Redis::start();
+    let (one, other) = (open(&redis).await, open(&redis).await);
+    let devices = Key::new(Kind::AppDevices, "ann", "");
+    for round in 0..20 {
+        one.insert_bounded(&devices, "one", 9, MINUTE).await.unwrap();
+        let before = one.born().await.unwrap();
+        assert_eq!(other.born().await.unwrap(), before);
+        redis.cli(&["FLUSHALL"]);
+        // Whoever reads that there is no device can see that the store is a new one, whichever node comes first.
+        for node in [&one, &other] {
+            assert!(node.members(&devices).await.unwrap().is_empty());
+            assert!(node.born().await.unwrap() > before, "round {round}");
+        }
+        assert_eq!(one.born().await.unwrap(), other.born().await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_marker_of_before_births_were_kept_is_completed() {
+    let redis = Redis::start();
+    let store = open(&redis).await;
+    store.put(&sign_in("a"), b"1", MINUTE).await.unwrap();
+    let born = store.born().await.unwrap();
+    redis.cli(&["HDEL", MARKER, "born"]);
+    let late = open(&redis).await;
+    assert!(late.born().await.unwrap() > born);
+    assert!(late.get(&sign_in("a")).await.unwrap().is_some(), "it is the same generation");
 }
 
 #[tokio::test]
