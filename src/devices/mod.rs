@@ -92,6 +92,8 @@ pub struct Allowed<'a> {
     pub token: Option<&'a DeviceToken>,
     /// The facts that the decision rested on.
     pub decided_on: &'a DeviceFacts,
+    /// The browser was one of those recorded then ([`Recognised::is_listed`]).
+    pub was_listed: bool,
     /// With what.
     pub factors: Factors,
     /// What the list says of it.
@@ -122,6 +124,8 @@ pub struct Recognised {
     pub device: Option<DeviceId>,
     /// The trust on record.
     pub trust: Option<Trust>,
+    /// The browser is one of those recorded for this user and app.
+    pub is_listed: bool,
 }
 
 /// A device could not be looked up or recorded.
@@ -177,9 +181,10 @@ impl Devices {
         let Some(Device { id, .. }) = self.find_held(token).await? else {
             return Ok(Recognised { facts: unknown, ..Recognised::default() });
         };
-        let unknown = Recognised { facts: unknown, device: Some(id), trust: None };
+        let is_listed = members.contains(&id.to_string());
+        let unknown = Recognised { facts: unknown, device: Some(id), trust: None, is_listed };
         // Removing takes the device out of the set too: a registration alone does not count, while the set still takes members.
-        if registered < MAX_COUNTED && !members.contains(&id.to_string()) {
+        if registered < MAX_COUNTED && !is_listed {
             return Ok(unknown);
         }
         let Some(registration) = self.registration(user, id).await? else { return Ok(unknown) };
@@ -188,7 +193,7 @@ impl Devices {
         }
         let trust = self.trust_of(user, id, app, &registration).await?;
         let facts = DeviceFacts { known: true, trusted: false, registered };
-        Ok(Recognised { facts, device: Some(id), trust })
+        Ok(Recognised { facts, device: Some(id), trust, is_listed })
     }
 
     /// The browser, if `user` was allowed from it with a second factor, into whatever app. Wrong passwords of strangers do not
@@ -217,7 +222,7 @@ impl Devices {
     /// # Errors
     /// The store or the random source failed.
     pub async fn record_allow(&self, allowed: Allowed<'_>) -> Result<Recorded, DeviceError> {
-        let Allowed { user, app, token, decided_on, factors, sighting } = allowed;
+        let Allowed { user, app, token, decided_on, was_listed, factors, sighting } = allowed;
         let now = self.clock.now();
         let held = self.find_held(token).await?;
         let (token, mut device) = match (token, held) {
@@ -234,6 +239,11 @@ impl Devices {
             self.store.insert_bounded(&app_devices_key(user, app), &device.id.to_string(), limit, LIFETIME).await?;
         match counted {
             Bounded::Full(size) if size < MAX_COUNTED => return Ok(Recorded::FactsChanged),
+            // Somebody removed it in between: a decision from before does not bring it back.
+            Bounded::Inserted(_) if was_listed => {
+                self.store.remove_member(&app_devices_key(user, app), &device.id.to_string()).await?;
+                return Ok(Recorded::FactsChanged);
+            }
             Bounded::Inserted(_) | Bounded::Present(_) | Bounded::Full(_) => {}
         }
         device.last_allowed = now;

@@ -34,8 +34,9 @@ async fn allow(
     token: Option<&DeviceToken>,
     factors: Factors,
 ) -> DeviceToken {
-    let facts = facts(devices, user, app, token).await;
-    let allowed = Allowed { user, app, token, decided_on: &facts, factors, sighting: sighting() };
+    let seen = devices.recognise(user, app, token).await.unwrap();
+    let (decided_on, was_listed) = (&seen.facts, seen.is_listed);
+    let allowed = Allowed { user, app, token, decided_on, was_listed, factors, sighting: sighting() };
     match devices.record_allow(allowed).await.unwrap() {
         Recorded::Done { token, .. } => token,
         Recorded::FactsChanged => panic!("nobody else was here"),
@@ -112,6 +113,7 @@ async fn of_devices_decided_on_at_the_same_count_one_is_recorded() {
                     app: &aws,
                     token: None,
                     decided_on: &decided_on,
+                    was_listed: false,
                     factors: Factors::Two,
                     sighting: sighting(),
                 };
@@ -331,4 +333,27 @@ async fn trust_stands_for_its_days_and_until_a_password_or_method_changes() {
     }
     assert!(!trust.stands(&person(user(1), 4), 30, start), "the epoch rose");
     assert_eq!(trust.ends(30), after(30 * day));
+}
+
+#[tokio::test]
+async fn a_decision_from_before_does_not_bring_a_removed_device_back() {
+    let bench = Bench::new().await;
+    let devices = devices(&bench);
+    let (ann, aws) = (user(1), app("aws"));
+    let token = allow(&devices, ann, &aws, None, Factors::Two).await;
+    let seen = devices.recognise(ann, &aws, Some(&token)).await.unwrap();
+    let id = id_of(&devices, &token).await;
+    assert!(devices.remove(ann, id, std::slice::from_ref(&aws)).await.unwrap());
+    let allowed = Allowed {
+        user: ann,
+        app: &aws,
+        token: Some(&token),
+        decided_on: &seen.facts,
+        was_listed: seen.is_listed,
+        factors: Factors::Two,
+        sighting: sighting(),
+    };
+    assert!(matches!(devices.record_allow(allowed).await.unwrap(), Recorded::FactsChanged));
+    assert!(!devices.is_registered(ann, id).await.unwrap());
+    assert_eq!(facts(&devices, ann, &aws, Some(&token)).await, DeviceFacts::default());
 }

@@ -42,6 +42,8 @@ pub(super) struct Facts {
     pub(super) repertoire: Repertoire,
     /// When the store was born that the device facts were read from.
     store_born: Timestamp,
+    /// The browser is one of those recorded for the user and the app.
+    is_listed: bool,
     sp_initiated: bool,
     force_authn: bool,
 }
@@ -174,6 +176,7 @@ impl Service {
             signals,
             repertoire,
             store_born,
+            is_listed: recognised.is_listed && !lost,
             sp_initiated: target.request.is_some(),
             force_authn: target.force_authn(),
         };
@@ -193,12 +196,7 @@ impl Service {
         sign_in: &SignIn,
         person: &Person,
     ) -> Result<Decided, SignInError> {
-        // Whoever signs out in one tab has signed out in all of them.
-        if let Some(session) = person.session
-            && self.visitor(client).await?.is_none_or(|visitor| visitor.session.id != session)
-        {
-            return Err(SignInError::StartAgain);
-        }
+        self.session_of(client, person).await?;
         let gathered = self.gather(snapshot, client, person, &sign_in.target);
         let facts = gathered.instrument(tracing::info_span!("gather facts")).await?;
         let step = step_of(sign_in, person);
@@ -265,6 +263,7 @@ impl Service {
                 app: &sign_in.target.app,
                 token: client.device.as_ref(),
                 decided_on: &facts.signals.device,
+                was_listed: facts.is_listed,
                 factors,
                 sighting: sighting(client, &facts.signals),
             };

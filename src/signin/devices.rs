@@ -122,7 +122,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn devices_wanted(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
-        let mut live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let mut live = self.live(client, handle).await?;
         let stage = transition(live.sign_in.stage.clone(), Event::DevicesWanted)?;
         live.sign_in.errand = Errand::RemoveDevice;
         self.settle(client, SignIn { stage, ..live.sign_in.clone() }, Some(live)).await
@@ -149,7 +149,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn device_chosen(&self, client: &Client, handle: &str, device: DeviceId) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let Stage::ChoosingDevice { person } = live.sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
         let snapshot = self.snapshot();
         let facts = self.gather(&snapshot, client, &person, &live.sign_in.target).await?;
@@ -167,7 +167,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn devices_done(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         self.go_on(client, live).await
     }
 

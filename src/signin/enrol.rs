@@ -32,7 +32,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn link_wanted(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let (Stage::AwaitingLink { person, .. }, Delivery::Outbox) = (&live.sign_in.stage, self.parts.delivery) else {
             return Err(SignInError::StartAgain);
         };
@@ -115,7 +115,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn password_chosen(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let Stage::SettingPassword { person } = live.sign_in.stage.clone() else { return Err(SignInError::StartAgain) };
         let user = self.person(&person).await?;
         let snapshot = self.snapshot();
@@ -148,7 +148,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn new_code_typed(&self, client: &Client, handle: &str, code: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let Stage::Enrolling { person, sealed_secret } = live.sign_in.stage.clone() else {
             return Err(SignInError::StartAgain);
         };
@@ -217,7 +217,10 @@ impl Service {
                 contact: snapshot.config.organisation.contact.as_deref(),
             },
         )?;
-        self.parts.accounts.enqueue(outbox_mail(user, mail)).await?;
+        // What it tells of is done and on record: a mail that cannot be written must not look as if it were not.
+        if let Err(error) = self.parts.accounts.enqueue(outbox_mail(user, mail)).await {
+            tracing::error!(error = &error as &dyn std::error::Error, user.name = %user.username, "a notice can't be mailed");
+        }
         Ok(())
     }
 

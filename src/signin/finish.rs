@@ -38,7 +38,8 @@ impl Service {
     ) -> Result<Reply, SignInError> {
         let target = &sign_in.target;
         let app = snapshot.app(&target.app).ok_or(SignInError::UnknownApp)?;
-        let visitor = self.visitor(client).await?.filter(|visitor| Some(visitor.session.id) == person.session);
+        // A session that ended since the decision takes its proofs along: no other one begins on them.
+        let visitor = self.session_of(client, person).await?;
         // Only the leave to open an app begins a session.
         if visitor.is_none() && decided.subject.step != Step::SignIn {
             return Err(SignInError::StartAgain);
@@ -140,18 +141,24 @@ impl Service {
             return Ok(Ok(Answer::status(response)));
         }
         let request = provider.issue_request(&facts.user, &context.as_ref())?;
-        let now = self.parts.clock.now();
-        let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session, now) {
+        // The permit is as old as the facts it rests on, and redeemed when the signing pool comes to it.
+        let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session, facts.signals.now) {
             Ok(permit) => permit,
             Err(refused) => return Ok(Err(refused)),
         };
-        let (idp, entropy) = (snapshot.idp.clone(), self.parts.entropy.clone());
-        let signing = self.parts.signing.run(move || issue(permit, &idp, now, &*entropy));
+        let (idp, entropy, clock) = (snapshot.idp.clone(), self.parts.entropy.clone(), self.parts.clock.clone());
+        let signing = self.parts.signing.run(move || issue(permit, &idp, clock.now(), &*entropy));
         let response = signing.instrument(tracing::info_span!("sign", app.id = %app.id)).await??;
+        // Whoever was shut out or changed a factor while this was signed gets nothing.
+        let still = self.parts.accounts.user(facts.user.id).await?;
+        if !still.is_some_and(|user| user.session_epoch == facts.user.session_epoch && user.status == facts.user.status)
+        {
+            return Err(SignInError::StartAgain);
+        }
         self.consume(target).await?;
         let record = AssertionRecord {
             stage: AssertionStage::Intended,
-            at: now,
+            at: self.parts.clock.now(),
             assertion: response.assertion_id.clone().unwrap_or_default(),
             app: app.id.clone(),
             user: facts.user.username.clone(),

@@ -38,7 +38,7 @@ impl Service {
         code: &str,
         remember: Remember,
     ) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let person = challenged(&live)?;
         // What is no code guesses nothing, so it does not count.
         if digits_of(code).is_none() {
@@ -59,7 +59,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn code_wanted_again(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let person = challenged(&live)?;
         let asked = self.mail_code(client, &live, person).await?;
         if asked != Asked::TooSoon {

@@ -77,7 +77,7 @@ impl Service {
     }
 
     async fn password_again(&self, client: &Client, handle: &str, password: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let Stage::Challenge { person, chosen: Method::Password, .. } = &live.sign_in.stage else {
             return Err(SignInError::StartAgain);
         };
@@ -133,7 +133,7 @@ impl Service {
         code: &str,
         remember: Remember,
     ) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let Stage::Challenge { person, chosen: Method::Totp, .. } = &live.sign_in.stage else {
             return Err(SignInError::StartAgain);
         };
@@ -192,6 +192,7 @@ impl Service {
     /// See [`SignInError`].
     pub async fn resume(&self, client: &Client, id: SignInId) -> Result<Reply, SignInError> {
         let live = self.parts.sign_ins.peek(id, &client.browser).await?;
+        self.check_session(client, &live).await?;
         if let Stage::ChoosingDevice { person } = &live.sign_in.stage {
             return self.device_choice(client, &live, person).await;
         }
@@ -203,7 +204,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn other_ways(&self, client: &Client, handle: &str) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let Stage::Challenge { offers, .. } = &live.sign_in.stage else { return Err(SignInError::StartAgain) };
         let offers = offers.iter().map(|offer| offer.method).collect();
         let view = View::Methods { handle: live.handle(), offers };
@@ -215,7 +216,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn method_chosen(&self, client: &Client, handle: &str, method: Method) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let stage = transition(live.sign_in.stage.clone(), Event::Chosen(method))?;
         let live = self.parts.sign_ins.advance(live, stage, &client.browser).await?;
         self.mail_first_code(client, &live).await?;
@@ -228,7 +229,7 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn method_lost(&self, client: &Client, handle: &str, method: Method) -> Result<Reply, SignInError> {
-        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        let live = self.live(client, handle).await?;
         let stage = transition(live.sign_in.stage.clone(), Event::Lost(method))?;
         if let Some(person) = live.sign_in.stage.person() {
             let user = self.person(person).await?;

@@ -286,6 +286,28 @@ impl Service {
         Ok(EventRecord { event, at, user, sign_in, method: None, ip, device, about_device: None })
     }
 
+    /// The stored sign-in that a form goes on with. One that began on a session is over with it: whoever signed out, or took
+    /// the device off the list, did so in every tab.
+    pub(super) async fn live(&self, client: &Client, handle: &str) -> Result<Live, SignInError> {
+        let live = self.parts.sign_ins.load(handle, &client.browser).await?;
+        self.check_session(client, &live).await?;
+        Ok(live)
+    }
+
+    pub(super) async fn check_session(&self, client: &Client, live: &Live) -> Result<(), SignInError> {
+        match live.sign_in.stage.person() {
+            Some(person) => self.session_of(client, person).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The session a sign-in began on, which must still hold; `None` where it began without one.
+    pub(super) async fn session_of(&self, client: &Client, person: &Person) -> Result<Option<Visitor>, SignInError> {
+        let Some(session) = person.session else { return Ok(None) };
+        let visitor = self.visitor(client).await?.filter(|visitor| visitor.session.id == session);
+        visitor.ok_or(SignInError::StartAgain).map(Some)
+    }
+
     /// The session the client brings, if it still holds: the user exists, nothing ended their sessions
     /// since, and the device it began on is still on their list.
     pub(super) async fn visitor(&self, client: &Client) -> Result<Option<Visitor>, SignInError> {

@@ -56,8 +56,15 @@ impl Post {
         let sighting = Sighting { name: DeviceName::default(), place: None, ip: HERE };
         let decided_on = DeviceFacts::default();
         let user = self.ann().id;
-        let allowed =
-            Allowed { user, app: &app, token: None, decided_on: &decided_on, factors: Factors::Two, sighting };
+        let allowed = Allowed {
+            user,
+            app: &app,
+            token: None,
+            decided_on: &decided_on,
+            was_listed: false,
+            factors: Factors::Two,
+            sighting,
+        };
         match devices.record_allow(allowed).await.unwrap() {
             Recorded::Done { token, .. } => token,
             other => panic!("{other:?}"),

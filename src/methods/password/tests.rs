@@ -68,7 +68,15 @@ async fn on_a_known_device_strangers_do_not_keep_its_user_waiting() {
     let sighting = Sighting { name: DeviceName::default(), place: None, ip: "203.0.113.7".parse().unwrap() };
     let decided_on = DeviceFacts::default();
     let user = house.ann.id;
-    let allowed = Allowed { user, app: &aws, token: None, decided_on: &decided_on, factors: Factors::Two, sighting };
+    let allowed = Allowed {
+        user,
+        app: &aws,
+        token: None,
+        decided_on: &decided_on,
+        was_listed: false,
+        factors: Factors::Two,
+        sighting,
+    };
     let recorded = devices.record_allow(allowed).await;
     let Recorded::Done { token, .. } = recorded.unwrap() else { panic!("nobody else was here") };
     for _ in 0..=FREE {
