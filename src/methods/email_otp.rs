@@ -222,7 +222,7 @@ impl EmailOtpMethod {
         let source = origin.source(&self.devices, Some(purpose.user)).await?;
         // By id: a username somebody types elsewhere must not meet these counters.
         let subject = self.failures.subject(&purpose.user.to_string());
-        let ticket = match self.throttle.admit(Attempt::of_known(Guarded::EmailOtp, subject, source)).await? {
+        let ticket = match self.throttle.admit(Attempt { guarded: Guarded::EmailOtp, subject, source }).await? {
             Admission::Go(ticket) => ticket,
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),
         };

@@ -63,14 +63,15 @@ impl PasswordMethod {
     ) -> Result<Answer<PasswordShown>, MethodError> {
         let login = self.accounts.find_by_login(typed).await?;
         let source = origin.source(&self.devices, login.as_ref().map(|login| login.user.id)).await?;
-        // Over all networks one person is one subject, by whichever name they are guessed at.
-        let name = login.as_ref().map_or(typed, |login| login.user.username.as_str());
-        let (subject, person) = (self.failures.subject(typed), self.failures.subject(name));
-        let attempt = Attempt { guarded: Guarded::Password, subject, person, source };
-        let ticket = match self.throttle.admit(attempt).await? {
+        let attempt = Attempt { guarded: Guarded::Password, subject: self.failures.subject(typed), source };
+        let mut ticket = match self.throttle.admit(attempt).await? {
             Admission::Go(ticket) => ticket,
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),
         };
+        // One person is one subject besides, by whichever name they are guessed at. That must not show, so the work is done
+        // whether the answer may count or not, and nobody is a person too.
+        let name = login.as_ref().map_or(typed, |login| login.user.username.as_str());
+        let may_be_right = self.throttle.admit_person(&mut ticket, self.failures.subject(name)).await?;
         let stored = login.as_ref().and_then(|login| login.password.as_ref());
         let checked = match self.hashing.verify(stored, password.clone()).await {
             Ok(checked) => checked,
@@ -80,7 +81,10 @@ impl PasswordMethod {
                 return Err(error.into());
             }
         };
-        let (Checked::Match { needs_rehash }, Some(login)) = (checked, login) else {
+        if let (false, Some(login)) = (may_be_right, &login) {
+            tracing::info!(user.id = %login.user.id, "a password counts as wrong: too many wrong ones over all names");
+        }
+        let (true, Checked::Match { needs_rehash }, Some(login)) = (may_be_right, checked, login) else {
             return Ok(Answer::Wrong { free_left: ticket.free_left(), retry_after: ticket.retry_after() });
         };
         let failed_attempts = ticket.recent_before();

@@ -2,13 +2,14 @@
 //! only a right one is taken back. Names that nobody has are treated the same.
 //!
 //! Per name as typed and network (or per name and known device): five answers are free, after that each has to wait twice as
-//! long as the one before, an hour at most, until a right one or for a day. Per person, over all networks: twenty are free,
+//! long as the one before, an hour at most, until a right one or for a day. Per name, over all networks: twenty are free,
 //! after that each waits twice as long as the one before, a quarter of an hour at most; and there are a hundred a day. Per
 //! network, over all names: five hundred in 15 minutes. So strangers slow down their own networks, and many of them together
 //! every device that the account does not know; never one that it knows.
 //!
-//! A username and the mail address of the same person are counted apart here, and together only in what counts over all
-//! networks: otherwise two wrong answers would tell that both belong to one account.
+//! A username and the mail address of the same person are counted apart in all of these, and all that is shown comes from
+//! them: otherwise wrong answers would tell that both belong to one account. What counts over both names, as much as a name has
+//! over all networks, is never shown: beyond it an answer is not checked and passes for a wrong one.
 
 use std::sync::Arc;
 
@@ -25,13 +26,13 @@ pub const FREE: u32 = 5;
 const FIRST_PAUSE_SECONDS: u32 = 10;
 /// The longest pause.
 const LONGEST_PAUSE_SECONDS: u32 = 60 * 60;
-/// Wrong answers per person from all unknown devices together, before those have to wait.
+/// Wrong answers per name, and per person over their names, from all unknown devices together, before those have to wait.
 pub const FREE_EVERYWHERE: u32 = 20;
 /// The first such pause; each further one is twice as long.
 const FIRST_PAUSE_EVERYWHERE_SECONDS: u32 = 5;
 /// The longest such pause.
 const LONGEST_PAUSE_EVERYWHERE_SECONDS: u32 = 15 * 60;
-/// Wrong answers per person and day from all unknown devices together (NIST SP 800-63B-4 §3.2.2 allows 100 in a row).
+/// Wrong answers per name, and per person over their names, and day from all unknown devices together (NIST SP 800-63B-4 §3.2.2 allows 100 in a row).
 pub const MOST_PER_NAME: u32 = 100;
 /// Wrong answers per network within 15 minutes, over all names.
 pub const MOST_PER_NETWORK: u32 = 500;
@@ -43,25 +44,17 @@ pub struct Attempt {
     pub guarded: Guarded,
     /// Whose: the name as typed, or the id of somebody who is known already.
     pub subject: Subject,
-    /// The person behind that name; `subject` itself where there is none.
-    pub person: Subject,
     /// From where.
     pub source: FailureSource,
 }
 
 impl Attempt {
-    /// An attempt on the secret of somebody who is known already, by `subject`.
-    #[must_use]
-    pub fn of_known(guarded: Guarded, subject: Subject, source: FailureSource) -> Self {
-        Self { guarded, person: subject.clone(), subject, source }
-    }
-
     fn here(&self) -> Pause<'_> {
         Pause::Here(&self.subject, self.source)
     }
 
     fn everywhere(&self) -> Pause<'_> {
-        Pause::Everywhere(&self.person)
+        Pause::Everywhere(&self.subject)
     }
 }
 
@@ -88,6 +81,8 @@ pub struct Ticket {
     /// The pause that begins with this answer should it be wrong.
     pause: Option<u32>,
     pause_everywhere: Option<u32>,
+    /// The person it counts towards as well, and whether a pause over all their names began with it.
+    person: Option<(Subject, bool)>,
 }
 
 impl Ticket {
@@ -145,6 +140,7 @@ impl Throttle {
             attempt,
             pause: None,
             pause_everywhere: None,
+            person: None,
         };
         if streak > FREE {
             let length = pause_after(streak - FREE, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS);
@@ -164,6 +160,39 @@ impl Throttle {
         Ok(Admission::Go(ticket))
     }
 
+    /// Counts an answer towards `person`, over all their names, and says whether it may be checked. If not, it is wrong
+    /// whatever it says, and nothing but that may be shown: what the ticket tells is of the name as typed alone.
+    ///
+    /// # Errors
+    /// The store failed: nothing may be checked.
+    #[must_use = "what may not be checked is wrong"]
+    pub async fn admit_person(&self, ticket: &mut Ticket, person: Subject) -> Result<bool, StateError> {
+        let guarded = ticket.attempt.guarded;
+        if !matches!(ticket.attempt.source, FailureSource::Network(_)) {
+            ticket.person = Some((person, false));
+            return Ok(true);
+        }
+        let pause = Pause::Person(&person);
+        if self.failures.pause(guarded, pause).await?.is_some_and(|until| until > self.clock.now().as_second()) {
+            return Ok(false);
+        }
+        let total = self.failures.count_one(guarded, Span::Person(&person)).await?;
+        let mut begun = false;
+        if total > FREE_EVERYWHERE {
+            let beyond = total - FREE_EVERYWHERE;
+            let length = pause_after(beyond, FIRST_PAUSE_EVERYWHERE_SECONDS, LONGEST_PAUSE_EVERYWHERE_SECONDS);
+            // Begun after the pause of the name, it has to end before it: who waited as long as was said is checked.
+            let length = length.saturating_sub(1);
+            begun = total <= MOST_PER_NAME && self.begin_pause(&ticket.attempt, pause, length).await?;
+            if !begun {
+                self.failures.take_back(guarded, Span::Person(&person)).await?;
+                return Ok(false);
+            }
+        }
+        ticket.person = Some((person, begun));
+        Ok(true)
+    }
+
     /// Somebody else was quicker: this answer comes within their pause.
     async fn too_late(&self, ticket: Ticket) -> Result<Admission, StateError> {
         let attempt = ticket.attempt.clone();
@@ -177,10 +206,14 @@ impl Throttle {
     /// # Errors
     /// The store failed.
     pub async fn right(&self, ticket: Ticket) -> Result<(), StateError> {
-        let Attempt { guarded, subject, person, source } = &ticket.attempt;
+        let Attempt { guarded, subject, source } = &ticket.attempt;
         self.failures.take_back(*guarded, Span::Recent(subject, *source)).await?;
         self.failures.forget(*guarded, Span::Streak(subject, *source)).await?;
-        self.failures.forget(*guarded, Span::Total(person)).await?;
+        self.failures.forget(*guarded, Span::Total(subject)).await?;
+        if let Some((person, _)) = &ticket.person {
+            self.failures.forget(*guarded, Span::Person(person)).await?;
+            self.failures.end_pause(*guarded, Pause::Person(person)).await?;
+        }
         self.failures.end_pause(*guarded, ticket.attempt.here()).await?;
         self.failures.end_pause(*guarded, ticket.attempt.everywhere()).await?;
         if let FailureSource::Network(network) = source {
@@ -200,6 +233,12 @@ impl Throttle {
         }
         if ticket.pause_everywhere.is_some() {
             self.failures.end_pause(attempt.guarded, attempt.everywhere()).await?;
+        }
+        if let (Some((person, begun)), FailureSource::Network(_)) = (&ticket.person, attempt.source) {
+            if *begun {
+                self.failures.end_pause(attempt.guarded, Pause::Person(person)).await?;
+            }
+            self.failures.take_back(attempt.guarded, Span::Person(person)).await?;
         }
         self.take_back(attempt).await
     }
@@ -228,9 +267,9 @@ impl Throttle {
             self.failures.take_back(guarded, Span::Network(network)).await?;
             return Ok(Capped::Over { retry_after: RECENT_SECONDS });
         }
-        let total = self.failures.count_one(guarded, Span::Total(&attempt.person)).await?;
+        let total = self.failures.count_one(guarded, Span::Total(&attempt.subject)).await?;
         if total > MOST_PER_NAME {
-            self.failures.take_back(guarded, Span::Total(&attempt.person)).await?;
+            self.failures.take_back(guarded, Span::Total(&attempt.subject)).await?;
             self.failures.take_back(guarded, Span::Network(network)).await?;
             return Ok(Capped::Over { retry_after: LONGEST_PAUSE_SECONDS });
         }
@@ -238,11 +277,11 @@ impl Throttle {
     }
 
     async fn take_back(&self, attempt: &Attempt) -> Result<(), StateError> {
-        let Attempt { guarded, subject, person, source } = attempt;
+        let Attempt { guarded, subject, source } = attempt;
         self.failures.take_back(*guarded, Span::Recent(subject, *source)).await?;
         self.failures.take_back(*guarded, Span::Streak(subject, *source)).await?;
         if let FailureSource::Network(network) = source {
-            self.failures.take_back(*guarded, Span::Total(person)).await?;
+            self.failures.take_back(*guarded, Span::Total(subject)).await?;
             self.failures.take_back(*guarded, Span::Network(*network)).await?;
         }
         Ok(())
@@ -251,7 +290,7 @@ impl Throttle {
 
 /// Whether an answer is over one of the caps.
 enum Capped {
-    /// It is not; the person's wrong answers from all unknown devices, with this one.
+    /// It is not; the name's wrong answers from all unknown devices, with this one.
     Under { total: u32 },
     /// It is, and was taken back.
     Over { retry_after: u32 },

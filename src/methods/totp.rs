@@ -132,7 +132,7 @@ impl TotpMethod {
         let source = origin.source(&self.devices, Some(user.id)).await?;
         // By id: a username somebody types elsewhere must not meet these counters.
         let subject = self.failures.subject(&user.id.to_string());
-        let attempt = Attempt::of_known(Guarded::Totp, subject, source);
+        let attempt = Attempt { guarded: Guarded::Totp, subject, source };
         let ticket = match self.throttle.admit(attempt).await? {
             Admission::Go(ticket) => ticket,
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),

@@ -9,6 +9,8 @@ use crate::domain::{EnforcedPolicy, PolicyId};
 pub(super) struct Annotations {
     pub(super) enforced: EnforcedPolicy,
     pub(super) description: String,
+    /// `@severity("high")`
+    pub(super) is_severe: bool,
     /// `@mode("report")`: on trial, never enforced.
     pub(super) report: bool,
     /// The first day on which a permit is inert.
@@ -24,8 +26,8 @@ pub(super) fn read<'a>(
     effect: cedar_policy::Effect,
 ) -> Result<Annotations, Vec<Wrong>> {
     let mut wrong = Vec::new();
-    let (mut id, mut description, mut message, mut alerts, mut report, mut expires) =
-        (None, None, None, (false, false), false, None);
+    let (mut id, mut description, mut message, mut alerts, mut is_severe, mut report, mut expires) =
+        (None, None, None, (false, false), false, false, None);
     for (key, value) in annotations {
         let read = match key {
             "id" => PolicyId::parse(value)
@@ -34,7 +36,7 @@ pub(super) fn read<'a>(
             "description" => text(value).map(|text| description = Some(text)),
             "message" => message_key(value).map(|key| message = Some(key)),
             "alert" => alert(value).map(|both| alerts = both),
-            "severity" => one_of(value, &["low", "medium", "high"]),
+            "severity" => one_of(value, &["low", "medium", "high"]).map(|()| is_severe = value == "high"),
             "owner" => text(value).map(|_| ()),
             "mode" => one_of(value, &["report"]).map(|()| report = true),
             "expires" => expiry(value, effect).map(|date| expires = Some(date)),
@@ -56,7 +58,7 @@ pub(super) fn read<'a>(
     match (id, description) {
         (Some(id), Some(description)) if wrong.is_empty() => {
             let enforced = EnforcedPolicy { id, message, alerts_user: alerts.0, alerts_security: alerts.1 };
-            Ok(Annotations { enforced, description, report, expires })
+            Ok(Annotations { enforced, description, is_severe, report, expires })
         }
         _ => Err(wrong),
     }

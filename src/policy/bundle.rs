@@ -9,6 +9,7 @@ use cedar_policy::{
     ActionConstraint, Effect, Policy, PolicyId as CedarId, PolicySet, Schema, ValidationMode, Validator,
 };
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use miette::Diagnostic;
 
 use super::annotations::{self, Annotations};
@@ -51,7 +52,7 @@ pub(super) enum Standing {
     InForce,
     /// `@mode("report")`
     Shadow,
-    /// `@expires` has come.
+    /// `@expires` had come when the set was read.
     Expired,
 }
 
@@ -67,10 +68,25 @@ pub(super) struct Stored {
     span: (usize, usize),
 }
 
+impl Stored {
+    /// Whether `@expires` has come by the day of `now`, in UTC.
+    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+        self.standing == Standing::Expired || self.notes.expires.is_some_and(|expires| expires <= day(now))
+    }
+}
+
+/// The day that `@expires` is compared with.
+pub(super) fn day(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
+}
+
 /// Permits and forbids, kept apart.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
     pub(super) permits: PolicySet,
+    /// The permits with `@expires`, by that day. A set outlives the day of its load while later ones are refused, so each
+    /// question looks at its own day.
+    pub(super) dated: Vec<(Date, PolicySet)>,
     pub(super) forbids: PolicySet,
 }
 
@@ -91,7 +107,8 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads and checks a set. `today` tells which permits have expired.
+    /// Reads and checks a set. `today` tells which permits have expired already; those that expire later are left out of the
+    /// questions of that day and after.
     ///
     /// # Errors
     /// Anything is wrong with it; all problems are told at once.
@@ -335,16 +352,24 @@ fn sets_of(
     standing: Standing,
     covers: impl Fn(&ActionConstraint) -> bool,
 ) -> Result<Sets, Box<cedar_policy::PolicySetError>> {
-    let of = |effect: Effect| {
-        let chosen = policies.iter().map(|stored| (stored.standing, &stored.policy)).filter(|(stands, policy)| {
-            *stands == standing && policy.effect() == effect && covers(&policy.action_constraint())
-        });
-        PolicySet::from_policies(chosen.map(|(_, policy)| policy.clone())).map_err(Box::new)
+    let chosen: Vec<&Stored> = policies
+        .iter()
+        .filter(|stored| stored.standing == standing && covers(&stored.policy.action_constraint()))
+        .collect();
+    let of = |effect: Effect, expires: Option<Date>| {
+        let these = chosen.iter().filter(|stored| stored.policy.effect() == effect && stored.notes.expires == expires);
+        PolicySet::from_policies(these.map(|stored| stored.policy.clone())).map_err(Box::new)
     };
-    Ok(Sets { permits: of(Effect::Permit)?, forbids: of(Effect::Forbid)? })
+    let days: BTreeSet<Date> = chosen.iter().filter_map(|stored| stored.notes.expires).collect();
+    let mut dated = Vec::with_capacity(days.len());
+    for day in days {
+        dated.push((day, of(Effect::Permit, Some(day))?));
+    }
+    // INVARIANT: only a permit has a day, so no forbid is left out here; `annotations` refuses any other.
+    Ok(Sets { permits: of(Effect::Permit, None)?, dated, forbids: of(Effect::Forbid, None)? })
 }
 
-/// One name for everything that decides: equal digests decide alike.
+/// One name for everything that decides: equal digests decide alike on the same day.
 fn fingerprint(schema: &SourceFile, files: &[&SourceFile], vocabulary: &Vocabulary, policies: &[Stored]) -> String {
     let mut all = String::new();
     for text in std::iter::once(&schema.text).chain(files.iter().map(|file| &file.text)) {

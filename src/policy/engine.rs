@@ -2,7 +2,7 @@
 
 use cedar_policy::{AuthorizationError, Authorizer, PolicySet};
 
-use super::bundle::{Bundle, Sets};
+use super::bundle::{self, Bundle, Sets};
 use super::question::Question;
 use super::request::{self, Asked, Prepared, RequestError, Shown};
 use crate::domain::{App, EnforcedPolicy, PolicyId, RoleName, SignalSet, Step};
@@ -109,21 +109,26 @@ impl Bundle {
         let mut applied = Applied::default();
         // No policy speaks of the step, so none permits it.
         let Some(sets) = sets else { return applied };
-        (applied.permits, applied.forbids) = {
-            let mut run = |set: &PolicySet| {
-                let response = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
-                let diagnostics = response.diagnostics();
-                applied.errors.extend(diagnostics.errors().filter_map(|error| {
-                    let AuthorizationError::PolicyEvaluationError(error) = error;
-                    self.domain_id(error.policy_id())
-                }));
-                let mut places: Vec<usize> = diagnostics.reason().filter_map(|id| self.place(id)).collect();
-                places.sort_unstable();
-                places
-            };
-            // Apart, so that a refusal still tells whether a permit applied.
-            (run(&sets.permits), run(&sets.forbids))
+        let mut run = |set: &PolicySet| {
+            let response = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
+            let diagnostics = response.diagnostics();
+            applied.errors.extend(diagnostics.errors().filter_map(|error| {
+                let AuthorizationError::PolicyEvaluationError(error) = error;
+                self.domain_id(error.policy_id())
+            }));
+            diagnostics.reason().filter_map(|id| self.place(id)).collect::<Vec<usize>>()
         };
+        // Apart, so that a refusal still tells whether a permit applied.
+        let (mut permits, mut forbids) = (run(&sets.permits), run(&sets.forbids));
+        if !sets.dated.is_empty() {
+            let today = bundle::day(asked.now);
+            for (_, set) in sets.dated.iter().filter(|(expires, _)| *expires > today) {
+                permits.extend(run(set));
+            }
+        }
+        permits.sort_unstable();
+        forbids.sort_unstable();
+        (applied.permits, applied.forbids) = (permits, forbids);
         applied.errors.sort();
         applied
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::bundle::{Bundle, Standing, Stored};
 use super::question::Question;
 use super::request::{self, Asked, RequestError, Shown};
+use crate::clock::Timestamp;
 use crate::domain::{PolicyId, RoleName, Step};
 
 /// What came of one policy.
@@ -68,14 +69,14 @@ pub fn explain(bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Questio
         description: stored.notes.description.clone(),
         forbids: stored.policy.effect() == Effect::Forbid,
         shadow: stored.standing == Standing::Shadow,
-        outcome: outcome(stored, asked.as_ref()),
+        outcome: outcome(stored, q.signals.now, asked.as_ref()),
     });
     Explanation { allowed: bundle.evaluate(step, role, q).allowed, policies: policies.collect() }
 }
 
-fn outcome(stored: &Stored, asked: Result<&Asked, &RequestError>) -> Outcome {
+fn outcome(stored: &Stored, now: Timestamp, asked: Result<&Asked, &RequestError>) -> Outcome {
     let asked = match asked {
-        _ if stored.standing == Standing::Expired => return Outcome::Expired,
+        _ if stored.is_expired(now) => return Outcome::Expired,
         Ok(asked) => asked,
         Err(error) => return Outcome::Error { message: error.to_string() },
     };

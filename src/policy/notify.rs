@@ -87,6 +87,12 @@ impl Bundle {
         }
     }
 
+    /// Whether the policy of this id says `@severity("high")`.
+    #[must_use]
+    pub fn is_severe(&self, id: &PolicyId) -> bool {
+        self.policies().iter().any(|stored| stored.notes.enforced.id == *id && stored.notes.is_severe)
+    }
+
     pub(super) fn apply_notify(&self, outcome: Outcome, q: &Question<'_>) -> Applied {
         match self.ask_notify(outcome, q, None) {
             Ok(Some(asked)) => self.authorize(Some(self.notify_sets()), &asked),

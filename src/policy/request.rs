@@ -10,6 +10,7 @@ use cedar_policy::{
 use super::notify::Outcome;
 use super::question::Question;
 use super::vocabulary::Vocabulary;
+use crate::clock::Timestamp;
 use crate::domain::{
     App, Class, ClassSet, Country, Method, MethodSet, PORTAL, RoleName, SignalSet, Step, UnknownSignal, classes,
 };
@@ -201,6 +202,8 @@ fn record<const N: usize>(fields: [(&str, Expr); N]) -> Result<Expr, RequestErro
 pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) entities: Entities,
+    /// The instant it is about: permits that have expired by then are left out.
+    pub(super) now: Timestamp,
 }
 
 /// The question "may anybody see the page?".
@@ -220,7 +223,7 @@ pub(super) fn visit(
     let action = uid(&names.action, Step::Visit.action());
     let who = uid(&names.anonymous, "visitor");
     let request = Request::new(who, action, uid(&names.app, app.id.as_str()), context, schema).map_err(Box::new)?;
-    Ok(Asked { request, entities })
+    Ok(Asked { request, entities, now: signals.now })
 }
 
 /// What stays the same in all requests about one question.
@@ -290,7 +293,7 @@ impl<'a> Prepared<'a> {
         let user = uid(&names.user, self.q.user.username.as_str());
         let action = uid(&names.action, step.action());
         let request = Request::new(user, action, resource, context, schema).map_err(Box::new)?;
-        Ok(Asked { request, entities })
+        Ok(Asked { request, entities, now: self.q.signals.now })
     }
 
     /// The question whether somebody is to be told of how a sign-in came out; `None` when the schema does not know it.
@@ -313,7 +316,7 @@ impl<'a> Prepared<'a> {
         let user = uid(&names.user, self.q.user.username.as_str());
         let app = uid(&names.app, self.q.app.id.as_str());
         let request = Request::new(user, action.uid(), app, context, schema).map_err(Box::new)?;
-        Ok(Some(Asked { request, entities }))
+        Ok(Some(Asked { request, entities, now: self.q.signals.now }))
     }
 
     fn context(&self, step: Step, shown: Shown) -> Result<Vec<(String, Expr)>, RequestError> {

@@ -65,19 +65,23 @@ pub(crate) enum Span<'a> {
     Recent(&'a Subject, FailureSource),
     /// This name from this source, until a right answer or a day after the first wrong one.
     Streak(&'a Subject, FailureSource),
-    /// This person from all unknown devices, until a right answer or a day after the first wrong one.
+    /// This name from all unknown devices, until a right answer or a day after the first wrong one.
     Total(&'a Subject),
+    /// This person, by whichever name, from all unknown devices, until a right answer or a day after the first wrong one.
+    Person(&'a Subject),
     /// All names from this network, 15 minutes.
     Network(NetworkPrefix),
 }
 
-/// What waits: the answers of one name from one source, or of one person from all unknown devices.
+/// What waits: the answers of one name from one source, or of one name or person from all unknown devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pause<'a> {
     /// This name from this source.
     Here(&'a Subject, FailureSource),
-    /// This person from all unknown devices.
+    /// This name from all unknown devices.
     Everywhere(&'a Subject),
+    /// This person, by whichever name, from all unknown devices.
+    Person(&'a Subject),
 }
 
 /// All counters of wrong answers.
@@ -115,7 +119,7 @@ impl Failures {
     pub(crate) async fn count_one(&self, guarded: Guarded, span: Span<'_>) -> Result<u32, StateError> {
         let seconds = match span {
             Span::Recent(..) | Span::Network(_) => RECENT_SECONDS,
-            Span::Streak(..) | Span::Total(_) => DAY_SECONDS,
+            Span::Streak(..) | Span::Total(_) | Span::Person(_) => DAY_SECONDS,
         };
         Ok(saturated(self.store.increment(&key(guarded, span), Ttl::seconds(seconds)).await?))
     }
@@ -162,6 +166,7 @@ fn key(guarded: Guarded, span: Span<'_>) -> Key {
         Span::Recent(Subject(owner), source) => Key::new(Kind::Failures, owner, &format!("{guarded}.recent.{source}")),
         Span::Streak(Subject(owner), source) => Key::new(Kind::Failures, owner, &format!("{guarded}.streak.{source}")),
         Span::Total(Subject(owner)) => Key::new(Kind::Failures, owner, &format!("{guarded}.total")),
+        Span::Person(Subject(owner)) => Key::new(Kind::Failures, owner, &format!("{guarded}.person")),
         Span::Network(network) => Key::new(Kind::Failures, &format!("net-{network}"), guarded),
     }
 }
@@ -171,5 +176,6 @@ fn pause_key(guarded: Guarded, pause: Pause<'_>) -> Key {
     match pause {
         Pause::Here(Subject(owner), source) => Key::new(Kind::Pause, owner, &format!("{guarded}.{source}")),
         Pause::Everywhere(Subject(owner)) => Key::new(Kind::Pause, owner, &format!("{guarded}.everywhere")),
+        Pause::Person(Subject(owner)) => Key::new(Kind::Pause, owner, &format!("{guarded}.person")),
     }
 }

@@ -29,7 +29,7 @@ const SIGN_IN_TTL: Ttl = Ttl::seconds(13 * 60 * 60);
 const DEVICE_TTL: Ttl = Ttl::seconds(30 * 24 * 60 * 60);
 /// A policy that cannot be evaluated is told of once an hour.
 const FAILED_TTL: Ttl = Ttl::seconds(60 * 60);
-/// How many alerts concern one person per hour, so that whoever has a password cannot flood mailboxes.
+/// How many alerts of one [`Urge`] concern one person per hour, so that whoever has a password cannot flood mailboxes.
 const MOST_ALERTS_PER_HOUR: u64 = 10;
 /// How many networks are told apart in the refused visits of one hour.
 const MOST_NETWORKS: u32 = 100;
@@ -53,6 +53,50 @@ impl Audience {
             Self::User => "user",
             Self::Security => "security",
         }
+    }
+}
+
+/// What an alert counts as, towards its limit: whoever has a password brings about many challenges, and these must not use up
+/// the mails about what matters more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Urge {
+    /// Somebody was let in.
+    LetIn,
+    /// A policy with `@severity("high")` is among those told of.
+    Severe,
+    /// Any other.
+    Ordinary,
+}
+
+impl Urge {
+    fn of(snapshot: &Snapshot, decision: &Decision, policies: &[EnforcedPolicy]) -> Self {
+        if *decision == Decision::Allow {
+            Self::LetIn
+        } else if policies.iter().any(|policy| snapshot.bundle.is_severe(&policy.id)) {
+            Self::Severe
+        } else {
+            Self::Ordinary
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::LetIn => "let-in",
+            Self::Severe => "severe",
+            Self::Ordinary => "ordinary",
+        }
+    }
+}
+
+/// What was not told of yet, and the marks by which it now was. Whoever then does not tell takes them away again.
+struct Untold<T> {
+    what: Vec<T>,
+    marks: Vec<Key>,
+}
+
+impl<T> Untold<T> {
+    fn nothing() -> Self {
+        Self { what: Vec::new(), marks: Vec::new() }
     }
 }
 
@@ -99,15 +143,6 @@ impl Service {
         let facts = &decided.facts;
         let app = snapshot.app(&sign_in.target.app).ok_or(SignInError::UnknownApp)?;
         let alerts = snapshot.bundle.alerts(&decided.decision, &facts.question(app));
-        let owner = facts.user.id.to_string();
-        let for_user = self.untold(&owner, scope, Audience::User, &alerts.user).await?;
-        let team = team(snapshot);
-        let for_team = if team.is_empty() {
-            Vec::new()
-        } else {
-            self.untold(&owner, scope, Audience::Security, &alerts.security).await?
-        };
-        let failed = self.untold_failures(&alerts.failed).await?;
         let place = facts.signals.place_in_words();
         let name = client.user_agent.as_deref().map(DeviceName::of_user_agent).and_then(|name| name.in_words());
         let origin = Origin {
@@ -119,39 +154,82 @@ impl Service {
         let kind = kind_of(&decided.decision);
         let app_name = snapshot.display_name(&app.id);
         let organisation = snapshot.config.organisation.name.as_str();
-        if !for_user.is_empty() && self.may_alert(&owner, Audience::User).await? {
-            let mail = alert(
-                facts.user.language.unwrap_or_default(),
-                &AlertMail {
+        let owner = facts.user.id.to_string();
+        let told_user = async {
+            let untold = self.untold(&owner, scope, Audience::User, &alerts.user).await?;
+            let urge = Urge::of(snapshot, &decided.decision, &untold.what);
+            let told = async {
+                if untold.what.is_empty() || !self.may_alert(&owner, Audience::User, urge).await? {
+                    return Ok(false);
+                }
+                let mail = alert(
+                    facts.user.language.unwrap_or_default(),
+                    &AlertMail {
+                        kind,
+                        name: &facts.user.display_name(),
+                        organisation,
+                        at: facts.signals.now,
+                        zone: zone_of(snapshot, &facts.user),
+                        origin,
+                        app: app_name.as_deref(),
+                        policies: &untold.what,
+                        contact: snapshot.config.organisation.contact.as_deref(),
+                    },
+                )?;
+                self.parts.accounts.enqueue(outbox_mail(&facts.user, mail)).await?;
+                Ok(true)
+            };
+            self.keep_if_told(&untold.marks, told.await).await
+        };
+        let team = team(snapshot);
+        let told_team = async {
+            let untold = match team {
+                [] => Untold::nothing(),
+                _ => self.untold(&owner, scope, Audience::Security, &alerts.security).await?,
+            };
+            let failed = self.untold_failures(&alerts.failed).await?;
+            let urge = Urge::of(snapshot, &decided.decision, &untold.what);
+            let told = async {
+                let may_alert = !untold.what.is_empty() && self.may_alert(&owner, Audience::Security, urge).await?;
+                if !may_alert && failed.what.is_empty() {
+                    return Ok(false);
+                }
+                let mail = security_alert(&SecurityAlertMail {
                     kind,
-                    name: &facts.user.display_name(),
                     organisation,
                     at: facts.signals.now,
-                    zone: zone_of(snapshot, &facts.user),
+                    zone: snapshot.config.organisation.time_zone.zone().clone(),
                     origin,
+                    user: &facts.user.username,
                     app: app_name.as_deref(),
-                    policies: &for_user,
-                    contact: snapshot.config.organisation.contact.as_deref(),
-                },
-            )?;
-            self.parts.accounts.enqueue(outbox_mail(&facts.user, mail)).await?;
+                    policies: &untold.what,
+                    failed: &failed.what,
+                    reference: &decided.reference,
+                })?;
+                self.tell_team(team, &mail).await?;
+                Ok(true)
+            };
+            let marks: Vec<Key> = untold.marks.iter().chain(&failed.marks).cloned().collect();
+            self.keep_if_told(&marks, told.await).await
+        };
+        // That one of them cannot be told is no reason not to tell the other.
+        let (user, team) = (told_user.await, told_team.await);
+        user.and(team)
+    }
+
+    /// Takes `marks` away again when nobody was told, so that the next occasion tells.
+    async fn keep_if_told(&self, marks: &[Key], told: Result<bool, SignInError>) -> Result<(), SignInError> {
+        if !matches!(told, Ok(true)) {
+            for mark in marks {
+                if let Err(error) = self.parts.store.delete(mark).await {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "an alert that was left out stays left out"
+                    );
+                }
+            }
         }
-        if (!for_team.is_empty() && self.may_alert(&owner, Audience::Security).await?) || !failed.is_empty() {
-            let mail = security_alert(&SecurityAlertMail {
-                kind,
-                organisation,
-                at: facts.signals.now,
-                zone: snapshot.config.organisation.time_zone.zone().clone(),
-                origin,
-                user: &facts.user.username,
-                app: app_name.as_deref(),
-                policies: &for_team,
-                failed: &failed,
-                reference: &decided.reference,
-            })?;
-            self.tell_team(team, &mail).await?;
-        }
-        Ok(())
+        told.map(drop)
     }
 
     /// The policies of `policies` that were not told of yet within `scope`; from now on they were.
@@ -161,34 +239,42 @@ impl Service {
         scope: &Scope,
         audience: Audience,
         policies: &[EnforcedPolicy],
-    ) -> Result<Vec<EnforcedPolicy>, SignInError> {
-        let mut untold = Vec::new();
+    ) -> Result<Untold<EnforcedPolicy>, SignInError> {
+        let mut untold = Untold::nothing();
         for policy in policies {
             let key = Key::new(Kind::Told, owner, &format!("{}/{}/{}", scope.id, audience.code(), policy.id));
             if self.parts.store.put_if_absent(&key, b"1", scope.ttl).await? {
-                untold.push(policy.clone());
+                untold.what.push(policy.clone());
+                untold.marks.push(key);
             }
         }
         Ok(untold)
     }
 
-    async fn untold_failures(&self, failed: &[PolicyId]) -> Result<Vec<PolicyId>, SignInError> {
-        let mut untold = Vec::new();
+    async fn untold_failures(&self, failed: &[PolicyId]) -> Result<Untold<PolicyId>, SignInError> {
+        let mut untold = Untold::nothing();
         for policy in failed {
             tracing::error!(policy.id = %policy, "a policy could not be evaluated");
             let key = Key::new(Kind::Told, "failed-policies", policy.as_str());
             if self.parts.store.put_if_absent(&key, b"1", FAILED_TTL).await? {
-                untold.push(policy.clone());
+                untold.what.push(policy.clone());
+                untold.marks.push(key);
             }
         }
         Ok(untold)
     }
 
-    async fn may_alert(&self, owner: &str, audience: Audience) -> Result<bool, SignInError> {
-        let key = Key::new(Kind::AlertCount, owner, audience.code());
+    async fn may_alert(&self, owner: &str, audience: Audience, urge: Urge) -> Result<bool, SignInError> {
+        let key = Key::new(Kind::AlertCount, owner, &format!("{}/{}", audience.code(), urge.code()));
         let count = self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await?;
         if count > MOST_ALERTS_PER_HOUR {
-            tracing::warn!(user.id = owner, alert.audience = audience.code(), "too many alerts; one is left out");
+            let (audience, urge) = (audience.code(), urge.code());
+            tracing::warn!(
+                user.id = owner,
+                alert.audience = audience,
+                alert.urge = urge,
+                "too many alerts; one is left out"
+            );
         }
         Ok(count <= MOST_ALERTS_PER_HOUR)
     }
@@ -295,7 +381,8 @@ impl Service {
             count,
             policies,
         })?;
-        self.tell_team(team, &mail).await
+        let told = self.tell_team(team, &mail).await;
+        self.keep_if_told(&[key], told.map(|()| true)).await
     }
 }
 

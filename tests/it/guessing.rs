@@ -68,12 +68,17 @@ async fn many_networks_together_hold_up_strangers_and_never_a_known_device() {
     let handle = at_password(&world, &tab, "ann").await;
     assert_eq!(told(&world, &tab, &handle, "not it").await, Some((None, Some(5))));
     let tab = from(21);
-    let handle = at_password(&world, &tab, "ann@example.com").await;
+    let handle = at_password(&world, &tab, "ann").await;
     assert_eq!(
         told(&world, &tab, &handle, PASSWORD).await,
         Some((None, Some(5))),
         "not even the right one, from anywhere"
     );
+    for (name, password) in [("nobody@example.com", "not it"), ("ann@example.com", PASSWORD)] {
+        let handle = at_password(&world, &tab, name).await;
+        let wrong = Some((Some(5), None));
+        assert_eq!(told(&world, &tab, &handle, password).await, wrong, "{name}: another name tells nothing");
+    }
 
     let handle = at_password(&world, &own, "ann").await;
     assert_eq!(told(&world, &own, &handle, PASSWORD).await, None, "the known device does not wait");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate::accounts::{Accounts, StoredMail};
-use cedargate::clock::{ManualClock, Stopwatch, SystemEntropy};
+use cedargate::clock::{Clock, ManualClock, Stopwatch, SystemEntropy};
 use cedargate::config;
 use cedargate::domain::AppId;
 use cedargate::signals::Plain;
@@ -326,4 +326,79 @@ async fn refused_visits_are_one_mail_per_network_and_hour() {
     assert!(mails[0].mail.subject.contains("1 visits"), "{}", mails[0].mail.subject);
     world.clock.advance(Duration::from_secs(24 * 60 * 60).as_secs().cast_signed());
     assert_eq!(world.mails().await.len(), 2);
+}
+
+/// Every sign-in to AWS is told of as a challenge, and the wiki is open to nobody.
+const TELLING: &str = r#"
+@id("test.told") @description("Each password is told of.") @alert("user")
+forbid (principal is User, action == Action::"signIn", resource == App::"aws")
+unless { context.fresh.contains(Proof::"second_factor") };
+@id("test.closed") @description("Nobody reads the wiki.") @alert("user")
+forbid (principal is User, action == Action::"signIn", resource == App::"wiki");
+"#;
+
+/// How many mails say this in their subject.
+async fn about(world: &crate::time::World, subject: &str) -> usize {
+    let mails = world.opened.accounts.mails(100).await.unwrap();
+    mails.iter().filter(|mail| mail.mail.subject.contains(subject)).count()
+}
+
+/// Shows the password for AWS `count` times, each in a browser of its own.
+async fn challenged(world: &crate::time::World, count: usize) {
+    for _ in 0..count {
+        let mut tab = crate::time::Tab::new();
+        let view = tab.open(world, "aws").await;
+        tab.name_and_password(world, view).await;
+    }
+}
+
+#[tokio::test]
+async fn challenges_use_up_neither_the_mail_about_a_sign_in_nor_that_of_a_severe_policy() {
+    let severe = TELLING.replace("@id(\"test.closed\")", "@id(\"test.closed\") @severity(\"high\")");
+    let world = crate::time::World::with_policies(Delivery::Outbox, &severe).await;
+    challenged(&world, 12).await;
+    assert_eq!(about(&world, "sign-in with your password").await, 10, "one person is not flooded");
+    let mut tab = crate::time::Tab::new();
+    let view = tab.open(&world, "wiki").await;
+    tab.name_and_password(&world, view).await;
+    assert_eq!(about(&world, "refused").await, 1, "the severe one");
+    let mut tab = crate::time::Tab::new();
+    let view = tab.open(&world, "aws").await;
+    let view = tab.name_and_password(&world, view).await;
+    assert!(matches!(tab.code(&world, view).await, View::Respond(_)));
+    assert_eq!(about(&world, "new sign-in").await, 1, "whoever got in from a new device is told of");
+}
+
+#[tokio::test]
+async fn an_alert_that_was_left_out_is_told_on_the_next_occasion() {
+    let world = crate::time::World::with_policies(Delivery::Outbox, TELLING).await;
+    let mut tab = crate::time::Tab::new();
+    let view = tab.open(&world, "portal").await;
+    let view = tab.name_and_password(&world, view).await;
+    assert!(matches!(tab.code(&world, view).await, View::Portal));
+    // For the limit of an hour.
+    challenged(&world, 10).await;
+    tab.open(&world, "wiki").await;
+    assert_eq!(about(&world, "refused").await, 0, "over the limit");
+    for _ in 0..3 {
+        world.clock.advance(25 * 60);
+        assert!(world.service().portal(&tab.client).await.unwrap().is_some());
+    }
+    // For a full outbox.
+    let database =
+        sqlx::SqlitePool::connect(&format!("sqlite:{}", world.file("var/accounts.db").display())).await.unwrap();
+    let fill = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO outbox \
+         (id, user_id, key_id, body, created_at, urgency, expires_at, attempts, next_try_at) \
+         SELECT 'waiting-' || i, NULL, '', x'00', {now}, 1, {now}, 0, {now} FROM n",
+        cedargate::accounts::MAX_WAITING_MAILS,
+        now = world.clock.now().as_millisecond(),
+    );
+    sqlx::query(sqlx::AssertSqlSafe(fill)).execute(&database).await.unwrap();
+    tab.open(&world, "wiki").await;
+    sqlx::query("DELETE FROM outbox").execute(&database).await.unwrap();
+    tab.open(&world, "wiki").await;
+    assert_eq!(about(&world, "refused").await, 1, "told now");
+    tab.open(&world, "wiki").await;
+    assert_eq!(about(&world, "refused").await, 1, "and once");
 }

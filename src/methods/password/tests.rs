@@ -52,6 +52,28 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answers_all_along() {
 }
 
 #[tokio::test]
+async fn beyond_the_limit_over_both_names_the_right_password_is_a_wrong_one_and_nothing_else_shows() {
+    let house = House::new(cheap(1)).await;
+    let from = |number: u8| Origin { ip: std::net::IpAddr::from([10, 0, number, 1]), device: None };
+    for number in 0..20 {
+        for (known, unknown) in [("ann", "nobody"), ("ann@example.com", "nobody@example.com")] {
+            let known = answer(&house, known, "wrong", from(number)).await;
+            let unknown = answer(&house, unknown, "wrong", from(number)).await;
+            assert_eq!(format!("{known:?}"), format!("{unknown:?}"), "network {number}");
+            assert!(matches!(known, Answer::Wrong { retry_after: None, .. }), "network {number}: {known:?}");
+        }
+    }
+    let house = House::new(cheap(1)).await;
+    for number in 0..=20 {
+        answer(&house, "ann", "wrong", from(number)).await;
+    }
+    let right = answer(&house, "ann@example.com", RIGHT, from(30)).await;
+    assert!(matches!(right, Answer::Wrong { free_left, retry_after: None } if free_left == FREE - 1), "{right:?}");
+    house.bench.clock.advance(5);
+    assert!(matches!(answer(&house, "ann@example.com", RIGHT, from(30)).await, Answer::Right(_)));
+}
+
+#[tokio::test]
 async fn a_right_password_tells_how_many_were_wrong_before() {
     let house = House::new(cheap(1)).await;
     for _ in 0..3 {

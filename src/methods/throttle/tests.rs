@@ -23,7 +23,7 @@ impl Door {
 
     fn attempt(&self, name: &str, ip: &str) -> Attempt {
         let source = FailureSource::Network(network(ip));
-        Attempt::of_known(Guarded::Password, self.failures.subject(name), source)
+        Attempt { guarded: Guarded::Password, subject: self.failures.subject(name), source }
     }
 
     /// Answers wrongly, and gives the seconds to wait if the answer was not even looked at.
@@ -194,20 +194,88 @@ async fn what_could_not_be_checked_holds_up_nobody_elsewhere() {
     }
 }
 
+/// What an answer shows, and whether it may be right: (pause when it is not looked at, free ones left, next pause), checked.
+type Shown = ((Option<u32>, Option<u32>, Option<u32>), bool);
+
+impl Door {
+    /// Answers wrongly for somebody with more than one name.
+    async fn wrong_of(&self, person: &str, attempt: Attempt) -> Shown {
+        match self.throttle.admit(attempt).await.unwrap() {
+            Admission::Wait { retry_after } => ((Some(retry_after), None, None), false),
+            Admission::Go(mut ticket) => {
+                let checked = self.throttle.admit_person(&mut ticket, self.failures.subject(person)).await.unwrap();
+                ((None, Some(ticket.free_left()), ticket.retry_after()), checked)
+            }
+        }
+    }
+}
+
 #[tokio::test]
-async fn two_names_of_one_person_share_only_what_counts_over_all_networks() {
+async fn two_names_of_one_person_show_what_two_names_of_nobody_show() {
     let door = Door::new().await;
-    let by_name = door.attempt("ann", "203.0.113.1");
-    let by_mail = Attempt { subject: door.failures.subject("ann@example.com"), ..by_name.clone() };
-    for free_left in (0..FREE).rev() {
-        assert_eq!(door.ticket(&by_name).await.free_left(), free_left);
-        assert_eq!(door.ticket(&by_mail).await.free_left(), free_left, "one does not tell on the other");
+    let (mut unchecked, mut looked_at) = (0, 0);
+    for round in 0..120 {
+        // Few networks and many, by turns, and now and then a while nothing.
+        let ip = new_network(if round % 3 == 0 { round } else { round % 4 });
+        for (known, unknown) in [("ann", "nobody"), ("ann@example.com", "nobody@example.com")] {
+            let (shown, checked) = door.wrong_of("ann", door.attempt(known, &ip)).await;
+            let (of_nobody, _) = door.wrong_of(unknown, door.attempt(unknown, &ip)).await;
+            assert_eq!(shown, of_nobody, "round {round}, {known}");
+            looked_at += u32::from(shown.0.is_none());
+            unchecked += u32::from(shown.0.is_none() && !checked);
+        }
+        door.clock.advance(i64::from(round % 7) * 9);
     }
-    let elsewhere = |number| Attempt { subject: by_mail.subject.clone(), ..door.attempt("ann", &new_network(number)) };
-    for number in 0..FREE_EVERYWHERE - 2 * FREE {
-        assert_eq!(door.ticket(&elsewhere(number)).await.retry_after(), None);
+    assert!(looked_at > 2 * FREE_EVERYWHERE && unchecked > 0, "{unchecked} of {looked_at}");
+}
+
+#[tokio::test]
+async fn over_both_names_no_more_are_checked_than_of_one() {
+    let door = Door::new().await;
+    let mut checked = 0;
+    for number in 0..FREE_EVERYWHERE {
+        for name in ["ann", "ann@example.com"] {
+            let (shown, is_checked) = door.wrong_of("ann", door.attempt(name, &new_network(number))).await;
+            assert_eq!((shown.0, shown.2), (None, None), "{number}");
+            checked += u32::from(is_checked);
+        }
     }
-    assert_eq!(door.ticket(&elsewhere(1000)).await.retry_after(), Some(5));
+    assert_eq!(checked, FREE_EVERYWHERE + 1);
+    door.clock.advance(24 * 60 * 60);
+    assert!(door.wrong_of("ann", door.attempt("ann", "203.0.113.1")).await.1, "for a day");
+}
+
+#[tokio::test]
+async fn who_waited_as_long_as_was_said_is_checked() {
+    let door = Door::new().await;
+    for number in 0..FREE_EVERYWHERE {
+        assert!(door.wrong_of("ann", door.attempt("ann", &new_network(number))).await.1);
+    }
+    for number in 0..10 {
+        let next = door.attempt("ann", &new_network(100 + number));
+        let ((_, _, pause), checked) = door.wrong_of("ann", next).await;
+        assert!(checked, "{number}");
+        door.clock.advance(i64::from(pause.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn a_right_answer_ends_the_row_over_all_names_and_an_unchecked_one_does_not_count() {
+    let door = Door::new().await;
+    for number in 0..FREE_EVERYWHERE {
+        assert!(door.wrong_of("ann", door.attempt("ann@example.com", &new_network(number))).await.1);
+    }
+    for number in 0..3 {
+        let mut ticket = door.ticket(&door.attempt("ann", &new_network(100 + number))).await;
+        assert!(door.throttle.admit_person(&mut ticket, door.failures.subject("ann")).await.unwrap(), "{number}");
+        door.throttle.unchecked(ticket).await.unwrap();
+    }
+    let mut ticket = door.ticket(&door.attempt("ann", "203.0.113.1")).await;
+    assert!(door.throttle.admit_person(&mut ticket, door.failures.subject("ann")).await.unwrap());
+    door.throttle.right(ticket).await.unwrap();
+    for number in 0..FREE_EVERYWHERE {
+        assert!(door.wrong_of("ann", door.attempt("ann", &new_network(200 + number))).await.1, "{number}");
+    }
 }
 
 #[tokio::test]
@@ -271,6 +339,6 @@ async fn a_lost_store_admits_nobody() {
     let throttle = Throttle::new(failures.clone(), bench.clock());
     bench.embedded.close().await;
     let source = FailureSource::Network(network("203.0.113.1"));
-    let attempt = Attempt::of_known(Guarded::Password, failures.subject("ann"), source);
+    let attempt = Attempt { guarded: Guarded::Password, subject: failures.subject("ann"), source };
     assert!(throttle.admit(attempt).await.is_err());
 }

@@ -112,6 +112,53 @@ fn policies_on_trial_and_expired_permits_decide_nothing() {
 }
 
 #[test]
+fn a_permit_ends_on_its_day_in_a_set_that_stays_in_force() {
+    let bundle = parse(&format!(
+        "{OK}permit (principal is User, action == Action::\"signIn\", resource == App::\"portal\");\n\
+         @id(\"visit\") @description(\"d\") @expires(\"2026-12-01\") permit (principal, action == Action::\"visit\", resource);\n\
+         @id(\"role\") @description(\"d\") @expires(\"2026-12-01\") permit (principal is User, action == Action::\"assumeRole\", resource);\n\
+         @id(\"aws\") @description(\"d\") @expires(\"2026-12-01\") permit (principal is User, action == Action::\"signIn\", resource == App::\"aws\");\n\
+         @id(\"later\") @description(\"d\") @expires(\"2026-12-02\") permit (principal is User, action == Action::\"signIn\", resource == App::\"wiki\");\n\
+         @id(\"notice\") @description(\"d\") @alert(\"user\") @expires(\"2026-12-01\") permit (principal, action == Action::\"notify\", resource);\n\
+         @id(\"trial\") @description(\"d\") @mode(\"report\") @expires(\"2026-12-01\") permit (principal is User, action == Action::\"signIn\", resource);",
+    ))
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    // UTC, whatever is the day where the person is.
+    for (now, in_force) in [
+        ("2026-11-30T23:59:59.999Z", true),
+        ("2026-12-01T00:00:00Z", false),
+        ("2026-12-01T23:59:59Z", false),
+        ("2027-06-01T12:00:00Z", false),
+    ] {
+        let now: Timestamp = now.parse().unwrap();
+        let at = |app: &str| {
+            let mut sample = samples::Sample::new(&[], app);
+            sample.signals.now = now;
+            sample
+        };
+        let (aws, wiki, portal) = (at("aws"), at("wiki"), at("portal"));
+        let role = samples::role("Dev");
+        let q = aws.question(MethodSet::EMPTY);
+        assert_eq!(bundle.visit(&aws.app, &aws.signals).allowed, in_force, "{now}");
+        assert_eq!(bundle.evaluate(Step::Visit, None, &q).allowed, in_force, "{now}");
+        assert_eq!(bundle.evaluate(Step::SignIn, None, &q).allowed, in_force, "{now}");
+        assert_eq!(bundle.evaluate(Step::AssumeRole, Some(&role), &q).allowed, in_force, "{now}");
+        assert_eq!(bundle.notify(crate::policy::Outcome::Allow, &q).allowed, in_force, "{now}");
+        assert_eq!(bundle.shadow(Step::SignIn, None, &q).len(), usize::from(in_force), "{now}");
+        let roles = [role];
+        let goal = crate::policy::Goal::App { roles: &roles };
+        let planned = crate::policy::planner::plan(&bundle, goal, &q, &crate::policy::Repertoire::default()).unwrap();
+        assert_eq!(planned.decision == crate::domain::Decision::Allow, in_force, "{now}");
+        let told = crate::policy::explain::explain(&bundle, Step::SignIn, None, &q);
+        let aws_told = &told.policies.iter().find(|policy| policy.id.as_str() == "aws").unwrap().outcome;
+        assert_eq!(*aws_told == crate::policy::explain::Outcome::Expired, !in_force, "{now}: {aws_told:?}");
+        let later = now < "2026-12-02T00:00:00Z".parse().unwrap();
+        assert_eq!(bundle.evaluate(Step::SignIn, None, &wiki.question(MethodSet::EMPTY)).allowed, later, "{now}");
+        assert!(bundle.evaluate(Step::SignIn, None, &portal.question(MethodSet::EMPTY)).allowed, "{now}");
+    }
+}
+
+#[test]
 fn the_order_of_files_makes_no_difference() {
     let forward = samples::shipped();
     let mut sources = samples::shipped_sources();
