@@ -146,6 +146,9 @@ impl Metrics {
         for result in [ReloadResult::Changed, ReloadResult::Refused] {
             drop(metrics.reloads.get_or_create(&ResultLabels { result: reload_code(result) }));
         }
+        for kind in ["accounts", "state", "audit", "policies", "signing", "other"] {
+            drop(metrics.failures.get_or_create(&KindLabels { kind }));
+        }
         metrics
     }
 

@@ -6,6 +6,7 @@ use crate::harness::browser::Browser;
 use crate::harness::client::{Client, Page};
 use crate::harness::people::PASSWORD;
 use crate::harness::receiver::Receiver;
+use crate::harness::redis::Redis;
 use crate::harness::server::{Server, Setup};
 
 const ENTER: &str = "\u{E007}";
@@ -246,6 +247,8 @@ async fn fifty_at_once(setup: Setup) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_devices_at_once_exactly_as_many_get_in_as_may() {
     assert_eq!(fifty_at_once(Setup::default()).await, 3);
+    let redis = Redis::start();
+    assert_eq!(fifty_at_once(Setup::default().state(&redis.url())).await, 3, "on Redis");
 }
 
 async fn name_and_password(browser: &Browser, username: &str) {

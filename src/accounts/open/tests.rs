@@ -228,7 +228,10 @@ async fn a_lock_that_somebody_holds_is_waited_for_a_limited_time() {
     let own = Postgres::shared().database();
     let accounts = open(&postgres(&own.url())).await.unwrap();
     let ann = accounts.create(&new_user("ann", "ann@example.com")).await.unwrap();
-    let held = accounts.write().await.unwrap();
+    let mut held = accounts.write().await.unwrap();
+    // Whoever holds it does nothing for longer than the server lets others do nothing.
+    let forever = "SET LOCAL idle_in_transaction_session_timeout = 0";
+    sqlx::query(forever).execute(&mut *held).await.unwrap();
     let waited = Stopwatch::start();
     let error = accounts.end_sessions(ann).await.unwrap_err();
     assert!(told(&error).contains("statement timeout"), "{}", told(&error));

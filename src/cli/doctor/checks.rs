@@ -35,7 +35,7 @@ pub(super) fn of_settings(config: &Config) -> Vec<Check> {
         )
     };
     let direct = !server.listen.ip().is_loopback();
-    let proxies = match (url.is_https(), server.trusted_proxies.is_empty()) {
+    let proxies = match (url.is_https() && server.tls_certificate.is_none(), server.trusted_proxies.is_empty()) {
         (true, true) => Check::warning(
             "proxies",
             "none is trusted: behind one, everybody seems to come from its address",

@@ -60,7 +60,7 @@ email-code-too-soon =
 methods-title = Wählen Sie einen anderen Weg
 methods-text = Jeder dieser Wege gilt hier.
 methods-lost = Das habe ich nicht mehr
-methods-lost-hint = Wir lassen es bei dieser Anmeldung weg und benachrichtigen Sie auf allen Ihren Kontaktwegen.
+methods-lost-hint = Wir lassen es bei dieser Anmeldung weg und halten das fest.
 
 ## Einen zweiten Faktor hinzufügen
 enrol-link-title = Fügen Sie einen zweiten Anmeldeweg hinzu

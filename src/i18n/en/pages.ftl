@@ -60,7 +60,7 @@ email-code-too-soon =
 methods-title = Choose another way
 methods-text = Each of these is accepted here.
 methods-lost = I no longer have this
-methods-lost-hint = We leave it out of this sign-in and let you know on all your contacts.
+methods-lost-hint = We leave it out of this sign-in and write that down.
 
 ## Adding a second factor
 enrol-link-title = Add a second way to sign in
