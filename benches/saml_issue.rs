@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
-use std::sync::Arc;
 
 use cedargate::clock::{Clock as _, SystemClock, SystemEntropy, Timestamp};
 use cedargate::config::{AppConfig, Preset, RoleConfig};
 use cedargate::domain::{
     AppId, AuthnContextClass, Country, DeviceFacts, EmailAddress, GroupName, Method, MethodSet, Profile, RiskFacts,
-    RoleName, SessionId, SignMode, SignalSet, User, UserId, UserStatus, Username,
+    RoleName, SessionId, SignalSet, SignatureAlgorithm, User, UserId, UserStatus, Username,
 };
 use cedargate::policy::{Bundle, IssuePermit, PolicySources, Question, SourceFile, Vocabulary};
-use cedargate::saml::{BergshamraSigner, IdentityProvider, IssueContext, KeyStore, ServiceProvider, issuer};
+use cedargate::saml::{IdentityProvider, IssueContext, KeyStore, ServiceProvider, Supplied, issuer};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 const POLICIES: &str = r#"
@@ -32,27 +31,12 @@ fn aws() -> ServiceProvider {
         provider_arn: "arn:aws:iam::123456789012:saml-provider/cedargate".to_owned(),
     });
     let config = AppConfig {
-        id: AppId::parse("aws").expect("an app id"),
-        name: None,
         preset: Some(Preset::Aws),
-        entity_id: None,
-        acs: Vec::new(),
-        relay_state: None,
-        relay_state_override: false,
-        relay_states: BTreeMap::new(),
-        device_limit: 0,
-        time_zone: None,
-        sign: SignMode::Assertion,
-        name_id: None,
-        name_id_field: None,
-        attributes: BTreeMap::new(),
         roles: roles.to_vec(),
-        role_session_name: None,
         session_duration: Some(3600),
-        idp_initiated: true,
-        icon: None,
+        ..AppConfig::new(AppId::parse("aws").expect("an app id"))
     };
-    ServiceProvider::build(&config).expect("a good app")
+    ServiceProvider::build(&config, &Supplied::default()).expect("a good app")
 }
 
 fn ann(now: Timestamp) -> User {
@@ -105,8 +89,7 @@ fn bundle(sp: &ServiceProvider) -> Bundle {
 fn saml_issue(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a folder");
     let keys = KeyStore::ensure(dir.path(), &SystemClock, &SystemEntropy).expect("keys");
-    let signer = BergshamraSigner::new(KeyStore::open(dir.path()).expect("keys"));
-    let idp = IdentityProvider::new("https://login.example.com", Arc::new(signer));
+    let idp = IdentityProvider::new("https://login.example.com", keys.signing_keys());
     let now = SystemClock.now();
     let (sp, user, signals) = (aws(), ann(now), signals(now));
     let bundle = bundle(&sp);
@@ -141,7 +124,8 @@ fn saml_issue(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("saml_issue");
     group.bench_function("bare RSA-2048 signature", |b| {
-        b.iter(|| keys.sign(black_box(&[7; 600])).expect("a signature"));
+        let key = idp.keys().key(SignatureAlgorithm::RsaSha256).expect("an RSA key");
+        b.iter(|| key.sign(SignatureAlgorithm::RsaSha256, black_box(&[7; 600])).expect("a signature"));
     });
     group.bench_function("signed response with two roles", |b| {
         b.iter_batched(

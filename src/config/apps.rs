@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ZoneName;
-use crate::domain::{AppId, NameIdFormat, RoleName, SignMode};
+use crate::domain::{AppId, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
 
 /// The icons a tile may have.
 pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
@@ -58,6 +58,9 @@ pub struct AppConfig {
     /// Which element carries the signature.
     #[serde(default)]
     pub sign: SignMode,
+    /// How it is signed: `rsa-sha256`, `rsa-sha384`, `rsa-sha512` or `ecdsa-sha256`.
+    #[serde(default)]
+    pub signature_algorithm: SignatureAlgorithm,
     /// The format of the subject's name. Left out, the preset's or `persistent`.
     #[serde(default)]
     pub name_id: Option<NameIdFormat>,
@@ -109,6 +112,35 @@ pub struct RoleConfig {
     /// The ARN of the identity provider object in the same account.
     #[schemars(extend("format" = "arn"))]
     pub provider_arn: String,
+}
+
+impl AppConfig {
+    /// An app of this id with every key at its default.
+    #[must_use]
+    pub fn new(id: AppId) -> Self {
+        Self {
+            id,
+            name: None,
+            preset: None,
+            entity_id: None,
+            acs: Vec::new(),
+            relay_state: None,
+            relay_state_override: false,
+            relay_states: BTreeMap::new(),
+            device_limit: 0,
+            time_zone: None,
+            sign: SignMode::default(),
+            signature_algorithm: SignatureAlgorithm::default(),
+            name_id: None,
+            name_id_field: None,
+            attributes: BTreeMap::new(),
+            roles: Vec::new(),
+            role_session_name: None,
+            session_duration: None,
+            idp_initiated: yes(),
+            icon: None,
+        }
+    }
 }
 
 fn yes() -> bool {

@@ -405,6 +405,7 @@ mod tests {
             in_response_to: None,
             relay_state: None,
             status: crate::saml::SecondLevel::RequestDenied,
+            signature_algorithm: crate::domain::SignatureAlgorithm::RsaSha256,
         };
         let response = crate::saml::issuer::status_response(&reply, &IDP, now(), &entropy()).unwrap();
         let refused = aws_sp().verify(&response.form_value(), None, now());

@@ -78,6 +78,37 @@ pub enum SignMode {
     Both,
 }
 
+/// How what leaves here is signed (RFC 9231 names the algorithms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureAlgorithm {
+    /// RSA (PKCS#1 v1.5) with SHA-256: what everybody takes.
+    #[default]
+    RsaSha256,
+    /// RSA (PKCS#1 v1.5) with SHA-384.
+    RsaSha384,
+    /// RSA (PKCS#1 v1.5) with SHA-512.
+    RsaSha512,
+    /// ECDSA on P-256 with SHA-256. Needs a key of its own.
+    EcdsaSha256,
+}
+
+impl SignatureAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::RsaSha256, Self::RsaSha384, Self::RsaSha512, Self::EcdsaSha256];
+
+    /// The URI of `ds:SignatureMethod` and `SigAlg`.
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::RsaSha256 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+            Self::RsaSha384 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
+            Self::RsaSha512 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
+            Self::EcdsaSha256 => "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
+        }
+    }
+}
+
 /// How the person authenticated, as `AuthnContextClassRef` says it; derived from proofs shown, never from a trusted device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuthnContextClass {
@@ -132,4 +163,6 @@ pub struct IssueRequest {
     pub authn_context: AuthnContextClass,
     /// Which element is signed.
     pub sign: SignMode,
+    /// How.
+    pub signature_algorithm: SignatureAlgorithm,
 }

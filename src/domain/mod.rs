@@ -12,7 +12,9 @@ mod totp;
 mod user;
 
 pub use app::{App, AppName};
-pub use assertion::{Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode};
+pub use assertion::{
+    Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm,
+};
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
 pub(crate) use ids::fold;
 pub use ids::{

@@ -231,7 +231,9 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AppId, Attribute, AuthnContextClass, Method, NameId, NameIdFormat, RoleCandidate, SignMode};
+    use crate::domain::{
+        AppId, Attribute, AuthnContextClass, Method, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm,
+    };
     use crate::policy::samples::{self, Sample};
 
     fn request(app: &str, roles: &[&str]) -> IssueRequest {
@@ -253,6 +255,7 @@ mod tests {
             session_not_on_or_after: None,
             authn_context: AuthnContextClass::TimeSyncToken,
             sign: SignMode::Assertion,
+            signature_algorithm: SignatureAlgorithm::RsaSha256,
         }
     }
 

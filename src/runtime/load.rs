@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
-use crate::saml::{KeysError, ServiceProvider};
+use crate::saml::{KeysError, ServiceProvider, Supplied};
 use crate::signals::Geo;
 
 use super::inventory::InventoryError;
@@ -135,7 +135,7 @@ fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
     let mut apps: Vec<Arc<ServiceProvider>> = Vec::new();
     let mut problems = Vec::new();
     for (index, app) in loaded.config.apps.iter().enumerate() {
-        match ServiceProvider::build(app) {
+        match ServiceProvider::build(app, &Supplied::default()) {
             Ok(provider) => {
                 if let Some(other) = apps.iter().find(|other| other.entity_id() == provider.entity_id()) {
                     problems.push(Problem {

@@ -12,7 +12,7 @@ use super::load::{Checked, LoadError, check, check_again};
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};
-use crate::saml::{BergshamraSigner, IdentityProvider, KeyStore};
+use crate::saml::{IdentityProvider, KeyStore};
 use crate::signals::Geo;
 
 /// How often files are read anew because they changed while they were read.
@@ -143,7 +143,7 @@ impl Source {
             Inventory::of(config, &checked.bundle, files, since)
         };
         let (inventory, wanted) = (written(&config)?, written(&wanted)?);
-        let idp = IdentityProvider::new(public_url.as_str(), Arc::new(BergshamraSigner::new(keys)));
+        let idp = IdentityProvider::new(public_url.as_str(), keys.signing_keys());
         let snapshot = Snapshot::new(config, public_url, checked, idp, self.clock.clone())?;
         Ok(Set { snapshot, inventory, wanted, certificate, fingerprint })
     }

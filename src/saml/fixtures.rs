@@ -1,19 +1,18 @@
 //! What the tests of this module share: a user, two apps, an identity provider with a real key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use super::issuer::{IdentityProvider, SignedResponse, issue_permitted};
 use super::keys::KeyStore;
-use super::service_provider::{IssueContext, ServiceProvider};
-use super::sign::BergshamraSigner;
+use super::service_provider::{IssueContext, ServiceProvider, Supplied};
 use crate::clock::{FixedEntropy, ManualClock, Timestamp};
 use crate::config::{AppConfig, Preset, RoleConfig};
 use crate::domain::{
-    AppId, AuthnContextClass, Country, EmailAddress, GroupName, RoleName, SignMode, User, UserId, UserStatus, Username,
+    AppId, AuthnContextClass, Country, EmailAddress, GroupName, RoleName, User, UserId, UserStatus, Username,
 };
 
 pub(crate) const PERSISTENT_ID_KEY: [u8; 32] = [7; 32];
@@ -29,7 +28,7 @@ pub(crate) fn entropy() -> FixedEntropy {
 pub(crate) static IDP: LazyLock<IdentityProvider> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let keys = KeyStore::ensure(dir.path(), &ManualClock::at(now()), &entropy()).unwrap();
-    IdentityProvider::new("https://login.example.com", Arc::new(BergshamraSigner::new(keys)))
+    IdentityProvider::new("https://login.example.com", keys.signing_keys())
 });
 
 pub(crate) fn ann() -> User {
@@ -51,27 +50,7 @@ pub(crate) fn ann() -> User {
 }
 
 pub(crate) fn app_config(id: &str) -> AppConfig {
-    AppConfig {
-        id: AppId::parse(id).unwrap(),
-        name: None,
-        preset: None,
-        entity_id: None,
-        acs: Vec::new(),
-        relay_state: None,
-        relay_state_override: false,
-        relay_states: BTreeMap::new(),
-        device_limit: 3,
-        time_zone: None,
-        sign: SignMode::Assertion,
-        name_id: None,
-        name_id_field: None,
-        attributes: BTreeMap::new(),
-        roles: Vec::new(),
-        role_session_name: None,
-        session_duration: None,
-        idp_initiated: true,
-        icon: None,
-    }
+    AppConfig { device_limit: 3, ..AppConfig::new(AppId::parse(id).unwrap()) }
 }
 
 pub(crate) fn aws_config() -> AppConfig {
@@ -101,7 +80,7 @@ pub(crate) fn wiki_config() -> AppConfig {
 }
 
 pub(crate) fn build(config: &AppConfig) -> ServiceProvider {
-    ServiceProvider::build(config).unwrap()
+    ServiceProvider::build(config, &Supplied::default()).unwrap()
 }
 
 pub(crate) fn context() -> IssueContext<'static> {
@@ -131,7 +110,7 @@ impl Files {
     pub(crate) fn of(xml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("document.xml"), xml).unwrap();
-        let certificate = IDP.certificate().base64();
+        let certificate = IDP.keys().key(crate::domain::SignatureAlgorithm::RsaSha256).unwrap().certificate().base64();
         let pem = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
         std::fs::write(dir.path().join("idp.pem"), pem).unwrap();
         Self(dir)

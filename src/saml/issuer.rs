@@ -7,11 +7,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::encode;
-use super::keys::Certificate;
-use super::sign::{SignError, XmlSigner};
+use super::sign::{SignError, SigningKeys};
 use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{IssueRequest, RelayState, RoleName, SignMode};
+use crate::domain::{IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm};
 use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
@@ -26,15 +25,21 @@ pub const MAX_BASE64_BYTES: usize = 100_000;
 pub struct IdentityProvider {
     entity_id: String,
     sso_url: String,
-    signer: Arc<dyn XmlSigner>,
+    slo_url: String,
+    keys: Arc<SigningKeys>,
 }
 
 impl IdentityProvider {
     /// The identity provider at `public_url`: its entity id is `{public_url}/saml/metadata`.
     #[must_use]
-    pub fn new(public_url: &str, signer: Arc<dyn XmlSigner>) -> Self {
+    pub fn new(public_url: &str, keys: SigningKeys) -> Self {
         let base = public_url.trim_end_matches('/');
-        Self { entity_id: format!("{base}/saml/metadata"), sso_url: format!("{base}/saml/sso"), signer }
+        Self {
+            entity_id: format!("{base}/saml/metadata"),
+            sso_url: format!("{base}/saml/sso"),
+            slo_url: format!("{base}/saml/slo"),
+            keys: Arc::new(keys),
+        }
     }
 
     /// The entity id: `Issuer` of everything signed here.
@@ -49,10 +54,16 @@ impl IdentityProvider {
         &self.sso_url
     }
 
-    /// The certificate its signatures are checked with.
+    /// Where logout messages are sent, in both bindings.
     #[must_use]
-    pub fn certificate(&self) -> &Certificate {
-        self.signer.certificate()
+    pub fn slo_url(&self) -> &str {
+        &self.slo_url
+    }
+
+    /// What signs.
+    #[must_use]
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
     }
 
     /// The metadata to upload to service providers.
@@ -60,7 +71,7 @@ impl IdentityProvider {
     /// # Errors
     /// The public address holds a control character.
     pub fn metadata(&self) -> Result<String, TextError> {
-        super::metadata::identity_provider(&self.entity_id, &self.sso_url, self.signer.certificate())
+        super::metadata::identity_provider(&self.entity_id, &self.sso_url, &self.keys)
     }
 }
 
@@ -155,10 +166,10 @@ pub(super) fn issue_permitted(
     };
     let mut xml = response(&parts)?;
     if matches!(request.sign, SignMode::Assertion | SignMode::Both) {
-        xml = idp.signer.sign(&xml, &assertion_id)?;
+        xml = idp.keys.sign_element(&xml, &assertion_id, request.signature_algorithm)?;
     }
     if matches!(request.sign, SignMode::Response | SignMode::Both) {
-        xml = idp.signer.sign(&xml, &id)?;
+        xml = idp.keys.sign_element(&xml, &id, request.signature_algorithm)?;
     }
     let bytes = xml.len().div_ceil(3).saturating_mul(4);
     if bytes > MAX_BASE64_BYTES {
@@ -317,6 +328,8 @@ pub struct StatusReply {
     pub relay_state: Option<RelayState>,
     /// What happened.
     pub status: SecondLevel,
+    /// How it is signed.
+    pub signature_algorithm: SignatureAlgorithm,
 }
 
 /// A signed Response without an assertion that says why.
@@ -338,7 +351,7 @@ pub fn status_response(
         issuer: Text::new("the entity id", &idp.entity_id)?,
         content: Err(StatusParts { top: reply.status.top_level().uri(), second: reply.status.uri() }),
     };
-    let xml = idp.signer.sign(&response(&parts)?, &id)?;
+    let xml = idp.keys.sign_element(&response(&parts)?, &id, reply.signature_algorithm)?;
     Ok(SignedResponse {
         id,
         assertion_id: None,

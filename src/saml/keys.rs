@@ -4,16 +4,20 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, DnType, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SerialNumber};
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
+use super::certificate::{Certificate, CertificateError};
+use super::sign::{KeyFailed, SigningKey, SigningKeys};
+use crate::clock::{Clock, Entropy, EntropyError};
+use crate::domain::SignatureAlgorithm;
 
 const KEY_FILE: &str = "current.key.pem";
 const CERTIFICATE_FILE: &str = "current.crt.pem";
@@ -59,42 +63,16 @@ pub enum KeysError {
     Entropy(#[from] EntropyError),
 }
 
-/// An X.509 certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    der: Vec<u8>,
-}
-
-impl Certificate {
-    /// DER.
-    #[must_use]
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-
-    /// The last instant it is valid, as written in it (RFC 5280 §4.1.2.5); `None` when that cannot be read.
-    #[must_use]
-    pub fn not_after(&self) -> Option<Timestamp> {
-        super::validity::not_after(&self.der)
-    }
-
-    /// DER in base64 on one line, as metadata and KeyInfo hold it.
-    #[must_use]
-    pub fn base64(&self) -> String {
-        STANDARD.encode(&self.der)
-    }
-}
-
-/// The current key with its certificate.
+/// The keys of a folder.
 pub struct KeyStore {
+    current: Arc<FileKey>,
+}
+
+/// An RSA key that was in a file.
+struct FileKey {
     key: RsaKeyPair,
     certificate: Certificate,
 }
-
-/// The key made no signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key made no signature")]
-pub struct KeyFailed;
 
 impl KeyStore {
     /// Reads both files.
@@ -116,16 +94,12 @@ impl KeyStore {
             return Err(content(&key_path, "holds an RSA key of less than 2048 bits"));
         }
 
-        let der = read_pem(&certificate_path, "CERTIFICATE")?.to_vec();
-        let public = bergshamra::keys::loader::load_x509_cert_der(&der)
-            .ok()
-            .and_then(|certified| certified.to_spki_der())
-            .ok_or_else(|| content(&certificate_path, "holds no X.509 certificate"))?;
+        let certificate = read_certificate(&certificate_path)?;
         // INVARIANT: a SubjectPublicKeyInfo of RSA ends with the RSAPublicKey (RFC 3279 §2.3.1).
-        if !public.ends_with(key.public_key().as_ref()) {
+        if !certificate.public_key().ends_with(key.public_key().as_ref()) {
             return Err(content(&certificate_path, "certifies another key than `current.key.pem`"));
         }
-        Ok(Self { key, certificate: Certificate { der } })
+        Ok(Self { current: Arc::new(FileKey { key, certificate }) })
     }
 
     /// Reads both files; when there is no key file, makes an RSA key of 2048 bits and a self-signed certificate first.
@@ -142,19 +116,45 @@ impl KeyStore {
     /// The certificate of the current key.
     #[must_use]
     pub fn certificate(&self) -> &Certificate {
+        &self.current.certificate
+    }
+
+    /// What signs from now on, and what is published.
+    #[must_use]
+    pub fn signing_keys(&self) -> SigningKeys {
+        SigningKeys::new(self.current.clone(), None, Vec::new())
+    }
+}
+
+impl SigningKey for FileKey {
+    fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256.
-    ///
-    /// # Errors
-    /// The key failed.
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyFailed> {
+    fn sign(&self, algorithm: SignatureAlgorithm, octets: &[u8]) -> Result<Vec<u8>, KeyFailed> {
+        let padding: &dyn RsaEncoding = match algorithm {
+            SignatureAlgorithm::RsaSha256 => &RSA_PKCS1_SHA256,
+            SignatureAlgorithm::RsaSha384 => &RSA_PKCS1_SHA384,
+            SignatureAlgorithm::RsaSha512 => &RSA_PKCS1_SHA512,
+            SignatureAlgorithm::EcdsaSha256 => return Err(KeyFailed),
+        };
         let mut signature = vec![0; self.key.public_modulus_len()];
         // PKCS#1 v1.5 uses no randomness; the parameter belongs to the padding of PSS.
-        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(|_| KeyFailed)?;
+        self.key.sign(padding, &SystemRandom::new(), octets, &mut signature).map_err(|_| KeyFailed)?;
         Ok(signature)
     }
+}
+
+fn read_certificate(path: &Path) -> Result<Certificate, KeysError> {
+    let content = |e: CertificateError| KeysError::Content { path: path.into(), problem: e.to_string() };
+    let length = fs::metadata(path).map_err(|e| io(path, e))?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(KeysError::Content {
+            path: path.into(),
+            problem: format!("is larger than {MAX_FILE_BYTES} bytes"),
+        });
+    }
+    Certificate::from_pem(&fs::read_to_string(path).map_err(|e| io(path, e))?).map_err(content)
 }
 
 fn io(path: &Path, source: std::io::Error) -> KeysError {
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_certificate_of_ours_says_that_it_ends_in_five_years() {
         let dir = made();
-        let not_after = KeyStore::open(dir.path()).unwrap().certificate().not_after().unwrap();
+        let not_after = KeyStore::open(dir.path()).unwrap().certificate().not_after();
         let years = (not_after.as_second() - SystemClock.now().as_second()) / (365 * 24 * 60 * 60);
         assert!((4..=5).contains(&years), "{not_after}");
     }

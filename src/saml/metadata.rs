@@ -1,6 +1,6 @@
 //! The metadata of this identity provider (SAML metadata §2.4.3). Our own writer: samael's leaves out what AWS needs.
 
-use super::keys::Certificate;
+use super::sign::SigningKeys;
 use super::wire::{Text, TextError, escape};
 use super::{BINDING_POST, BINDING_REDIRECT, ns};
 use crate::domain::NameIdFormat;
@@ -9,7 +9,7 @@ use crate::domain::NameIdFormat;
 ///
 /// # Errors
 /// An address holds a control character.
-pub fn identity_provider(entity_id: &str, sso_url: &str, certificate: &Certificate) -> Result<String, TextError> {
+pub fn identity_provider(entity_id: &str, sso_url: &str, keys: &SigningKeys) -> Result<String, TextError> {
     let entity_id = Text::new("the entity id", entity_id)?.element();
     let sso_url = Text::new("the single sign-on address", sso_url)?.element();
     let formats: String = NameIdFormat::ALL
@@ -20,23 +20,26 @@ pub fn identity_provider(entity_id: &str, sso_url: &str, certificate: &Certifica
         .iter()
         .map(|binding| format!("    <md:SingleSignOnService Binding=\"{binding}\" Location=\"{sso_url}\"/>\n"))
         .collect();
+    let certificates: String = keys
+        .certificates()
+        .map(|certificate| {
+            format!(
+                "    <md:KeyDescriptor use=\"signing\">\n      <ds:KeyInfo>\n        <ds:X509Data>\n          \
+                 <ds:X509Certificate>{}</ds:X509Certificate>\n        </ds:X509Data>\n      </ds:KeyInfo>\n    \
+                 </md:KeyDescriptor>\n",
+                certificate.base64()
+            )
+        })
+        .collect();
     Ok(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <md:EntityDescriptor xmlns:md=\"{md}\" xmlns:ds=\"{ds}\" entityID=\"{entity_id}\">\n\
          \x20 <md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{protocol}\">\n\
-         \x20   <md:KeyDescriptor use=\"signing\">\n\
-         \x20     <ds:KeyInfo>\n\
-         \x20       <ds:X509Data>\n\
-         \x20         <ds:X509Certificate>{certificate}</ds:X509Certificate>\n\
-         \x20       </ds:X509Data>\n\
-         \x20     </ds:KeyInfo>\n\
-         \x20   </md:KeyDescriptor>\n\
-         {formats}{services}\
+         {certificates}{formats}{services}\
          \x20 </md:IDPSSODescriptor>\n\
          </md:EntityDescriptor>\n",
         md = ns::METADATA,
         ds = ns::DSIG,
         protocol = ns::PROTOCOL,
-        certificate = certificate.base64(),
     ))
 }

@@ -7,6 +7,7 @@
 //!
 //! Not here: whether somebody may sign in (`policy`), sessions and pages (`signin`, `web`).
 
+pub mod certificate;
 pub mod encode;
 pub mod issuer;
 pub mod keys;
@@ -14,15 +15,17 @@ pub mod metadata;
 pub mod request;
 pub mod service_provider;
 pub mod sign;
-mod validity;
 mod wire;
+mod xml;
 
+pub use certificate::{Certificate, CertificateError};
 pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};
-pub use keys::{Certificate, KeyStore, KeysError};
+pub use keys::{KeyStore, KeysError};
 pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest};
-pub use service_provider::{IssueContext, MappingError, ServiceProvider};
-pub use sign::{BergshamraSigner, SignError, XmlSigner};
+pub use service_provider::{IssueContext, MappingError, ServiceProvider, Supplied};
+pub use sign::{KeyFailed, SignError, SigningKey, SigningKeys};
 pub use wire::{TextError, WireError};
+pub use xml::ReadError;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

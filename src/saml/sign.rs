@@ -1,14 +1,17 @@
-//! The signature of an element: RSA-SHA256 over exclusive canonical XML, one reference, placed right after the Issuer as the
+//! What signs, and the signature of an element: over exclusive canonical XML, one reference, placed right after the Issuer as the
 //! schema demands.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bergshamra::c14n::{C14nMode, canonicalize_doc};
 use bergshamra::xml::{Document, NodeId, NodeSet, uppsala};
 
-use super::keys::{Certificate, KeyStore};
+use super::certificate::Certificate;
 use super::ns;
+use crate::domain::SignatureAlgorithm;
 
 /// A signature that could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,82 +22,117 @@ pub enum SignError {
     /// No element, or more than one, has the id, or it does not begin with an Issuer.
     #[error("no single element that begins with an Issuer has the id `{0}`")]
     NoSuchElement(String),
+    /// No key is of the kind that the algorithm takes.
+    #[error("there is no key for this signature algorithm: `cedargate keys new --kind ecdsa` makes one")]
+    NoKey,
     /// The private key refused.
     #[error("the private key made no signature")]
     Key,
 }
 
-/// Signs elements of XML documents. Behind a trait so that keys may live elsewhere one day.
-pub trait XmlSigner: Send + Sync {
-    /// The document with the element whose `ID` is `id` signed: a Signature stands right after the element's Issuer.
+/// The key made no signature: it is of another kind than the algorithm, or failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key made no signature")]
+pub struct KeyFailed;
+
+/// A private key, wherever it lives.
+pub trait SigningKey: Send + Sync {
+    /// The certificate its signatures are checked with.
+    fn certificate(&self) -> &Certificate;
+
+    /// The signature over `octets`, which this hashes. RSA: PKCS#1 v1.5. ECDSA: `r` and `s` side by side, as XML signatures
+    /// want it (XML-DSig 1.1 §6.4.3).
     ///
     /// # Errors
-    /// There is no such element, or the key failed.
-    fn sign(&self, document: &str, id: &str) -> Result<String, SignError>;
-
-    /// The certificate service providers check the signatures with.
-    fn certificate(&self) -> &Certificate;
+    /// The key is of another kind, or failed.
+    fn sign(&self, algorithm: SignatureAlgorithm, octets: &[u8]) -> Result<Vec<u8>, KeyFailed>;
 }
 
-/// Signs with bergshamra's canonical XML and a key loaded once.
-///
-/// bergshamra's own `sign` would parse the document three times and its enveloping helper puts the Signature before the
-/// Issuer, which no schema allows; so the parts are put together here, over one tree.
-pub struct BergshamraSigner {
-    keys: KeyStore,
-    key_info: String,
+/// The keys that sign, and the certificates that are published with them.
+#[derive(Clone)]
+pub struct SigningKeys {
+    rsa: Arc<dyn SigningKey>,
+    ecdsa: Option<Arc<dyn SigningKey>>,
+    others: Vec<Certificate>,
 }
 
-impl BergshamraSigner {
-    /// Signs with the store's current key.
+impl SigningKeys {
+    /// `others` are published too: of keys that will sign, or did until lately.
     #[must_use]
-    pub fn new(keys: KeyStore) -> Self {
-        let key_info = format!(
-            "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>",
-            keys.certificate().base64()
-        );
-        Self { keys, key_info }
+    pub fn new(rsa: Arc<dyn SigningKey>, ecdsa: Option<Arc<dyn SigningKey>>, others: Vec<Certificate>) -> Self {
+        Self { rsa, ecdsa, others }
     }
-}
 
-impl XmlSigner for BergshamraSigner {
-    fn sign(&self, document: &str, id: &str) -> Result<String, SignError> {
+    /// All certificates to publish, those in use first.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        let in_use = std::iter::once(&self.rsa).chain(&self.ecdsa).map(|key| key.certificate());
+        in_use.chain(&self.others)
+    }
+
+    /// The key for an algorithm.
+    ///
+    /// # Errors
+    /// There is none of its kind.
+    pub fn key(&self, algorithm: SignatureAlgorithm) -> Result<&dyn SigningKey, SignError> {
+        match algorithm {
+            SignatureAlgorithm::EcdsaSha256 => self.ecdsa.as_deref().ok_or(SignError::NoKey),
+            SignatureAlgorithm::RsaSha256 | SignatureAlgorithm::RsaSha384 | SignatureAlgorithm::RsaSha512 => {
+                Ok(&*self.rsa)
+            }
+        }
+    }
+
+    /// The document with the element whose `ID` is `id` signed: a Signature stands right after the element's Issuer.
+    ///
+    /// bergshamra's own `sign` would parse the document three times and its enveloping helper puts the Signature before the
+    /// Issuer, which no schema allows; so the parts are put together here, over one tree.
+    ///
+    /// # Errors
+    /// There is no such element, no such key, or the key failed.
+    pub fn sign_element(&self, document: &str, id: &str, algorithm: SignatureAlgorithm) -> Result<String, SignError> {
+        let key = self.key(algorithm)?;
         let tree = uppsala::parse(document).map_err(|e| SignError::Document(e.to_string()))?;
         let element = only_element(&tree, id).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
         let after_issuer = end_of_issuer(&tree, element).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
         let subtree = NodeSet::tree_without_comments(element, &tree);
         let canonical = canonicalize_doc::<&str>(&tree, C14nMode::Exclusive, Some(&subtree), &[])
             .map_err(|e| SignError::Document(e.to_string()))?;
-        let signed_info = signed_info(id, &STANDARD.encode(digest(&SHA256, &canonical)));
-        let value = STANDARD.encode(self.keys.sign(signed_info.as_bytes()).map_err(|_| SignError::Key)?);
+        let signed_info = signed_info(id, algorithm, &canonical);
+        let value = STANDARD.encode(key.sign(algorithm, signed_info.as_bytes()).map_err(|_| SignError::Key)?);
         let (before, after) =
             document.split_at_checked(after_issuer).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
         Ok(format!(
-            "{before}<ds:Signature xmlns:ds=\"{}\">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>{}\
+            "{before}<ds:Signature xmlns:ds=\"{}\">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>\
+             <ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>\
              </ds:Signature>{after}",
             ns::DSIG,
-            self.key_info
+            key.certificate().base64()
         ))
-    }
-
-    fn certificate(&self) -> &Certificate {
-        self.keys.certificate()
     }
 }
 
 /// SignedInfo in its canonical form, so that the bytes signed are the bytes sent: namespace declared on it, no empty-element
 /// tags, no white space. `id` is one of ours ([`super::issuer`]) and needs no escaping.
-fn signed_info(id: &str, digest: &str) -> String {
+fn signed_info(id: &str, algorithm: SignatureAlgorithm, canonical: &[u8]) -> String {
+    let (hash, digest_uri) = match algorithm {
+        SignatureAlgorithm::RsaSha256 | SignatureAlgorithm::EcdsaSha256 => {
+            (&SHA256, "http://www.w3.org/2001/04/xmlenc#sha256")
+        }
+        SignatureAlgorithm::RsaSha384 => (&SHA384, "http://www.w3.org/2001/04/xmldsig-more#sha384"),
+        SignatureAlgorithm::RsaSha512 => (&SHA512, "http://www.w3.org/2001/04/xmlenc#sha512"),
+    };
+    let digest = STANDARD.encode(digest(hash, canonical));
     format!(
         "<ds:SignedInfo xmlns:ds=\"{}\">\
          <ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></ds:CanonicalizationMethod>\
-         <ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"></ds:SignatureMethod>\
+         <ds:SignatureMethod Algorithm=\"{method}\"></ds:SignatureMethod>\
          <ds:Reference URI=\"#{id}\"><ds:Transforms>\
          <ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"></ds:Transform>\
          <ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></ds:Transform></ds:Transforms>\
-         <ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"></ds:DigestMethod>\
+         <ds:DigestMethod Algorithm=\"{digest_uri}\"></ds:DigestMethod>\
          <ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>",
-        ns::DSIG
+        ns::DSIG,
+        method = algorithm.uri()
     )
 }
 

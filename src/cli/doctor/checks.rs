@@ -136,10 +136,7 @@ pub(super) fn signing_key(config: &Config, now: Timestamp) -> Check {
         Ok(keys) => keys,
         Err(error) => return Check::problem("signing key", error.to_string(), "restore both files of the folder"),
     };
-    let Some(end) = keys.certificate().not_after() else {
-        let message = "when the certificate ends can't be read";
-        return Check::warning("signing key", message, "replace `current.crt.pem` by a plain X.509 certificate");
-    };
+    let end = keys.certificate().not_after();
     let days = end.as_second().saturating_sub(now.as_second()) / (24 * 60 * 60);
     let date = end.strftime("%Y-%m-%d");
     let help = "make a new pair in the folder, and give the certificate to every service provider";

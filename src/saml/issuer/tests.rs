@@ -57,6 +57,7 @@ fn error_statuses_are_signed_and_meet_the_schema() {
             in_response_to: Some("_r1".into()),
             relay_state: RelayState::parse("back").ok(),
             status,
+            signature_algorithm: crate::domain::SignatureAlgorithm::RsaSha256,
         };
         let response = status_response(&reply, &IDP, now(), &entropy()).unwrap();
         let files = Files::of(&response.xml);
@@ -71,7 +72,10 @@ fn our_metadata_meets_the_schema_and_what_aws_asks() {
     let metadata = IDP.metadata().unwrap();
     assert_eq!(Files::of(&metadata).schema_errors("saml-schema-metadata-2.0.xsd"), "", "{metadata}");
     assert!(metadata.len() >= 1000 && metadata.is_ascii(), "{metadata}");
-    for part in ["entityID=\"https://login.example.com/saml/metadata\"", &IDP.certificate().base64()] {
+    for part in [
+        "entityID=\"https://login.example.com/saml/metadata\"",
+        &IDP.keys().key(crate::domain::SignatureAlgorithm::RsaSha256).unwrap().certificate().base64(),
+    ] {
         assert_eq!(metadata.matches(part).count(), 1, "{part}");
     }
 }

@@ -18,8 +18,9 @@ use super::BINDING_POST;
 use super::encode::{self, EncodingError};
 use super::issuer::{SecondLevel, StatusReply};
 use super::service_provider::ServiceProvider;
+use super::xml::ReadError;
 use crate::clock::Timestamp;
-use crate::domain::{AppId, AuthnContextClass, NameIdFormat, RelayState};
+use crate::domain::{AppId, AuthnContextClass, NameIdFormat, RelayState, SignatureAlgorithm};
 use contexts::Comparison;
 
 /// How old a request may be.
@@ -51,7 +52,7 @@ pub enum RequestError {
     Encoding(#[from] EncodingError),
     /// It is not the XML of an AuthnRequest.
     #[error("the message is no AuthnRequest: {0}")]
-    Malformed(String),
+    Malformed(#[from] ReadError),
     /// No app has this entity id.
     #[error("no app is registered under the issuer `{0}`")]
     UnknownIssuer(String),
@@ -159,7 +160,7 @@ pub fn parse_redirect(raw_query: &str) -> Result<Parsed, RequestError> {
         return Err(RequestError::Encoding(EncodingError::NotDeflate));
     }
     let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
-    parse::authn_request(&encode::read_redirect(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)
+    Ok(parse::authn_request(&encode::read_redirect(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)?)
 }
 
 /// Reads the fields of the HTTP-POST binding.
@@ -175,7 +176,7 @@ pub fn parse_post<'a>(form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Res
         fields.add(name, Cow::Borrowed(value))?;
     }
     let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
-    parse::authn_request(&encode::read_post(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)
+    Ok(parse::authn_request(&encode::read_post(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)?)
 }
 
 /// Why a request is not acted on.
@@ -226,6 +227,7 @@ pub struct VerifiedAuthnRequest {
     issue_instant: Timestamp,
     digest: String,
     subject: Option<Subject>,
+    signature_algorithm: SignatureAlgorithm,
 }
 
 impl VerifiedAuthnRequest {
@@ -316,6 +318,7 @@ impl VerifiedAuthnRequest {
             in_response_to: Some(self.id.clone()),
             relay_state: self.relay_state.clone(),
             status,
+            signature_algorithm: self.signature_algorithm,
         }
     }
 }
@@ -351,6 +354,7 @@ pub fn verify(
         issue_instant: parsed.issue_instant,
         digest: parsed.digest.clone(),
         subject: parsed.subject.clone(),
+        signature_algorithm: sp.signature_algorithm(),
     };
     match wishes(parsed, &sp) {
         Ok((name_id_format, accepted_contexts)) => {

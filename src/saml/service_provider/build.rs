@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
-use super::{AwsSession, Initiation, RelayRule, ServiceProvider, aws};
+use super::{AwsSession, Initiation, RelayRule, ServiceProvider, Supplied, aws};
 use crate::config::{AppConfig, Preset, Problem};
 use crate::domain::{App, NameIdFormat, RelayState};
 
@@ -12,11 +12,11 @@ const MAX_ACS: usize = 64;
 const MAX_ENTITY_ID: usize = 1024;
 
 impl ServiceProvider {
-    /// Fills in the preset and checks everything that would be refused by the service provider later.
+    /// Fills in the preset, and what the app's files say, and checks everything that would be refused by the service provider later.
     ///
     /// # Errors
     /// All problems, their keys relative to the app: `.roles[0].role_arn`.
-    pub fn build(config: &AppConfig) -> Result<Self, Vec<Problem>> {
+    pub fn build(config: &AppConfig, _supplied: &Supplied) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let partition = config.preset.map(|Preset::Aws| aws::partition(config));
         let entity_id = config.entity_id.clone().or_else(|| partition.map(|p| p.entity_id.to_owned()));
@@ -58,6 +58,7 @@ impl ServiceProvider {
             relay_rule: relay_rule(config, partition.is_some(), &mut problems),
             relay_states: relay_states(config, &mut problems),
             sign: config.sign,
+            signature_algorithm: config.signature_algorithm,
             name_id: config.name_id,
             name_id_field: name_id_field(config, &mut problems),
             attributes,

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Timestamp;
 use crate::domain::{
     App, AppId, Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RelayState, RoleCandidate, RoleName,
-    SignMode, User, Username,
+    SignMode, SignatureAlgorithm, User, Username,
 };
 use crate::saml::request::Subject;
 use field::Field;
@@ -35,6 +35,10 @@ pub struct MappingError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the app has no page named `{0}` under `relay_states`")]
 pub struct UnknownTarget(pub String);
+
+/// What the files that `[[apps]]` names hold, read by whoever reads files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Supplied {}
 
 /// What one sign-in adds to an assertion.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +100,7 @@ pub struct ServiceProvider {
     relay_rule: RelayRule,
     relay_states: BTreeMap<String, RelayState>,
     sign: SignMode,
+    signature_algorithm: SignatureAlgorithm,
     /// As configured; `None` = persistent, and requests may choose another that tells no more.
     name_id: Option<NameIdFormat>,
     name_id_field: Option<Field>,
@@ -135,6 +140,12 @@ impl ServiceProvider {
     #[must_use]
     pub fn icon(&self) -> Option<&str> {
         self.icon.as_deref()
+    }
+
+    /// How what it gets is signed.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> SignatureAlgorithm {
+        self.signature_algorithm
     }
 
     /// Whether a request may ask for this format: the configured one; where none is configured, those that tell nothing
@@ -219,6 +230,7 @@ impl ServiceProvider {
             session_not_on_or_after: context.session_not_on_or_after,
             authn_context: context.authn_context,
             sign: self.sign,
+            signature_algorithm: self.signature_algorithm,
         })
     }
 

@@ -31,7 +31,7 @@ fn check(config: &AppConfig, cases: &[Case]) {
     for (change, key, message) in cases {
         let mut config = config.clone();
         change(&mut config);
-        let problems = ServiceProvider::build(&config).expect_err(message);
+        let problems = ServiceProvider::build(&config, &Supplied::default()).expect_err(message);
         assert!(
             problems.iter().any(|p| p.key == *key && p.message.contains(message)),
             "{key} {message}: {problems:#?}"
@@ -126,7 +126,7 @@ fn too_many_roles_for_one_response_are_a_problem_of_the_config() {
             ..template.clone()
         })
         .collect();
-    let problems = ServiceProvider::build(&config).unwrap_err();
+    let problems = ServiceProvider::build(&config, &Supplied::default()).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].message, "700 roles make a response larger than AWS takes");
     config.roles.truncate(400);
@@ -281,5 +281,5 @@ fn responses_go_to_registered_addresses_alone() {
 
 #[test]
 fn an_app_without_anything_lists_all_that_is_missing() {
-    assert_eq!(ServiceProvider::build(&app_config("x")).unwrap_err().len(), 2);
+    assert_eq!(ServiceProvider::build(&app_config("x"), &Supplied::default()).unwrap_err().len(), 2);
 }
