@@ -1,6 +1,7 @@
 //! `[[apps]]`: the service providers people sign in to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -61,6 +62,12 @@ pub struct AppConfig {
     /// How it is signed: `rsa-sha256`, `rsa-sha384`, `rsa-sha512` or `ecdsa-sha256`.
     #[serde(default)]
     pub signature_algorithm: SignatureAlgorithm,
+    /// Files with the certificates that the app signs its requests with, PEM.
+    #[serde(default)]
+    pub request_certificates: Vec<PathBuf>,
+    /// The file with the certificate that what the app gets is encrypted for, PEM.
+    #[serde(default)]
+    pub encryption_certificate: Option<PathBuf>,
     /// The format of the subject's name. Left out, the preset's or `persistent`.
     #[serde(default)]
     pub name_id: Option<NameIdFormat>,
@@ -131,6 +138,8 @@ impl AppConfig {
             time_zone: None,
             sign: SignMode::default(),
             signature_algorithm: SignatureAlgorithm::default(),
+            request_certificates: Vec::new(),
+            encryption_certificate: None,
             name_id: None,
             name_id_field: None,
             attributes: BTreeMap::new(),
@@ -140,6 +149,16 @@ impl AppConfig {
             idp_initiated: yes(),
             icon: None,
         }
+    }
+
+    /// The files it names.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.request_certificates.iter().chain(&self.encryption_certificate)
+    }
+
+    /// The files it names, to be made absolute.
+    pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.request_certificates.iter_mut().chain(&mut self.encryption_certificate)
     }
 }
 

@@ -110,7 +110,8 @@ impl Config {
         let tls = [&mut self.server.tls_certificate, &mut self.server.tls_key].into_iter().flatten();
         let state = [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten();
         let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
-        let more = self.accounts.paths().chain(self.geoip.paths_mut());
+        let apps = self.apps.iter_mut().flat_map(AppConfig::paths_mut);
+        let more = self.accounts.paths().chain(self.geoip.paths_mut()).chain(apps);
         for path in paths.into_iter().chain(tls).chain(state).chain(more).chain(mail) {
             *path = folder.join(&*path);
         }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
-use crate::saml::{KeysError, ServiceProvider, Supplied};
+use crate::saml::{KeysError, ServiceProvider};
 use crate::signals::Geo;
 
 use super::inventory::InventoryError;
 use super::snapshot::NoPortal;
+use super::supplied;
 use super::tls::TlsError;
 
 /// The largest policy, schema or test file that is read.
@@ -135,7 +136,7 @@ fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
     let mut apps: Vec<Arc<ServiceProvider>> = Vec::new();
     let mut problems = Vec::new();
     for (index, app) in loaded.config.apps.iter().enumerate() {
-        match ServiceProvider::build(app, &Supplied::default()) {
+        match supplied::read(app).and_then(|supplied| ServiceProvider::build(app, &supplied)) {
             Ok(provider) => {
                 if let Some(other) = apps.iter().find(|other| other.entity_id() == provider.entity_id()) {
                     problems.push(Problem {

@@ -10,6 +10,7 @@ mod plan;
 mod reload;
 mod snapshot;
 mod source;
+mod supplied;
 pub mod tls;
 pub mod watch;
 

@@ -16,6 +16,7 @@ use crate::domain::{
     App, AppId, Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RelayState, RoleCandidate, RoleName,
     SignMode, SignatureAlgorithm, User, Username,
 };
+use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
 use field::Field;
 
@@ -38,7 +39,12 @@ pub struct UnknownTarget(pub String);
 
 /// What the files that `[[apps]]` names hold, read by whoever reads files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Supplied {}
+pub struct Supplied {
+    /// What the app signs its requests with.
+    pub request_certificates: Vec<Certificate>,
+    /// What it is encrypted for.
+    pub encryption_certificate: Option<Certificate>,
+}
 
 /// What one sign-in adds to an assertion.
 #[derive(Debug, Clone, Copy)]
