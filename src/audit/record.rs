@@ -68,6 +68,9 @@ pub struct DecisionRecord {
     pub sp_initiated: bool,
     /// It asked for a new authentication.
     pub force_authn: bool,
+    /// What the service provider wanted shown, besides what policies ask for.
+    #[serde(default, skip_serializing_if = "crate::domain::Required::is_nothing_ref")]
+    pub required: crate::domain::Required,
     /// The answer.
     pub decision: Decision,
     /// The policies it rests on.

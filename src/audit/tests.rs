@@ -64,6 +64,7 @@ fn decision(seed: i64, decision: Decision) -> DecisionRecord {
         signals: signals(),
         sp_initiated: true,
         force_authn: false,
+        required: crate::domain::Required::NOTHING,
         decision,
         determining: vec![policy],
         shadow: vec![PolicyId::parse("risk.travel").unwrap()],

@@ -85,6 +85,7 @@ fn write_policies(out: &mut impl io::Write, bundle: &Bundle, record: &DecisionRe
         signals: &record.signals,
         sp_initiated: record.sp_initiated,
         force_authn: record.force_authn,
+        required: record.required,
         profile: Profile::default(),
     };
     let explanation = explain(bundle, record.step, record.role.as_ref(), &question);
@@ -140,6 +141,7 @@ fn outcome(decision: &Decision) -> String {
         Decision::Deny(DenyReason::Forbidden { .. }) => "denied: forbidden".to_owned(),
         Decision::Deny(DenyReason::NoPermit) => "denied: no policy grants it".to_owned(),
         Decision::Deny(DenyReason::NoRole) => "denied: no role is granted".to_owned(),
+        Decision::Deny(DenyReason::CannotShow) => "denied: the app wants shown what the person cannot show".to_owned(),
         Decision::Deny(DenyReason::EvaluationError { .. }) => "denied: a policy could not be evaluated".to_owned(),
     }
 }

@@ -62,6 +62,9 @@ pub struct AppConfig {
     /// How it is signed: `rsa-sha256`, `rsa-sha384`, `rsa-sha512` or `ecdsa-sha256`.
     #[serde(default)]
     pub signature_algorithm: SignatureAlgorithm,
+    /// Whether requests of the app have to be signed: `accepted` or `required`.
+    #[serde(default)]
+    pub signed_requests: SignedRequests,
     /// Files with the certificates that the app signs its requests with, PEM.
     #[serde(default)]
     pub request_certificates: Vec<PathBuf>,
@@ -106,6 +109,17 @@ pub enum Preset {
     Aws,
 }
 
+/// Whether requests of an app have to be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignedRequests {
+    /// They may be. A signature is checked where the app's certificates are known, and a wrong one is refused.
+    #[default]
+    Accepted,
+    /// They have to be: who cannot sign as the app cannot send anybody here in its name.
+    Required,
+}
+
 /// One role of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +152,7 @@ impl AppConfig {
             time_zone: None,
             sign: SignMode::default(),
             signature_algorithm: SignatureAlgorithm::default(),
+            signed_requests: SignedRequests::default(),
             request_certificates: Vec::new(),
             encryption_certificate: None,
             name_id: None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, RelayState, RoleName};
+use super::{AppId, AuthnContextClass, RelayState, RoleName};
 use crate::clock::Timestamp;
 
 /// How the subject is named (SAML core §8.3).
@@ -105,29 +105,6 @@ impl SignatureAlgorithm {
             Self::RsaSha384 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
             Self::RsaSha512 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
             Self::EcdsaSha256 => "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
-        }
-    }
-}
-
-/// How the person authenticated, as `AuthnContextClassRef` says it; derived from proofs shown, never from a trusted device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuthnContextClass {
-    /// A password over TLS.
-    PasswordProtectedTransport,
-    /// A second factor besides.
-    TimeSyncToken,
-    /// None of the classes SAML names.
-    Unspecified,
-}
-
-impl AuthnContextClass {
-    /// The URI on the wire (SAML authn-context §3.4).
-    #[must_use]
-    pub fn uri(self) -> &'static str {
-        match self {
-            Self::PasswordProtectedTransport => "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
-            Self::TimeSyncToken => "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken",
-            Self::Unspecified => "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified",
         }
     }
 }

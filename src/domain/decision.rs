@@ -82,6 +82,8 @@ pub enum DenyReason {
     NoPermit,
     /// The app has roles, and this person may become none of them.
     NoRole,
+    /// The policies would allow it, but the app wants something shown that this person cannot show.
+    CannotShow,
     /// A policy could not be evaluated: everybody it concerns is refused and the operator is told.
     EvaluationError {
         /// The policies that failed.

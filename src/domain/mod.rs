@@ -2,6 +2,7 @@
 
 mod app;
 mod assertion;
+mod authn_context;
 mod decision;
 mod ids;
 mod method;
@@ -12,9 +13,8 @@ mod totp;
 mod user;
 
 pub use app::{App, AppName};
-pub use assertion::{
-    Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm,
-};
+pub use assertion::{Attribute, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm};
+pub use authn_context::{AuthnContextClass, Required};
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
 pub(crate) use ids::fold;
 pub use ids::{

@@ -429,6 +429,7 @@ fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), 
         signals: &signals,
         sp_initiated: false,
         force_authn: false,
+        required: crate::domain::Required::NOTHING,
         profile: Profile::Compat,
     };
     request::visit(names, vocabulary, &app, &signals, Some(schema))?;

@@ -3,7 +3,7 @@
 use cedar_policy::EntityUid;
 
 use super::vocabulary::Vocabulary;
-use crate::domain::{Class, ClassSet, Country, Method, MethodSet};
+use crate::domain::{Class, ClassSet, Country, Method, MethodSet, Required};
 
 /// What is wrong with an entity that a policy names; `None` when it is known.
 pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String, Option<String>)> {
@@ -47,6 +47,12 @@ pub(super) struct Mentioned {
 }
 
 impl Mentioned {
+    /// With those that a service provider wants shown: they make a difference too.
+    pub(super) fn and(self, required: Required) -> Self {
+        let classes = required.classes().iter().fold(self.classes, ClassSet::with);
+        Self { methods: self.methods.union(required.methods()), classes }
+    }
+
     /// With the proof that `uid` names, if it names one.
     pub(super) fn with(mut self, uid: &EntityUid) -> Self {
         if uid.type_name().to_string() == "Proof" {

@@ -72,7 +72,9 @@ impl Bundle {
             | Decision::Enrol { policies, .. }
             | Decision::Deny(DenyReason::Forbidden { policies }) => policies,
             Decision::Allow
-            | Decision::Deny(DenyReason::NoPermit | DenyReason::NoRole | DenyReason::EvaluationError { .. }) => &[],
+            | Decision::Deny(
+                DenyReason::NoPermit | DenyReason::NoRole | DenyReason::CannotShow | DenyReason::EvaluationError { .. },
+            ) => &[],
         };
         let telling: &[EnforcedPolicy] = if asked.allowed { &asked.determining } else { &[] };
         let all = || stood_in_the_way.iter().chain(telling).cloned();

@@ -149,7 +149,8 @@ impl Bundle {
     /// (assumeRole); only those stay.
     ///
     /// # Errors
-    /// The policies refuse, `request` is for another app than the question, or the app has roles and none is permitted.
+    /// The policies refuse, what the service provider wants shown was not, `request` is for another app than the question, or the
+    /// app has roles and none is permitted.
     pub fn permit_issue(
         &self,
         q: &Question<'_>,
@@ -160,6 +161,9 @@ impl Bundle {
         let verdict = self.evaluate(Step::SignIn, None, q);
         if q.app.id != request.app || !verdict.allowed {
             return Err(Refused::from_verdict(verdict));
+        }
+        if !q.shows_required() {
+            return Err(Refused { verdict: Verdict { allowed: false, ..verdict }, reason: DenyReason::CannotShow });
         }
         request.roles.retain(|role| q.app.roles.contains(&role.name) && self.may_become(&role.name, q));
         if !q.app.roles.is_empty() && request.roles.is_empty() {

@@ -94,7 +94,7 @@ fn determining(bundle: &Bundle, reason: &DenyReason) -> Vec<EnforcedPolicy> {
             .filter(|enforced| policies.contains(&enforced.id))
             .cloned()
             .collect(),
-        DenyReason::NoPermit | DenyReason::NoRole => Vec::new(),
+        DenyReason::NoPermit | DenyReason::NoRole | DenyReason::CannotShow => Vec::new(),
     }
 }
 
@@ -211,6 +211,9 @@ fn is_second_factor(method: Method, profile: Profile) -> bool {
 
 /// Why somebody is refused who reaches the goal with nothing they can show.
 fn reason(bundle: &Bundle, search: &mut Search<'_>, shown: Shown, everything: &Reach) -> Result<DenyReason, Stop> {
+    if everything.step.allowed() && !everything.shows_required {
+        return Ok(DenyReason::CannotShow);
+    }
     if everything.step.allowed() {
         // The app opens, but no role: tell what stands before the roles that are granted, if any is.
         let granted = everything.roles.iter().filter(|role| !role.permits.is_empty());

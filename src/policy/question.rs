@@ -1,6 +1,6 @@
 //! What is asked, before Cedar sees it.
 
-use crate::domain::{App, MethodSet, Profile, SignalSet, User};
+use crate::domain::{App, MethodSet, Profile, Required, SignalSet, User};
 
 /// Who asks, for which app, having shown what, under which signals. The caller has already dropped proofs that the app does
 /// not accept, that are too old, or whose authenticator is gone.
@@ -20,11 +20,19 @@ pub struct Question<'a> {
     pub sp_initiated: bool,
     /// The service provider wants a new authentication: only fresh proofs count, and no trusted device.
     pub force_authn: bool,
+    /// What the service provider wants shown before the app opens, besides what policies ask for.
+    pub required: Required,
     /// How strict the classes are.
     pub profile: Profile,
 }
 
 impl Question<'_> {
+    /// Whether what the service provider wants shown was shown. A trusted device shows nothing.
+    #[must_use]
+    pub fn shows_required(&self) -> bool {
+        self.required.is_met_by(self.counting(), self.profile)
+    }
+
     /// The proofs that count: with ForceAuthn only the fresh ones.
     #[must_use]
     pub fn counting(&self) -> MethodSet {

@@ -137,6 +137,7 @@ impl Sample {
             signals: &self.signals,
             sp_initiated: false,
             force_authn: false,
+            required: crate::domain::Required::NOTHING,
             profile: Profile::Compat,
         }
     }

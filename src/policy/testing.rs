@@ -220,6 +220,7 @@ fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result
         signals: &signals,
         sp_initiated: false,
         force_authn: case.force_authn,
+        required: crate::domain::Required::NOTHING,
         profile: case.profile,
     };
     let mut see = |step: Step, role: Option<&RoleName>| {

@@ -65,6 +65,7 @@ fn allows(set: &Snapshot, console: &App, user: &User, methods: MethodSet, signal
         signals,
         sp_initiated: false,
         force_authn: false,
+        required: crate::domain::Required::NOTHING,
         profile: Profile::default(),
     };
     set.bundle.evaluate(Step::SignIn, None, &question).allowed

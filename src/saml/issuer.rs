@@ -269,6 +269,8 @@ pub enum SecondLevel {
     NoAuthnContext,
     /// IsPassive, but a page would have to be shown.
     NoPassive,
+    /// Only other identity providers may answer.
+    NoSupportedIdp,
     /// A policy refused.
     RequestDenied,
     /// The response was asked for over a binding we do not send.
@@ -279,11 +281,12 @@ pub enum SecondLevel {
 
 impl SecondLevel {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AuthnFailed,
         Self::InvalidNameIdPolicy,
         Self::NoAuthnContext,
         Self::NoPassive,
+        Self::NoSupportedIdp,
         Self::RequestDenied,
         Self::UnsupportedBinding,
         Self::UnknownPrincipal,
@@ -297,6 +300,7 @@ impl SecondLevel {
             Self::InvalidNameIdPolicy => "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy",
             Self::NoAuthnContext => "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext",
             Self::NoPassive => "urn:oasis:names:tc:SAML:2.0:status:NoPassive",
+            Self::NoSupportedIdp => "urn:oasis:names:tc:SAML:2.0:status:NoSupportedIDP",
             Self::RequestDenied => "urn:oasis:names:tc:SAML:2.0:status:RequestDenied",
             Self::UnsupportedBinding => "urn:oasis:names:tc:SAML:2.0:status:UnsupportedBinding",
             Self::UnknownPrincipal => "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal",
@@ -307,7 +311,7 @@ impl SecondLevel {
     #[must_use]
     pub fn top_level(self) -> StatusCode {
         match self {
-            Self::InvalidNameIdPolicy | Self::UnsupportedBinding => StatusCode::Requester,
+            Self::InvalidNameIdPolicy | Self::NoSupportedIdp | Self::UnsupportedBinding => StatusCode::Requester,
             Self::AuthnFailed
             | Self::NoAuthnContext
             | Self::NoPassive

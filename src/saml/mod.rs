@@ -15,7 +15,6 @@ pub mod metadata;
 pub mod request;
 pub mod service_provider;
 pub mod sign;
-#[allow(dead_code, unused_imports, reason = "requests, logout and metadata are about to use all of it")]
 mod verify;
 mod wire;
 mod xml;

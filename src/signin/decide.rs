@@ -8,7 +8,8 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
     App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
-    ReferenceId, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus, classes,
+    ReferenceId, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus,
+    classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Refused, Repertoire, Verdict};
@@ -46,6 +47,7 @@ pub(super) struct Facts {
     is_listed: bool,
     sp_initiated: bool,
     force_authn: bool,
+    required: Required,
 }
 
 /// What is known of whether the person has devices.
@@ -86,6 +88,7 @@ impl Facts {
             signals: &self.signals,
             sp_initiated: self.sp_initiated,
             force_authn: self.force_authn,
+            required: self.required,
             profile: Profile::default(),
         }
     }
@@ -179,6 +182,7 @@ impl Service {
             is_listed: recognised.is_listed && !lost,
             sp_initiated: target.request.is_some(),
             force_authn: target.force_authn(),
+            required: target.required(),
         };
         let days = snapshot.config.devices.trust_days;
         let trust = recognised.trust.filter(|trust| !lost && trust.stands(&facts.user, days, now));
@@ -317,6 +321,7 @@ impl Service {
             signals: facts.signals.clone(),
             sp_initiated: facts.sp_initiated,
             force_authn: facts.force_authn,
+            required: facts.required,
             decision: planned.decision.clone(),
             determining: planned.determining.clone(),
             shadow: subject.shadow.clone(),
@@ -379,7 +384,7 @@ impl Service {
         reason: DenyReason,
         decided: Decided,
     ) -> Result<Reply, SignInError> {
-        let back = self.request_denied(snapshot, client, target, &decided).await?;
+        let back = self.request_denied(snapshot, client, target, &reason, &decided).await?;
         Ok(Reply {
             view: View::Blocked {
                 reason,
@@ -433,6 +438,7 @@ impl Service {
                 signals,
                 sp_initiated: target.request.is_some(),
                 force_authn: target.force_authn(),
+                required: target.required(),
                 decision: Decision::Deny(reason.clone()),
                 determining: verdict.determining,
                 shadow: Vec::new(),

@@ -4,7 +4,9 @@ use tracing::Instrument as _;
 
 use crate::audit::{AssertionRecord, AssertionStage, StatusRecord};
 use crate::clock::Timestamp;
-use crate::domain::{App, AppId, AuthnContextClass, Decision, Method, PORTAL, ReferenceId, SessionId, Step, Username};
+use crate::domain::{
+    App, AppId, AuthnContextClass, Decision, DenyReason, PORTAL, Profile, ReferenceId, SessionId, Step, Username,
+};
 use crate::policy::Refused;
 use crate::runtime::Snapshot;
 use crate::saml::issuer::{issue, status_response};
@@ -129,7 +131,7 @@ impl Service {
         if target.request.is_none() && !provider.idp_initiated() {
             return Err(SignInError::NotLaunchable);
         }
-        let Some(context_class) = stated_context(target, authn_context(facts)) else {
+        let Some(context_class) = stated_context(target, facts) else {
             let response = self.answer_status(snapshot, client, target, SecondLevel::NoAuthnContext, decided).await?;
             return Ok(Ok(Answer::status(response)));
         };
@@ -240,8 +242,10 @@ impl Service {
         target: &Target,
         decided: &Decided,
     ) -> Result<Reply, SignInError> {
-        let denied = matches!(decided.decision, Decision::Deny(_));
-        let status = if denied { SecondLevel::RequestDenied } else { SecondLevel::NoPassive };
+        let status = match &decided.decision {
+            Decision::Deny(reason) => status_of(reason),
+            _ => SecondLevel::NoPassive,
+        };
         let response = self.answer_status(snapshot, client, target, status, decided).await?;
         let mut reply = Reply::of(View::Respond(Box::new(response)));
         reply.app_name = snapshot.display_name(&target.app);
@@ -287,10 +291,11 @@ impl Service {
         snapshot: &Snapshot,
         client: &Client,
         target: &Target,
+        reason: &DenyReason,
         decided: &Decided,
     ) -> Result<Option<SignedResponse>, SignInError> {
         let Some(request) = &target.request else { return Ok(None) };
-        let reply = request.refused(SecondLevel::RequestDenied);
+        let reply = request.refused(status_of(reason));
         self.sign_status(snapshot, client, &target.app, reply, Some(About::of(decided))).await.map(Some)
     }
 
@@ -390,21 +395,21 @@ impl OwnedContext {
     }
 }
 
-/// What to state of the class that was reached; `None`: the request asks for more.
-fn stated_context(target: &Target, reached: AuthnContextClass) -> Option<AuthnContextClass> {
-    match &target.request {
-        Some(request) => request.context_to_state(reached),
-        None => Some(reached),
+/// What a refusal is called to the service provider.
+fn status_of(reason: &DenyReason) -> SecondLevel {
+    match reason {
+        DenyReason::CannotShow => SecondLevel::NoAuthnContext,
+        DenyReason::Forbidden { .. }
+        | DenyReason::NoPermit
+        | DenyReason::NoRole
+        | DenyReason::EvaluationError { .. } => SecondLevel::RequestDenied,
     }
 }
 
-/// Derived from proofs shown, never from a trusted device.
-fn authn_context(facts: &Facts) -> AuthnContextClass {
-    if facts.proofs.contains(Method::Totp) {
-        AuthnContextClass::TimeSyncToken
-    } else if facts.proofs.contains(Method::Password) {
-        AuthnContextClass::PasswordProtectedTransport
-    } else {
-        AuthnContextClass::Unspecified
+/// What to state of what was shown; `None`: the request asks for more. Never from a trusted device.
+fn stated_context(target: &Target, facts: &Facts) -> Option<AuthnContextClass> {
+    match &target.request {
+        Some(request) => request.context_to_state(facts.proofs, Profile::default()),
+        None => Some(AuthnContextClass::of(facts.proofs, Profile::default())),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::domain::{
-    AppId, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Proof, RoleName, SessionId, SignInId, UserId,
+    AppId, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Proof, Required, RoleName, SessionId, SignInId, UserId,
 };
 use crate::saml::VerifiedAuthnRequest;
 
@@ -113,6 +113,12 @@ impl Target {
     #[must_use]
     pub fn is_passive(&self) -> bool {
         self.request.as_ref().is_some_and(VerifiedAuthnRequest::is_passive)
+    }
+
+    /// What the service provider wants shown.
+    #[must_use]
+    pub fn required(&self) -> Required {
+        self.request.as_ref().map_or(Required::NOTHING, VerifiedAuthnRequest::required)
     }
 
     /// The service provider asked for proofs shown now.

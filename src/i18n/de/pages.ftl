@@ -112,6 +112,7 @@ blocked-title = Sie können { $app } gerade nicht öffnen
 blocked-title-portal = Sie können sich gerade nicht anmelden
 blocked-general = Die Regeln Ihrer Organisation erlauben das nicht.
 blocked-no-permit = Diese App gehört nicht zu denen, die Sie öffnen dürfen.
+blocked-cannot-show = Diese App verlangt eine Art der Anmeldung, die Sie nicht haben. Fragen Sie die Menschen, die sie betreuen.
 blocked-no-role = Keine der Rollen dieser App steht Ihnen offen. Fragen Sie die Menschen, die sie betreuen.
 blocked-what-now = Wenn Sie das für falsch halten, bitten Sie um Hilfe und nennen Sie dieses Aktenzeichen:
 blocked-reference = Aktenzeichen

@@ -112,6 +112,7 @@ blocked-title = You can’t open { $app } right now
 blocked-title-portal = You can’t sign in right now
 blocked-general = The rules of your organisation don’t allow this.
 blocked-no-permit = This app is not among those you may open.
+blocked-cannot-show = This app asks for a way to sign in that you do not have. Ask the people who look after it.
 blocked-no-role = None of the roles of this app is open to you. Ask the people who look after it.
 blocked-what-now = If you think this is wrong, ask for help and give this reference:
 blocked-reference = Reference

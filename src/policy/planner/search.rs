@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Goal, MOST_EVALUATIONS};
-use crate::domain::{ClassSet, Method, MethodSet, PolicyId, Profile, RoleName, Step, classes};
+use crate::domain::{ClassSet, Method, MethodSet, PolicyId, Profile, Required, RoleName, Step, classes};
 use crate::policy::bundle::Bundle;
 use crate::policy::engine::Applied;
 use crate::policy::literals::Mentioned;
@@ -27,11 +27,13 @@ pub(super) struct Reach {
     /// assumeRole for each role that was asked about.
     pub(super) roles: Vec<Applied>,
     needs_role: bool,
+    /// What the service provider wants shown is shown.
+    pub(super) shows_required: bool,
 }
 
 impl Reach {
     pub(super) fn allowed(&self) -> bool {
-        self.step.allowed() && (!self.needs_role || self.roles.iter().any(Applied::allowed))
+        self.shows_required && self.step.allowed() && (!self.needs_role || self.roles.iter().any(Applied::allowed))
     }
 
     /// The policies that failed, unless another role made the goal anyway.
@@ -86,6 +88,7 @@ pub(super) struct Search<'a> {
     mentioned: Mentioned,
     profile: Profile,
     step: Step,
+    required: Required,
     /// The roles that would do; `None` when the goal needs none.
     roles: Option<Vec<RoleName>>,
     evaluations: u32,
@@ -109,14 +112,17 @@ impl<'a> Search<'a> {
                 (Step::SignIn, Some(offered))
             }
         };
+        // Looking after methods and devices is nothing the service provider has a say in.
+        let required = if step == Step::SignIn { q.required } else { Required::NOTHING };
         let count = roles.as_ref().map_or(0, |roles: &Vec<RoleName>| roles.len());
         let most = MOST_EVALUATIONS.saturating_add(u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(2));
         Ok(Self {
             bundle,
             prepared,
-            mentioned: bundle.mentioned(),
+            mentioned: bundle.mentioned().and(required),
             profile: q.profile,
             step,
+            required,
             roles,
             evaluations: 0,
             most,
@@ -158,7 +164,12 @@ impl<'a> Search<'a> {
     }
 
     fn reach_until(&mut self, shown: Shown, enough: fn(&Applied) -> bool) -> Result<Reach, Stop> {
-        let mut reach = Reach { step: self.step(shown)?, roles: Vec::new(), needs_role: self.roles.is_some() };
+        let mut reach = Reach {
+            step: self.step(shown)?,
+            roles: Vec::new(),
+            needs_role: self.roles.is_some(),
+            shows_required: self.required.is_met_by(shown.proofs, self.profile),
+        };
         for role in self.roles.clone().into_iter().flatten().take_while(|_| reach.step.allowed()) {
             let applied = self.ask(Step::AssumeRole, Some(&role), shown)?;
             let done = enough(&applied);

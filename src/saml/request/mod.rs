@@ -1,12 +1,13 @@
 //! AuthnRequests: read from either binding, then checked against what is registered. What comes out as
 //! [`VerifiedAuthnRequest`] may be acted on; nothing else may.
 //!
-//! Requests are not signed here yet, and an embedded or query signature is not looked at: everything a request can ask
-//! for only narrows (a fresh sign-in, no page, a stronger context, a certain person), and its answer goes to registered
-//! addresses alone.
+//! Whoever knows an app's entity id can send a request in its name, unless config demands signatures. So everything a request
+//! can ask for only narrows (a fresh sign-in, no page, a stronger context, a certain person), and its answer goes to
+//! registered addresses alone.
 
 mod contexts;
 mod parse;
+mod signed;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,10 +19,14 @@ use super::BINDING_POST;
 use super::encode::{self, EncodingError};
 use super::issuer::{SecondLevel, StatusReply};
 use super::service_provider::ServiceProvider;
+use super::verify::VerifyError;
 use super::xml::ReadError;
 use crate::clock::Timestamp;
-use crate::domain::{AppId, AuthnContextClass, NameIdFormat, RelayState, SignatureAlgorithm};
+use crate::domain::{
+    AppId, AuthnContextClass, MethodSet, NameIdFormat, Profile, RelayState, Required, SignatureAlgorithm,
+};
 use contexts::Comparison;
+use signed::Carried;
 
 /// How old a request may be.
 pub const MAX_AGE_SECONDS: i64 = 5 * 60;
@@ -62,6 +67,15 @@ pub enum RequestError {
     /// It was meant for somebody else.
     #[error("the message is addressed to `{0}`, not to us")]
     Destination(String),
+    /// The app's requests have to be signed, and this one is not.
+    #[error("the request is not signed, and this app's have to be")]
+    Unsigned,
+    /// It is signed, but not by the app, or not in an accepted way.
+    #[error("the request's signature is refused: {0}")]
+    Signature(#[from] VerifyError),
+    /// It is signed, but says not for whom.
+    #[error("the request is signed but has no `Destination`")]
+    NoDestination,
     /// It is older than five minutes or from the future.
     #[error("the message was issued at `{0}`: too old, or from the future")]
     IssueInstant(Timestamp),
@@ -78,6 +92,15 @@ enum AcsChoice {
 struct Contexts {
     comparison: Comparison,
     asked: Vec<String>,
+}
+
+/// The contexts that satisfy a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RequestedContexts {
+    /// Best first.
+    accepted: Vec<AuthnContextClass>,
+    /// Those the sender named.
+    asked: Vec<AuthnContextClass>,
 }
 
 /// Who must be the one that signs in.
@@ -103,9 +126,12 @@ pub struct Parsed {
     name_id_format: Option<String>,
     sp_name_qualifier: Option<String>,
     contexts: Option<Contexts>,
+    /// Who may answer; `None` = anybody.
+    idp_list: Option<Vec<String>>,
     subject: Option<Subject>,
     relay_state: Option<RelayState>,
     digest: String,
+    carried: Carried,
 }
 
 /// The parameters that matter, each at most once.
@@ -160,7 +186,13 @@ pub fn parse_redirect(raw_query: &str) -> Result<Parsed, RequestError> {
         return Err(RequestError::Encoding(EncodingError::NotDeflate));
     }
     let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
-    Ok(parse::authn_request(&encode::read_redirect(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)?)
+    let parsed = parse::authn_request(&encode::read_redirect(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)?;
+    match (&parsed.carried, fields.signature.or(fields.algorithm)) {
+        // In this binding a signature stands beside the message and never in it (SAML bindings §3.4.4.1).
+        (Carried::Message(_), _) => Err(VerifyError::Form("it stands in a message of the Redirect binding").into()),
+        (_, None) => Ok(parsed),
+        (_, Some(_)) => Ok(Parsed { carried: Carried::Query(raw_query.to_owned()), ..parsed }),
+    }
 }
 
 /// Reads the fields of the HTTP-POST binding.
@@ -176,7 +208,7 @@ pub fn parse_post<'a>(form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Res
         fields.add(name, Cow::Borrowed(value))?;
     }
     let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
-    Ok(parse::authn_request(&encode::read_post(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)?)
+    parse::authn_request(&encode::read_post(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)
 }
 
 /// Why a request is not acted on.
@@ -223,7 +255,7 @@ pub struct VerifiedAuthnRequest {
     force_authn: bool,
     is_passive: bool,
     name_id_format: Option<NameIdFormat>,
-    accepted_contexts: Option<Vec<AuthnContextClass>>,
+    contexts: Option<RequestedContexts>,
     issue_instant: Timestamp,
     digest: String,
     subject: Option<Subject>,
@@ -291,22 +323,19 @@ impl VerifiedAuthnRequest {
         self.subject.as_ref()
     }
 
-    /// Whether nothing less than a second factor satisfies the request.
+    /// What has to be shown, besides what policies ask for, before the request can be answered as asked.
     #[must_use]
-    pub fn needs_second_factor(&self) -> bool {
-        self.accepted_contexts
-            .as_ref()
-            .is_some_and(|accepted| accepted.iter().all(|class| *class == AuthnContextClass::TimeSyncToken))
+    pub fn required(&self) -> Required {
+        self.contexts.as_ref().map_or(Required::NOTHING, |contexts| Required::any_of(&contexts.accepted))
     }
 
-    /// The class to state when `reached` was reached: the same if the request lets us, else the first asked for that it
-    /// includes. `None`: the request is not satisfied.
+    /// The class to state when these proofs were shown, in the sender's own words where that is true. `None`: the request is not
+    /// satisfied.
     #[must_use]
-    pub fn context_to_state(&self, reached: AuthnContextClass) -> Option<AuthnContextClass> {
-        match &self.accepted_contexts {
-            None => Some(reached),
-            Some(accepted) if accepted.contains(&reached) => Some(reached),
-            Some(accepted) => accepted.iter().copied().find(|class| contexts::includes(reached, *class)),
+    pub fn context_to_state(&self, proofs: MethodSet, profile: Profile) -> Option<AuthnContextClass> {
+        match &self.contexts {
+            None => Some(AuthnContextClass::of(proofs, profile)),
+            Some(contexts) => contexts::to_state(&contexts.accepted, &contexts.asked, proofs, profile),
         }
     }
 
@@ -334,6 +363,7 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<VerifiedAuthnRequest, Refusal> {
     let sp = registry.by_entity_id(&parsed.issuer).ok_or_else(|| RequestError::UnknownIssuer(parsed.issuer.clone()))?;
+    let parsed = &*signed::believed(parsed, &sp)?;
     if let Some(destination) = parsed.destination.as_ref().filter(|destination| *destination != sso_url) {
         return Err(RequestError::Destination(destination.clone()).into());
     }
@@ -350,16 +380,16 @@ pub fn verify(
         force_authn: parsed.force_authn,
         is_passive: parsed.is_passive,
         name_id_format: None,
-        accepted_contexts: None,
+        contexts: None,
         issue_instant: parsed.issue_instant,
         digest: parsed.digest.clone(),
         subject: parsed.subject.clone(),
         signature_algorithm: sp.signature_algorithm(),
     };
-    match wishes(parsed, &sp) {
-        Ok((name_id_format, accepted_contexts)) => {
+    match wishes(parsed, &sp, sso_url) {
+        Ok((name_id_format, contexts)) => {
             verified.name_id_format = name_id_format;
-            verified.accepted_contexts = accepted_contexts;
+            verified.contexts = contexts;
             Ok(verified)
         }
         Err(status) => Err(Refusal::Status { app: verified.app.clone(), reply: verified.refused(status) }),
@@ -375,12 +405,15 @@ fn registered_acs(choice: &AcsChoice, sp: &ServiceProvider) -> Result<String, Re
     found.cloned().ok_or(RequestError::UnknownAcs(asked))
 }
 
-type Wishes = (Option<NameIdFormat>, Option<Vec<AuthnContextClass>>);
+type Wishes = (Option<NameIdFormat>, Option<RequestedContexts>);
 
 /// What a known sender asks for and may be told it cannot have.
-fn wishes(parsed: &Parsed, sp: &ServiceProvider) -> Result<Wishes, SecondLevel> {
+fn wishes(parsed: &Parsed, sp: &ServiceProvider, sso_url: &str) -> Result<Wishes, SecondLevel> {
     if parsed.protocol_binding.as_deref().is_some_and(|binding| binding != BINDING_POST) {
         return Err(SecondLevel::UnsupportedBinding);
+    }
+    if parsed.idp_list.as_ref().is_some_and(|listed| !listed.iter().any(|entity_id| is_us(entity_id, sso_url))) {
+        return Err(SecondLevel::NoSupportedIdp);
     }
     if parsed.sp_name_qualifier.as_deref().is_some_and(|qualifier| qualifier != sp.entity_id()) {
         return Err(SecondLevel::InvalidNameIdPolicy);
@@ -393,11 +426,21 @@ fn wishes(parsed: &Parsed, sp: &ServiceProvider) -> Result<Wishes, SecondLevel> 
             Some(format.filter(|format| sp.offers(*format)).ok_or(SecondLevel::InvalidNameIdPolicy)?)
         }
     };
-    let accepted = parsed.contexts.as_ref().map(|asked| contexts::accepted(asked.comparison, &asked.asked));
-    if accepted.as_ref().is_some_and(Vec::is_empty) {
+    let contexts = parsed.contexts.as_ref().map(|wanted| RequestedContexts {
+        accepted: contexts::accepted(wanted.comparison, &wanted.asked),
+        asked: wanted.asked.iter().filter_map(|uri| AuthnContextClass::parse(uri)).collect(),
+    });
+    // Which proofs somebody can give is not looked at here: only what nobody could is refused at once.
+    if contexts.as_ref().is_some_and(|contexts| contexts.accepted.is_empty()) {
         return Err(SecondLevel::NoAuthnContext);
     }
-    Ok((format, accepted))
+    Ok((format, contexts))
+}
+
+/// Whether an entity id is ours: both of our names hang from the same public address ([`super::IdentityProvider::new`]).
+fn is_us(entity_id: &str, sso_url: &str) -> bool {
+    let base = entity_id.strip_suffix("/saml/metadata");
+    base.is_some() && base == sso_url.strip_suffix("/saml/sso")
 }
 
 #[cfg(test)]

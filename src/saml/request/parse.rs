@@ -3,32 +3,36 @@
 use roxmltree::Node;
 
 use super::contexts::Comparison;
-use super::{AcsChoice, Contexts, Parsed, Subject};
+use super::signed::Carried;
+use super::{AcsChoice, Contexts, Parsed, RequestError, Subject};
 use crate::clock::Timestamp;
 use crate::domain::RelayState;
 use crate::saml::issuer::sha256_hex;
-use crate::saml::ns;
 use crate::saml::xml::{self, ReadError, attribute, flag, is, is_xml_id, only_child, plain_text, wrong as malformed};
+use crate::saml::{ns, verify};
 
 /// What an AuthnRequest may measure; real ones have some thousand bytes.
 pub(super) const MAX_XML_BYTES: usize = 64 * 1024;
 
 /// Reads a request.
-pub(super) fn authn_request(xml: &str, relay_state: Option<RelayState>) -> Result<Parsed, ReadError> {
+pub(super) fn authn_request(xml: &str, relay_state: Option<RelayState>) -> Result<Parsed, RequestError> {
     let document = xml::parse(xml, xml::MESSAGE)?;
     let root = document.root_element();
     if !is(root, ns::PROTOCOL, "AuthnRequest") {
-        return Err(malformed("its root is another element"));
+        return Err(malformed("its root is another element").into());
     }
     if attribute(root, "Version")? != Some("2.0") {
-        return Err(malformed("it is not of version 2.0"));
+        return Err(malformed("it is not of version 2.0").into());
     }
     let id = attribute(root, "ID")?.filter(|id| is_xml_id(id)).ok_or_else(|| malformed("its `ID` is no XML name"))?;
     let issue_instant = attribute(root, "IssueInstant")?
         .and_then(|at| at.parse::<Timestamp>().ok())
         .ok_or_else(|| malformed("its `IssueInstant` is no time in UTC"))?;
     let issuer = only_child(root, ns::ASSERTION, "Issuer")?.ok_or_else(|| malformed("it has no `Issuer`"))?;
+    let signed = verify::is_signed(&document)?;
     let policy = only_child(root, ns::PROTOCOL, "NameIDPolicy")?;
+    // Our names are derived, never created, so leave to create one changes nothing; what is no flag is refused all the same.
+    policy.map(|policy| flag(policy, "AllowCreate")).transpose()?;
     Ok(Parsed {
         id: id.to_owned(),
         issuer: plain_text(issuer)?.to_owned(),
@@ -41,9 +45,11 @@ pub(super) fn authn_request(xml: &str, relay_state: Option<RelayState>) -> Resul
         name_id_format: policy.map(|p| attribute(p, "Format")).transpose()?.flatten().map(str::to_owned),
         sp_name_qualifier: policy.map(|p| attribute(p, "SPNameQualifier")).transpose()?.flatten().map(str::to_owned),
         contexts: contexts(root)?,
+        idp_list: idp_list(root)?,
         subject: subject(root)?,
         relay_state,
         digest: sha256_hex(xml.as_bytes()),
+        carried: if signed { Carried::Message(xml.to_owned()) } else { Carried::Nothing },
     })
 }
 
@@ -73,6 +79,16 @@ fn contexts(root: Node<'_, '_>) -> Result<Option<Contexts>, ReadError> {
         }
     }
     Ok(Some(Contexts { comparison, asked }))
+}
+
+/// The identity providers a Scoping names (SAML core §3.4.1.2). Its ProxyCount is met always: nobody is asked further.
+fn idp_list(root: Node<'_, '_>) -> Result<Option<Vec<String>>, ReadError> {
+    let Some(scoping) = only_child(root, ns::PROTOCOL, "Scoping")? else { return Ok(None) };
+    let Some(list) = only_child(scoping, ns::PROTOCOL, "IDPList")? else { return Ok(None) };
+    let entries = list.children().filter(|child| is(*child, ns::PROTOCOL, "IDPEntry"));
+    let provider =
+        |entry| attribute(entry, "ProviderID")?.ok_or_else(|| malformed("an `IDPEntry` has no `ProviderID`"));
+    entries.map(|entry| provider(entry).map(str::to_owned)).collect::<Result<_, _>>().map(Some)
 }
 
 fn subject(root: Node<'_, '_>) -> Result<Option<Subject>, ReadError> {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::AppConfig;
+use crate::domain::Method;
 use crate::saml::fixtures::{IDP, aws_config, build, now, wiki_config};
 
 const ACS: &str = "https://wiki.example.com/acs";
@@ -36,8 +37,8 @@ fn both_bindings_read_the_same() {
         percent_encoding::utf8_percent_encode(&encode::redirect(&xml).unwrap(), percent_encoding::NON_ALPHANUMERIC)
     );
     let parsed = parse_redirect(&query).unwrap();
-    assert_eq!(parsed, post(&xml).unwrap());
     let verified = verify(&parsed, apps().as_slice(), IDP.sso_url(), now()).unwrap();
+    assert_eq!(Ok(&verified), super::verify(&post(&xml).unwrap(), apps().as_slice(), IDP.sso_url(), now()).as_ref());
     assert_eq!((verified.id(), verified.app().as_str(), verified.acs()), ("_r1", "wiki", ACS));
     assert_eq!(verified.relay_state().map(RelayState::as_str), Some("a b&c"));
     assert!(verified.force_authn() && !verified.is_passive());
@@ -168,6 +169,11 @@ fn registered_addresses_are_found_by_url_and_by_position() {
 #[test]
 fn wishes_that_cannot_be_met_are_answered_with_a_status() {
     let policy = |format: &str| format!("<samlp:NameIDPolicy Format=\"{format}\"/>");
+    let scoping = |entity_id: &str| {
+        format!(
+            "<samlp:Scoping ProxyCount=\"0\"><samlp:IDPList><samlp:IDPEntry ProviderID=\"{entity_id}\"/></samlp:IDPList></samlp:Scoping>"
+        )
+    };
     let context = |class: &str| {
         format!(
             "<samlp:RequestedAuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:{class}\
@@ -184,6 +190,7 @@ fn wishes_that_cannot_be_met_are_answered_with_a_status() {
         ("", policy("urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos"), SecondLevel::InvalidNameIdPolicy),
         ("", "<samlp:NameIDPolicy SPNameQualifier=\"other\"/>".into(), SecondLevel::InvalidNameIdPolicy),
         ("", context("Kerberos"), SecondLevel::NoAuthnContext),
+        ("", scoping("https://other.example.com/saml/metadata"), SecondLevel::NoSupportedIdp),
     ] {
         match verified(&request(attributes, &children)) {
             Err(Refusal::Status { app, reply }) => {
@@ -196,12 +203,13 @@ fn wishes_that_cannot_be_met_are_answered_with_a_status() {
     }
     let transient = verified(&request("", &policy(NameIdFormat::Transient.uri()))).unwrap();
     assert_eq!(transient.name_id_format(), Some(NameIdFormat::Transient));
+    assert!(verified(&request("", &scoping(IDP.entity_id()))).is_ok());
     let unspecified = verified(&request("", &policy(NameIdFormat::Unspecified.uri()))).unwrap();
     assert_eq!(unspecified.name_id_format(), None);
 }
 
 #[test]
-fn contexts_are_stated_as_asked_for_or_not_at_all() {
+fn contexts_ask_for_proofs_and_are_stated_as_asked_for() {
     use AuthnContextClass::{PasswordProtectedTransport as Password, TimeSyncToken as Token, Unspecified};
     let asked = |class: AuthnContextClass| {
         let context = format!(
@@ -211,17 +219,23 @@ fn contexts_are_stated_as_asked_for_or_not_at_all() {
         );
         verified(&request("", &context)).unwrap()
     };
-    assert!(asked(Token).needs_second_factor() && !asked(Password).needs_second_factor());
-    for (class, reached, stated) in [
-        (Password, Token, Some(Password)),
-        (Password, Password, Some(Password)),
-        (Token, Password, None),
-        (Token, Token, Some(Token)),
-        (Password, Unspecified, None),
+    let one = MethodSet::EMPTY.with(Method::Password);
+    let two = one.with(Method::Totp);
+    for (class, proofs, stated) in [
+        (Password, two, Some(Password)),
+        (Password, one, Some(Password)),
+        (Token, one, None),
+        (Token, two, Some(Token)),
+        (Password, MethodSet::EMPTY, None),
+        (Unspecified, MethodSet::EMPTY, Some(Unspecified)),
     ] {
-        assert_eq!(asked(class).context_to_state(reached), stated, "{class:?} {reached:?}");
+        let request = asked(class);
+        assert_eq!(request.context_to_state(proofs, Profile::Compat), stated, "{class:?} {proofs:?}");
+        assert_eq!(request.required().is_met_by(proofs, Profile::Compat), stated.is_some(), "{class:?} {proofs:?}");
     }
-    assert_eq!(verified(&request("", "")).unwrap().context_to_state(Token), Some(Token));
+    let free = verified(&request("", "")).unwrap();
+    assert_eq!(free.context_to_state(two, Profile::Compat), Some(Token));
+    assert!(free.required().is_nothing());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
 use super::{AwsSession, Initiation, RelayRule, ServiceProvider, Supplied, aws};
-use crate::config::{AppConfig, Preset, Problem};
+use crate::config::{AppConfig, Preset, Problem, SignedRequests};
 use crate::domain::{App, NameIdFormat, RelayState};
 
 const MAX_ACS: usize = 64;
@@ -16,7 +16,7 @@ impl ServiceProvider {
     ///
     /// # Errors
     /// All problems, their keys relative to the app: `.roles[0].role_arn`.
-    pub fn build(config: &AppConfig, _supplied: &Supplied) -> Result<Self, Vec<Problem>> {
+    pub fn build(config: &AppConfig, supplied: &Supplied) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let partition = config.preset.map(|Preset::Aws| aws::partition(config));
         let entity_id = config.entity_id.clone().or_else(|| partition.map(|p| p.entity_id.to_owned()));
@@ -59,6 +59,8 @@ impl ServiceProvider {
             relay_states: relay_states(config, &mut problems),
             sign: config.sign,
             signature_algorithm: config.signature_algorithm,
+            signed_requests: signed_requests(config, supplied, &mut problems),
+            request_certificates: supplied.request_certificates.clone(),
             name_id: config.name_id,
             name_id_field: name_id_field(config, &mut problems),
             attributes,
@@ -172,6 +174,16 @@ fn name_id_field(config: &AppConfig, problems: &mut Vec<Problem>) -> Option<Fiel
     };
     problems.push(Problem::new(".name_id_field", wrong));
     None
+}
+
+fn signed_requests(config: &AppConfig, supplied: &Supplied, problems: &mut Vec<Problem>) -> SignedRequests {
+    if config.signed_requests == SignedRequests::Required && supplied.request_certificates.is_empty() {
+        problems.push(
+            Problem::new(".signed_requests", "nobody could sign: none of the app's certificates is known")
+                .with_help("name the files with its certificates in `request_certificates`"),
+        );
+    }
+    config.signed_requests
 }
 
 fn aws_session(config: &AppConfig, problems: &mut Vec<Problem>) -> AwsSession {

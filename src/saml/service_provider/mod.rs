@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Timestamp;
+use crate::config::SignedRequests;
 use crate::domain::{
     App, AppId, Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RelayState, RoleCandidate, RoleName,
     SignMode, SignatureAlgorithm, User, Username,
@@ -107,6 +108,8 @@ pub struct ServiceProvider {
     relay_states: BTreeMap<String, RelayState>,
     sign: SignMode,
     signature_algorithm: SignatureAlgorithm,
+    signed_requests: SignedRequests,
+    request_certificates: Vec<Certificate>,
     /// As configured; `None` = persistent, and requests may choose another that tells no more.
     name_id: Option<NameIdFormat>,
     name_id_field: Option<Field>,
@@ -152,6 +155,18 @@ impl ServiceProvider {
     #[must_use]
     pub fn signature_algorithm(&self) -> SignatureAlgorithm {
         self.signature_algorithm
+    }
+
+    /// Whether its requests have to be signed.
+    #[must_use]
+    pub fn signed_requests(&self) -> SignedRequests {
+        self.signed_requests
+    }
+
+    /// The certificates of the keys it signs with; any of them will do.
+    #[must_use]
+    pub fn request_certificates(&self) -> &[Certificate] {
+        &self.request_certificates
     }
 
     /// Whether a request may ask for this format: the configured one; where none is configured, those that tell nothing

@@ -315,6 +315,7 @@ fn deny_message(frame: &Frame, reason: &DenyReason) -> String {
         DenyReason::Forbidden { policies } => policy_texts(frame, policies),
         DenyReason::NoPermit => vec![frame.t("blocked-no-permit")],
         DenyReason::NoRole => vec![frame.t("blocked-no-role")],
+        DenyReason::CannotShow => vec![frame.t("blocked-cannot-show")],
         DenyReason::EvaluationError { .. } => vec![frame.t("blocked-general")],
     };
     if texts.is_empty() { frame.t("blocked-general") } else { texts.join(" ") }
