@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod keys;
+mod metadata;
 mod plan;
 mod policy;
 mod schema;
@@ -73,6 +74,8 @@ enum Command {
     /// Look after the signing keys: list, make, promote, retire.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Print the metadata to upload to service providers.
+    Metadata(metadata::Args),
     /// Look after people: import, list, show, disable, links.
     #[command(subcommand)]
     Users(users::Command),
@@ -99,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(&args),
         Command::Audit(command) => audit::run(command, &cli.config),
         Command::Keys(command) => keys::run(&command, &cli.config),
+        Command::Metadata(args) => metadata::run(&args, &cli.config),
         Command::Users(command) => users::run(command, &cli.config),
     }
 }

@@ -12,7 +12,7 @@ use super::load::{Checked, LoadError, check, check_again};
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};
-use crate::saml::{IdentityProvider, KeyStore, Published};
+use crate::saml::{IdentityProvider, KeyStore, Published, Validity};
 use crate::signals::Geo;
 
 /// How often files are read anew because they changed while they were read.
@@ -149,6 +149,8 @@ impl Source {
         };
         let (inventory, wanted) = (written(&config)?, written(&wanted)?);
         let idp = IdentityProvider::new(public_url.as_str(), keys.signing_keys());
+        // Nothing comes into force that service providers cannot be told of; and the key has signed something before people come.
+        idp.metadata(None, Validity::Week, since)?;
         let snapshot = Snapshot::new(config, public_url, checked, idp, self.clock.clone())?;
         let published = keys.published().to_vec();
         Ok(Set { snapshot, inventory, wanted, certificate, published, fingerprint })

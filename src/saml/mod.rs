@@ -21,6 +21,7 @@ mod xml;
 pub use certificate::{Certificate, CertificateError};
 pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};
 pub use keys::{KeyFolder, KeyStore, KeysError, Published};
+pub use metadata::{Metadata, MetadataError, Validity};
 pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest};
 pub use service_provider::{IssueContext, MappingError, ServiceProvider, Supplied};
 pub use sign::{KeyFailed, SignError, SigningKey, SigningKeys};
