@@ -37,6 +37,7 @@ impl Files {
             .into_iter()
             .chain(of_keys.map(|name| keys.join(name)))
             .chain([keys.join(LEDGER)])
+            .chain(config.saml.pkcs11.iter().map(|pkcs11| pkcs11.pin_file.clone()))
             .chain(config.server.tls_certificate.clone())
             .chain(config.server.tls_key.clone())
             .chain(config.geoip.paths().cloned())

@@ -12,7 +12,7 @@ use super::load::{Checked, LoadError, check, check_again};
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};
-use crate::saml::{IdentityProvider, KeyStore, Published, Validity};
+use crate::saml::{IdentityProvider, KeyFolder, KeyStore, Published, Validity};
 use crate::signals::Geo;
 
 /// How often files are read anew because they changed while they were read.
@@ -68,8 +68,8 @@ impl Source {
     pub fn first(&self, entropy: &dyn Entropy) -> Result<Set, LoadError> {
         let before = Files::of(&self.started.config).stamp();
         let checked = check(&self.started, self.today())?;
-        let had_key = KeyStore::open(&self.started.config.saml.keys).is_ok();
-        KeyStore::ensure(&self.started.config.saml.keys, &*self.clock, entropy)?;
+        let had_key = KeyStore::configured(&self.started.config.saml).is_ok();
+        KeyFolder::configured(&self.started.config.saml).ensure(self.clock.now(), entropy)?;
         let files = Files::of(&self.started.config);
         // What changed meanwhile is another set, which the first look of the watch finds.
         let stood_still = !had_key || files.stamp() == before;

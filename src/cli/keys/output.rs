@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::clock::Timestamp;
 use crate::config::{AppConfig, Config, Preset};
-use crate::saml::keys::{Done, KeyType, Listed, Published, Slot, Step, WARN_DAYS};
+use crate::saml::keys::{Done, KeyType, Listed, Slot, Step, WARN_DAYS};
 use crate::saml::{Certificate, certificate};
 
 /// An app that has to learn of a change.
@@ -75,7 +75,7 @@ pub(super) fn list(
         let end = key.certificate.as_ref().map_or_else(String::new, |certificate| day(certificate.not_after()));
         writeln!(out, "{slot:<9} {kind:<12} {:<11} {end:<11} {}", day(key.entry.created), key.entry.fingerprint)?;
     }
-    for warning in keys.iter().filter_map(published).filter_map(|key| key.warning(now)) {
+    for warning in keys.iter().filter_map(Listed::published).filter_map(|key| key.warning(now)) {
         writeln!(out, "\nwarning: {warning}: make another with `cedargate keys new`")?;
     }
     match unfinished {
@@ -88,16 +88,12 @@ pub(super) fn list(
     }
 }
 
-fn published(key: &Listed) -> Option<Published> {
-    Some(Published { place: key.place?, certificate: key.certificate.clone()? })
-}
-
 fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
 fn listed_json(key: &Listed, now: Timestamp) -> serde_json::Value {
-    let published = published(key);
+    let published = key.published();
     json!({
         "slot": key.place.map_or("retired", |place| place.slot.code()),
         "kind": key.entry.kind.code(),

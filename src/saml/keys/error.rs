@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::hsm::HardwareError;
 use super::ledger::Step;
 use super::place::KeyType;
 use crate::clock::EntropyError;
@@ -69,6 +70,9 @@ pub enum KeysError {
         /// What to do.
         instead: String,
     },
+    /// The key in the hardware module cannot be used.
+    #[error(transparent)]
+    Hardware(#[from] HardwareError),
     /// The new key could not be made.
     #[error("no key could be made: {0}")]
     Generate(#[from] rcgen::Error),

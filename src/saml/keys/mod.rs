@@ -9,6 +9,7 @@
 mod ec;
 mod error;
 mod files;
+mod hsm;
 mod ledger;
 mod make;
 mod place;
@@ -21,9 +22,10 @@ use std::sync::Arc;
 use super::certificate::{Certificate, KeyKind};
 use super::sign::{SigningKey, SigningKeys};
 use crate::clock::{Clock, Entropy, Timestamp};
-use crate::config::Saml;
+use crate::config::{Pkcs11, Saml};
 
 pub use error::KeysError;
+pub use hsm::HardwareError;
 pub use ledger::{Entry, LEDGER, Step};
 pub use make::{NewKey, RsaBits};
 pub use place::{KeyType, Place, Slot};
@@ -77,6 +79,18 @@ impl KeyStore {
     /// A file is missing, unreadable, readable by others, no key or certificate of its kind, or two files do not belong
     /// together; others may write to the folder; or a step was interrupted.
     pub fn open(dir: &Path) -> Result<Self, KeysError> {
+        Self::load(dir, None)
+    }
+
+    /// [`KeyStore::open`] as `[saml]` says: with the RSA key in a hardware module, if it is there.
+    ///
+    /// # Errors
+    /// As [`KeyStore::open`]; or the module, its token or the key cannot be used.
+    pub fn configured(saml: &Saml) -> Result<Self, KeysError> {
+        Self::load(&saml.keys, saml.pkcs11.as_ref())
+    }
+
+    fn load(dir: &Path, hardware: Option<&Pkcs11>) -> Result<Self, KeysError> {
         files::check_folder(dir)?;
         if let Some(unfinished) = Ledger::read(dir)?.unfinished {
             let (step, key_type) = (unfinished.step, unfinished.kind);
@@ -85,7 +99,7 @@ impl KeyStore {
         let mut published: Vec<Published> = Vec::new();
         let (mut rsa, mut ecdsa) = (None, None);
         for place in Place::all() {
-            let Some((certificate, key)) = read(dir, place)? else { continue };
+            let Some((certificate, key)) = read(dir, place, hardware)? else { continue };
             if let Some(twin) = published.iter().find(|other| other.certificate == certificate) {
                 let path = dir.join(place.certificate_file());
                 return Err(KeysError::content(&path, format!("is the certificate of the {} too", twin.place)));
@@ -98,16 +112,9 @@ impl KeyStore {
             published.push(Published { place, certificate });
         }
         let current = Place::new(Slot::Current, KeyType::Rsa);
-        let missing = || KeysError::io(&dir.join(current.key_file()), std::io::ErrorKind::NotFound.into());
+        let file = if hardware.is_some() { current.certificate_file() } else { current.key_file() };
+        let missing = || KeysError::io(&dir.join(file), std::io::ErrorKind::NotFound.into());
         Ok(Self { rsa: rsa.ok_or_else(missing)?, ecdsa, published })
-    }
-
-    /// [`KeyStore::open`] as `[saml]` says.
-    ///
-    /// # Errors
-    /// As [`KeyStore::open`].
-    pub fn configured(saml: &Saml) -> Result<Self, KeysError> {
-        Self::open(&saml.keys)
     }
 
     /// Reads a folder; when nothing is in it yet, makes an RSA key of 2048 bits and a self-signed certificate first. A step
@@ -149,8 +156,9 @@ impl KeyStore {
 /// A certificate, and the key beside it.
 type Pair = (Certificate, Option<Arc<dyn SigningKey>>);
 
-/// What stands at a place. The previous key signs nothing any more, so its private half need not be there.
-fn read(dir: &Path, place: Place) -> Result<Option<Pair>, KeysError> {
+/// What stands at a place. The previous key signs nothing any more, so its private half need not be there; nor need that of an
+/// RSA key which lives in a module.
+fn read(dir: &Path, place: Place, hardware: Option<&Pkcs11>) -> Result<Option<Pair>, KeysError> {
     let (key_path, certificate_path) = (dir.join(place.key_file()), dir.join(place.certificate_file()));
     let (key, certificate) = (files::private_key(&key_path)?, files::certificate(&certificate_path)?);
     let lonely = |there: &Path, missing: &Path| {
@@ -160,7 +168,14 @@ fn read(dir: &Path, place: Place) -> Result<Option<Pair>, KeysError> {
         return if key.is_some() { Err(lonely(&key_path, &certificate_path)) } else { Ok(None) };
     };
     check_kind(place.key_type, &certificate).map_err(|problem| KeysError::content(&certificate_path, problem))?;
+    let hardware = hardware.filter(|_| place.key_type == KeyType::Rsa);
     let key = match (key, place.slot) {
+        (Some(_), Slot::Current | Slot::Next) if hardware.is_some() => {
+            let problem = "is there, but the RSA key lives in the module of `saml.pkcs11`: remove one of them";
+            return Err(KeysError::content(&key_path, problem));
+        }
+        (None, Slot::Current) if let Some(hardware) = hardware => Some(hsm::open(hardware, &certificate)?),
+        (None, Slot::Next) if hardware.is_some() => None,
         (None, Slot::Previous) => None,
         (None, Slot::Current | Slot::Next) => return Err(lonely(&certificate_path, &key_path)),
         (Some(pem), _) => {

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::Published;
 use super::error::KeysError;
 use super::files;
 use super::ledger::{Entry, Ledger, Step, Unfinished};
@@ -57,6 +58,14 @@ pub struct Listed {
     pub certificate: Option<Certificate>,
 }
 
+impl Listed {
+    /// The same as what is published; none when it is retired.
+    #[must_use]
+    pub fn published(&self) -> Option<Published> {
+        Some(Published { place: self.place?, certificate: self.certificate.clone()? })
+    }
+}
+
 impl KeyFolder {
     /// This folder, which need not be there yet.
     #[must_use]
@@ -67,7 +76,8 @@ impl KeyFolder {
     /// The folder that `[saml]` names.
     #[must_use]
     pub fn configured(saml: &Saml) -> Self {
-        Self::new(&saml.keys)
+        let rsa = if saml.pkcs11.is_some() { Home::Hardware } else { Home::Files };
+        Self { dir: saml.keys.clone(), rsa }
     }
 
     /// The step that was interrupted, if one was.
@@ -339,7 +349,7 @@ impl KeyFolder {
         if place.key_type == KeyType::Rsa && self.rsa == Home::Hardware {
             return self.certificate(place);
         }
-        Ok(super::read(&self.dir, place)?.map(|(certificate, _)| certificate))
+        Ok(super::read(&self.dir, place, None)?.map(|(certificate, _)| certificate))
     }
 
     fn is_there(&self, place: Place) -> Result<bool, KeysError> {
