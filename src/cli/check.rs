@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{EXIT_PROBLEMS, load_config, today, write_problems};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigErrors};
 use crate::policy::BundleErrors;
 use crate::policy::testing::Failure;
 use crate::runtime::{self, Checked, LoadError};
+use crate::saml::KeyFolder;
+use crate::saml::keys::Listed;
 
 /// The flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -40,15 +43,36 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         },
     };
     let out = &mut io::stdout().lock();
+    let warnings = result.as_ref().map_or_else(|_| Vec::new(), |(config, _)| warnings(config));
     if args.json {
-        writeln_json(out, config, &result)?;
+        writeln_json(out, config, &result, &warnings)?;
     } else {
+        for warning in &warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
         write_result(out, config, &result)?;
     }
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
 }
 
-fn writeln_json(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {
+/// What works, but not for long. Certificates are public, so this asks for no private key.
+fn warnings(config: &Config) -> Vec<String> {
+    let now = SystemClock.now();
+    match KeyFolder::configured(&config.saml).list() {
+        Ok(keys) => {
+            let warnings = keys.iter().filter_map(Listed::published).filter_map(|key| key.warning(now));
+            warnings.map(|warning| format!("{warning}: `cedargate keys new` begins to replace it")).collect()
+        }
+        Err(error) => vec![format!("the certificates of the signing keys can't be looked at: {error}")],
+    }
+}
+
+fn writeln_json(
+    out: &mut dyn io::Write,
+    file: &Path,
+    result: &Result<(Config, Checked), Wrong>,
+    warnings: &[String],
+) -> io::Result<()> {
     let problems: Vec<Value> = match result {
         Ok(_) => Vec::new(),
         Err(Wrong::Config(errors)) => errors.problems().iter().map(|problem| json!(problem)).collect(),
@@ -62,7 +86,8 @@ fn writeln_json(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, C
             .collect(),
         Err(Wrong::Tests(failures)) => failures.iter().map(|failure| json!(failure)).collect(),
     };
-    writeln!(out, "{:#}", json!({ "ok": result.is_ok(), "file": file, "problems": problems }))
+    let ok = result.is_ok();
+    writeln!(out, "{:#}", json!({ "ok": ok, "file": file, "problems": problems, "warnings": warnings }))
 }
 
 fn write_result(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {

@@ -6,6 +6,8 @@ mod check;
 mod demo;
 mod doctor;
 mod explain;
+mod keys;
+mod metadata;
 mod plan;
 mod policy;
 mod schema;
@@ -69,6 +71,11 @@ enum Command {
     /// Prove that the journal is as it was written.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Look after the signing keys: list, make, promote, retire.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Print the metadata to upload to service providers.
+    Metadata(metadata::Args),
     /// Look after people: import, list, show, disable, links.
     #[command(subcommand)]
     Users(users::Command),
@@ -94,6 +101,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&cli.config, cli.log_format, &cli.log),
         Command::Demo(args) => demo::run(&args),
         Command::Audit(command) => audit::run(command, &cli.config),
+        Command::Keys(command) => keys::run(&command, &cli.config),
+        Command::Metadata(args) => metadata::run(&args, &cli.config),
         Command::Users(command) => users::run(command, &cli.config),
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "attribute-name" => plain(text, 256, "an attribute name"),
         "user-field" => user_field(text),
         "arn" => arn(text),
+        "pkcs11-label" => plain(text, 255, "a label of PKCS#11"),
         _ => return None,
     })
 }

@@ -47,7 +47,7 @@ pub use redis_url::{RedisUrl, RedisUrlError};
 pub use schema::schema;
 pub use secret::Secret;
 pub use server::{PublicUrl, PublicUrlError, Server};
-pub use stores::{Audit, Policies, Saml, State, StateUrl, StateUrlError, StoreUrlError};
+pub use stores::{Audit, Pkcs11, Policies, Saml, State, StateUrl, StateUrlError, StoreUrlError};
 pub use telemetry::{OtlpUrl, OtlpUrlError, Telemetry};
 
 use self::places::{Found, Places};
@@ -111,8 +111,9 @@ impl Config {
         let state = [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten();
         let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
         let apps = self.apps.iter_mut().flat_map(AppConfig::paths_mut);
+        let pkcs11 = self.saml.pkcs11.iter_mut().flat_map(|pkcs11| [&mut pkcs11.module, &mut pkcs11.pin_file]);
         let more = self.accounts.paths().chain(self.geoip.paths_mut()).chain(apps);
-        for path in paths.into_iter().chain(tls).chain(state).chain(more).chain(mail) {
+        for path in paths.into_iter().chain(tls).chain(state).chain(more).chain(mail).chain(pkcs11) {
             *path = folder.join(&*path);
         }
     }

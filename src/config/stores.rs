@@ -143,14 +143,35 @@ impl Default for Policies {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Saml {
-    /// The folder of `current.key.pem` (mode 0600) and `current.crt.pem`.
+    /// The folder of the signing keys and their certificates: `current.key.pem` (mode 0600), `current.crt.pem` and more.
     #[schemars(with = "String", extend("format" = "path"))]
     pub keys: PathBuf,
+    /// The RSA key that signs lives in a hardware module; only its certificate is in `keys`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkcs11: Option<Pkcs11>,
+}
+
+/// `[saml] pkcs11`: a key in a hardware module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pkcs11 {
+    /// The library of the module.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub module: PathBuf,
+    /// The label of the token.
+    #[schemars(extend("format" = "pkcs11-label"))]
+    pub token: String,
+    /// The label of the private key on it.
+    #[schemars(extend("format" = "pkcs11-label"))]
+    pub key: String,
+    /// The file with the PIN of the token's user on one line, closed to strangers.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub pin_file: PathBuf,
 }
 
 impl Default for Saml {
     fn default() -> Self {
-        Self { keys: PathBuf::from("var/keys") }
+        Self { keys: PathBuf::from("var/keys"), pkcs11: None }
     }
 }
 

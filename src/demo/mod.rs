@@ -18,7 +18,7 @@ use crate::accounts::Accounts;
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::config;
 use crate::domain::Country;
-use crate::saml::TextError;
+use crate::saml::{MetadataError, Validity};
 use crate::signin::Delivery;
 use crate::web::server::{OpenError, Surroundings, open, serve};
 use crate::workers::{HashPool, HashSettings};
@@ -52,7 +52,7 @@ pub enum DemoError {
     World(#[from] world::WorldError),
     /// Its own metadata cannot be written.
     #[error(transparent)]
-    Metadata(#[from] TextError),
+    Metadata(#[from] MetadataError),
     /// Its service provider does not understand the metadata.
     #[error(transparent)]
     StandIn(#[from] service_provider::MetadataError),
@@ -109,7 +109,7 @@ pub fn run(address: SocketAddr) -> Result<(), DemoError> {
         let demo = Data::new(Demo {
             stand_in: StandIn::new(
                 format!("http://localhost:{}/demo/aws/acs", bound.port()),
-                &snapshot.idp.metadata()?,
+                &snapshot.idp.metadata(None, Validity::Unlimited, SystemClock.now())?.xml,
                 snapshot.idp.sso_url(),
             )?,
             aws_url: format!("http://localhost:{}/demo/aws", bound.port()),

@@ -296,12 +296,16 @@ fn aws(attributes: &[Attribute]) -> Result<AwsSession, Refusal> {
 mod tests {
     use super::*;
     use crate::domain::{AuthnContextClass, SignMode};
-    use crate::saml::IssueContext;
     use crate::saml::fixtures::{IDP, ann, aws_config, context, entropy, now, signed, wiki_config};
+    use crate::saml::{IssueContext, Validity};
+
+    fn metadata() -> String {
+        IDP.metadata(None, Validity::Week, now()).unwrap().xml.clone()
+    }
 
     fn aws_sp() -> VerifyingServiceProvider {
         let acs = "https://signin.aws.amazon.com/saml";
-        VerifyingServiceProvider::new(Kind::Aws, &IDP.metadata().unwrap(), "urn:amazon:webservices", acs).unwrap()
+        VerifyingServiceProvider::new(Kind::Aws, &metadata(), "urn:amazon:webservices", acs).unwrap()
     }
 
     fn later(seconds: i64) -> Timestamp {
@@ -326,7 +330,7 @@ mod tests {
 
     #[test]
     fn names_with_markup_arrive_as_they_are() {
-        let metadata = IDP.metadata().unwrap();
+        let metadata = metadata();
         let (entity_id, acs) = ("https://wiki.example.com/saml", "https://wiki.example.com/acs");
         let sp = VerifyingServiceProvider::new(Kind::Plain, &metadata, entity_id, acs).unwrap();
         let context = IssueContext { in_response_to: Some("_r1"), ..context() };
@@ -350,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_is_meant_for_others_is_refused() {
-        let metadata = IDP.metadata().unwrap();
+        let metadata = metadata();
         let response = signed(&aws_config(), &ann(), &context()).form_value();
         for (audience, acs, asked) in [
             ("urn:other", "https://signin.aws.amazon.com/saml", None),

@@ -10,6 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 
 use crate::config::{AppConfig, Config};
+use crate::saml::keys::{LEDGER, Place};
 
 /// The files of one set, as config names them at this instant. One need not be there: that it is not is a state like any
 /// other.
@@ -31,9 +32,12 @@ impl Files {
         let mut files = Self::of_config(&config.file);
         let (policies, tests) = (config.policies.path.clone(), config.policies.path.join("tests"));
         let keys = &config.saml.keys;
+        let of_keys = Place::all().flat_map(|place| [place.key_file(), place.certificate_file()]);
         let more = [policies.join("schema.cedarschema")]
             .into_iter()
-            .chain([keys.join("current.key.pem"), keys.join("current.crt.pem")])
+            .chain(of_keys.map(|name| keys.join(name)))
+            .chain([keys.join(LEDGER)])
+            .chain(config.saml.pkcs11.iter().map(|pkcs11| pkcs11.pin_file.clone()))
             .chain(config.server.tls_certificate.clone())
             .chain(config.server.tls_key.clone())
             .chain(config.geoip.paths().cloned())
@@ -160,6 +164,8 @@ mod tests {
             ("policies/tests/a.toml", ""),
             ("policies/schema.cedarschema", "x"),
             ("var/keys/current.key.pem", "x"),
+            ("var/keys/next-ec.crt.pem", "x"),
+            ("var/keys/keys.toml", "x"),
             ("config.toml", "[server]"),
         ] {
             fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();

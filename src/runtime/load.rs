@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
-use crate::saml::{KeysError, ServiceProvider};
+use crate::saml::{KeysError, MetadataError, ServiceProvider};
 use crate::signals::Geo;
 
 use super::inventory::InventoryError;
@@ -54,6 +54,9 @@ pub enum LoadError {
     /// The signing key or its certificate cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// What service providers are to be told cannot be written or signed.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// The certificate of the server's own https cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -132,7 +135,11 @@ pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) ->
     Ok(Checked { apps, bundle, tests, geo: Arc::new(geo) })
 }
 
-fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
+/// The service providers of `[[apps]]`, in the order of config.toml.
+///
+/// # Errors
+/// A block has problems, or two have one entity id.
+pub fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
     let mut apps: Vec<Arc<ServiceProvider>> = Vec::new();
     let mut problems = Vec::new();
     for (index, app) in loaded.config.apps.iter().enumerate() {

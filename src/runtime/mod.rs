@@ -16,7 +16,7 @@ pub mod watch;
 
 pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use inventory::{Inventory, InventoryError, in_force_file};
-pub use load::{Checked, LoadError, Parsed, check, check_again, parse, read_sources};
+pub use load::{Checked, LoadError, Parsed, build_apps, check, check_again, parse, read_sources};
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
 pub use reload::{InForce, Refusal, ReloadOutcome, Runtime, Trigger};
 pub use snapshot::{NoPortal, Snapshot};

@@ -16,6 +16,7 @@ use super::snapshot::Snapshot;
 use super::source::{Reading, Set, Source};
 use crate::accounts::Accounts;
 use crate::clock::{Clock, Timestamp};
+use crate::saml::Published;
 use crate::telemetry::{Metrics, ReloadResult};
 
 /// Why the files are looked at.
@@ -76,12 +77,13 @@ pub struct InForce {
     pub waiting: Vec<String>,
     inventory: Inventory,
     certificate: Option<Arc<CertifiedKey>>,
+    published: Vec<Published>,
     fingerprint: String,
 }
 
 impl InForce {
     fn new(set: Set) -> Self {
-        let Set { snapshot, inventory, wanted, certificate, fingerprint } = set;
+        let Set { snapshot, inventory, wanted, certificate, published, fingerprint } = set;
         let waits = Plan::between(&inventory, &wanted).at_start;
         Self {
             snapshot: Arc::new(snapshot),
@@ -90,6 +92,7 @@ impl InForce {
             waiting: waits.into_iter().map(|change| change.name).collect(),
             inventory,
             certificate,
+            published,
             fingerprint,
         }
     }
@@ -261,6 +264,11 @@ impl Runtime {
     fn tell(&self) {
         let in_force = self.in_force();
         self.metrics.in_force(&in_force.config_digest, in_force.snapshot.bundle.digest(), in_force.since);
+        self.metrics.certificates(in_force.published.iter().map(|key| (key.place.name(), key.certificate.not_after())));
+        // Each day begins with a new set, so this is told daily.
+        for warning in in_force.published.iter().filter_map(|key| key.warning(in_force.since)) {
+            tracing::warn!(warning, "a signing key has to be replaced: `cedargate keys new` begins");
+        }
         if let Err(error) = in_force.inventory.write(&in_force_file(self.source.started())) {
             tracing::warn!(error = whole(&error), "`cedargate plan` can't tell what is in force");
         }

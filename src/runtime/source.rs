@@ -12,7 +12,7 @@ use super::load::{Checked, LoadError, check, check_again};
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};
-use crate::saml::{IdentityProvider, KeyStore};
+use crate::saml::{IdentityProvider, KeyFolder, KeyStore, Published, Validity};
 use crate::signals::Geo;
 
 /// How often files are read anew because they changed while they were read.
@@ -27,6 +27,8 @@ pub struct Set {
     /// What the files say, the settings that wait for the next start too.
     pub(super) wanted: Inventory,
     pub(super) certificate: Option<Arc<CertifiedKey>>,
+    /// The certificates that service providers are told of.
+    pub(super) published: Vec<Published>,
     pub(super) fingerprint: String,
 }
 
@@ -66,8 +68,8 @@ impl Source {
     pub fn first(&self, entropy: &dyn Entropy) -> Result<Set, LoadError> {
         let before = Files::of(&self.started.config).stamp();
         let checked = check(&self.started, self.today())?;
-        let had_key = KeyStore::open(&self.started.config.saml.keys).is_ok();
-        KeyStore::ensure(&self.started.config.saml.keys, &*self.clock, entropy)?;
+        let had_key = KeyStore::configured(&self.started.config.saml).is_ok();
+        KeyFolder::configured(&self.started.config.saml).ensure(self.clock.now(), entropy)?;
         let files = Files::of(&self.started.config);
         // What changed meanwhile is another set, which the first look of the watch finds.
         let stood_still = !had_key || files.stamp() == before;
@@ -131,21 +133,27 @@ impl Source {
     fn assemble(&self, wanted: Config, checked: Checked, fingerprint: String) -> Result<Set, LoadError> {
         let config = wanted.clone().keeping_start_of(&self.started.config);
         let certificate = tls::read(&config.server)?;
-        let keys = KeyStore::open(&config.saml.keys)?;
+        let keys = KeyStore::configured(&config.saml)?;
         let public_url = config.server.public_url_at(self.bound);
-        let mut files = vec![("SAML certificate", keys.certificate().der().to_vec())];
+        let certificates = keys.published().iter();
+        let mut files: Vec<(String, Vec<u8>)> = certificates
+            .map(|key| (format!("SAML certificate {}", key.place.name()), key.certificate.der().to_vec()))
+            .collect();
         if let Some(end) = certificate.as_ref().and_then(|certified| certified.cert.first()) {
-            files.push(("TLS certificate", end.to_vec()));
+            files.push(("TLS certificate".to_owned(), end.to_vec()));
         }
         let since = self.clock.now();
         let written = |config: &Config| {
-            let files = files.iter().map(|(name, content)| (*name, content.clone()));
+            let files = files.iter().map(|(name, content)| (name.as_str(), content.clone()));
             Inventory::of(config, &checked.bundle, files, since)
         };
         let (inventory, wanted) = (written(&config)?, written(&wanted)?);
         let idp = IdentityProvider::new(public_url.as_str(), keys.signing_keys());
+        // Nothing comes into force that service providers cannot be told of; and the key has signed something before people come.
+        idp.metadata(None, Validity::Week, since)?;
         let snapshot = Snapshot::new(config, public_url, checked, idp, self.clock.clone())?;
-        Ok(Set { snapshot, inventory, wanted, certificate, fingerprint })
+        let published = keys.published().to_vec();
+        Ok(Set { snapshot, inventory, wanted, certificate, published, fingerprint })
     }
 }
 

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::encode;
+use super::metadata::Cache;
 use super::sign::{SignError, SigningKeys};
 use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
@@ -27,6 +28,7 @@ pub struct IdentityProvider {
     sso_url: String,
     slo_url: String,
     keys: Arc<SigningKeys>,
+    documents: Arc<Cache>,
 }
 
 impl IdentityProvider {
@@ -39,6 +41,7 @@ impl IdentityProvider {
             sso_url: format!("{base}/saml/sso"),
             slo_url: format!("{base}/saml/slo"),
             keys: Arc::new(keys),
+            documents: Arc::default(),
         }
     }
 
@@ -66,12 +69,9 @@ impl IdentityProvider {
         &self.keys
     }
 
-    /// The metadata to upload to service providers.
-    ///
-    /// # Errors
-    /// The public address holds a control character.
-    pub fn metadata(&self) -> Result<String, TextError> {
-        super::metadata::identity_provider(&self.entity_id, &self.sso_url, &self.keys)
+    /// The metadata that was made already.
+    pub(super) fn documents(&self) -> &Cache {
+        &self.documents
     }
 }
 

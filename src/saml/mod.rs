@@ -21,7 +21,8 @@ mod xml;
 
 pub use certificate::{Certificate, CertificateError};
 pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};
-pub use keys::{KeyStore, KeysError};
+pub use keys::{KeyFolder, KeyStore, KeysError, Published};
+pub use metadata::{Metadata, MetadataError, Validity};
 pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest};
 pub use service_provider::{IssueContext, MappingError, ServiceProvider, Supplied};
 pub use sign::{KeyFailed, SignError, SigningKey, SigningKeys};

@@ -20,7 +20,7 @@ pub enum SignError {
     #[error("the document to sign is not well-formed: {0}")]
     Document(String),
     /// No element, or more than one, has the id, or it does not begin with an Issuer.
-    #[error("no single element that begins with an Issuer has the id `{0}`")]
+    #[error("no single element with the content it should have has the id `{0}`")]
     NoSuchElement(String),
     /// No key is of the kind that the algorithm takes.
     #[error("there is no key for this signature algorithm: `cedargate keys new --kind ecdsa` makes one")]
@@ -90,17 +90,37 @@ impl SigningKeys {
     /// # Errors
     /// There is no such element, no such key, or the key failed.
     pub fn sign_element(&self, document: &str, id: &str, algorithm: SignatureAlgorithm) -> Result<String, SignError> {
+        self.sign_at(document, id, algorithm, end_of_issuer)
+    }
+
+    /// The document with its root signed, whose `ID` is `id`: the Signature is the first child, as metadata has it (SAML
+    /// metadata §2.3.2).
+    ///
+    /// # Errors
+    /// As [`SigningKeys::sign_element`].
+    pub fn sign_root(&self, document: &str, id: &str, algorithm: SignatureAlgorithm) -> Result<String, SignError> {
+        self.sign_at(document, id, algorithm, start_of_content)
+    }
+
+    /// `place` finds where in an element the Signature stands.
+    fn sign_at(
+        &self,
+        document: &str,
+        id: &str,
+        algorithm: SignatureAlgorithm,
+        place: fn(&Document<'_>, NodeId) -> Option<usize>,
+    ) -> Result<String, SignError> {
         let key = self.key(algorithm)?;
         let tree = uppsala::parse(document).map_err(|e| SignError::Document(e.to_string()))?;
         let element = only_element(&tree, id).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
-        let after_issuer = end_of_issuer(&tree, element).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
+        let place = place(&tree, element).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
         let subtree = NodeSet::tree_without_comments(element, &tree);
         let canonical = canonicalize_doc::<&str>(&tree, C14nMode::Exclusive, Some(&subtree), &[])
             .map_err(|e| SignError::Document(e.to_string()))?;
         let signed_info = signed_info(id, algorithm, &canonical);
         let value = STANDARD.encode(key.sign(algorithm, signed_info.as_bytes()).map_err(|_| SignError::Key)?);
         let (before, after) =
-            document.split_at_checked(after_issuer).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
+            document.split_at_checked(place).ok_or_else(|| SignError::NoSuchElement(id.to_owned()))?;
         Ok(format!(
             "{before}<ds:Signature xmlns:ds=\"{}\">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>\
              <ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>\
@@ -143,6 +163,10 @@ fn only_element(tree: &Document<'_>, id: &str) -> Option<NodeId> {
     let only = found.next()?;
     // `descendants` may or may not begin with the node itself.
     found.all(|other| other == only).then_some(only)
+}
+
+fn start_of_content(tree: &Document<'_>, element: NodeId) -> Option<usize> {
+    Some(tree.node_range(tree.first_child(element)?)?.start)
 }
 
 fn end_of_issuer(tree: &Document<'_>, element: NodeId) -> Option<usize> {

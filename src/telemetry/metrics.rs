@@ -81,6 +81,11 @@ struct SetLabels {
     policies: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    name: String,
+}
+
 type Number = Gauge<f64, AtomicU64>;
 
 /// All numbers of this process. Cheap to touch from anywhere; nothing here blocks or fails.
@@ -99,6 +104,7 @@ pub struct Metrics {
     set: Family<SetLabels, Gauge>,
     set_since: Number,
     set_age: Number,
+    certificates: Family<CertificateLabels, Gauge>,
     since: AtomicI64,
     /// No line as long as nobody sends mails.
     outbox: Family<[(&'static str, &'static str); 0], Gauge>,
@@ -136,6 +142,7 @@ impl Metrics {
             set: Family::default(),
             set_since: Number::default(),
             set_age: Number::default(),
+            certificates: Family::default(),
             since: AtomicI64::new(0),
             outbox: Family::default(),
             hashing: Gauge::default(),
@@ -172,6 +179,11 @@ impl Metrics {
         registry.register("set", "The set in force, by digests of config and policies", self.set.clone());
         registry.register("set_loaded_timestamp_seconds", "When the set came into force", self.set_since.clone());
         registry.register("set_age_seconds", "How long the set has been in force", self.set_age.clone());
+        registry.register(
+            "certificate_not_after_seconds",
+            "When the certificates of the signing keys end, by name of their files, in seconds since 1970",
+            self.certificates.clone(),
+        );
         registry.register("outbox_waiting", "Mails that wait to be sent", self.outbox.clone());
         registry.register("hashing_waiting", "Passwords that are hashed or wait for it", self.hashing.clone());
     }
@@ -237,6 +249,14 @@ impl Metrics {
         *named = Some(labels);
         self.since.store(since.as_millisecond(), std::sync::atomic::Ordering::Relaxed);
         self.set_since.set(millis_to_seconds(since.as_millisecond()));
+    }
+
+    /// These certificates are published, and no others: the name of each, and when it ends.
+    pub fn certificates(&self, published: impl Iterator<Item = (String, Timestamp)>) {
+        self.certificates.clear();
+        for (name, not_after) in published {
+            self.certificates.get_or_create(&CertificateLabels { name }).set(not_after.as_second());
+        }
     }
 
     /// So many mails wait to be sent.
@@ -354,6 +374,19 @@ mod tests {
         let sets: Vec<&String> = lines.iter().filter(|line| line.starts_with("cedargate_set{")).collect();
         assert_eq!(sets, ["cedargate_set{config=\"cc\",policies=\"dd\"} 1"]);
         assert!(lines.contains(&"cedargate_set_age_seconds 90.0".to_owned()), "{lines:#?}");
+    }
+
+    #[test]
+    fn certificates_that_are_published_show_when_they_end_and_others_do_not() {
+        let metrics = Metrics::new();
+        let of = |names: &[&str]| {
+            let end = at("2031-11-22T00:00:00Z");
+            metrics.certificates(names.iter().map(|name| ((*name).to_owned(), end)));
+            let lines = lines(&metrics, "2026-11-22T11:00:00Z").into_iter();
+            lines.filter(|line| line.starts_with("cedargate_certificate")).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["current", "next"]).len(), 2);
+        assert_eq!(of(&["current"]), ["cedargate_certificate_not_after_seconds{name=\"current\"} 1953072000"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub fn configure(config: &mut ServiceConfig) {
     use operations::handlers as machines;
     use portal::handlers as apps;
     use saml::handlers as sso;
+    use saml::metadata as about;
     use signin::handlers as steps;
     config
         .app_data(PayloadConfig::new(form::MAX_BYTES))
@@ -50,8 +51,8 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(get().to(sso::redirect))
                 .route(post().to(sso::post)),
         )
-        .service(at("/saml/metadata").route(get().to(sso::metadata)))
-        .service(at("/saml/metadata/{app}").route(get().to(sso::app_metadata)))
+        .service(at("/saml/metadata").route(get().to(about::metadata)))
+        .service(at("/saml/metadata/{app}").route(get().to(about::app_metadata)))
         .service(at("/assets/{hash}/{file}").route(get().to(asset)))
         .service(at("/healthz").route(get().to(machines::healthy)))
         .service(at("/readyz").route(get().to(machines::ready)))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::Check;
+use crate::cli::check::counted;
 use crate::clock::Timestamp;
 use crate::config::secret::read_key_file;
 use crate::config::{Config, Loaded};
@@ -17,8 +18,6 @@ use crate::signals::geo::Topic;
 
 /// Addresses change hands: after so many days too much of a geo file is wrong.
 const OLD_GEO_DAYS: i64 = 30;
-/// Replacing a certificate takes an upload at each service provider.
-const CERTIFICATE_DAYS: i64 = 60;
 /// Nodes may be that far apart.
 const SKEW_SECONDS: i64 = 30;
 
@@ -132,20 +131,28 @@ pub(super) fn signing_key(config: &Config, now: Timestamp) -> Check {
     if matches!(folder.join("current.key.pem").try_exists(), Ok(false)) {
         return Check::ok("signing key", format!("none in `{}` yet; `serve` makes one", folder.display()));
     }
-    let keys = match KeyStore::open(folder) {
+    let keys = match KeyStore::configured(&config.saml) {
         Ok(keys) => keys,
-        Err(error) => return Check::problem("signing key", error.to_string(), "restore both files of the folder"),
+        Err(error) => return Check::problem("signing key", error.to_string(), "see docs/keys.md"),
     };
-    let end = keys.certificate().not_after();
-    let days = end.as_second().saturating_sub(now.as_second()) / (24 * 60 * 60);
-    let date = end.strftime("%Y-%m-%d");
-    let help = "make a new pair in the folder, and give the certificate to every service provider";
-    if end < now {
-        Check::problem("signing key", format!("the certificate ended on {date}"), help)
-    } else if days < CERTIFICATE_DAYS {
-        Check::warning("signing key", format!("the certificate ends on {date}, in {days} days"), help)
-    } else {
-        Check::ok("signing key", format!("the certificate is valid until {date}"))
+    // Of the keys that sign, the one whose certificate ends first.
+    let Some(first) = keys.in_use().min_by_key(|key| key.days_left(now)) else {
+        return Check::problem("signing key", "no key signs", "see docs/keys.md");
+    };
+    let help = format!(
+        "`cedargate keys new --kind {}` makes the next one and tells which apps need it",
+        first.place.key_type.code()
+    );
+    match first.warning(now) {
+        Some(warning) if first.days_left(now) < 0 => Check::problem("signing key", warning, help),
+        Some(warning) => Check::warning("signing key", warning, help),
+        None => {
+            let date = first.certificate.not_after().strftime("%Y-%m-%d");
+            Check::ok(
+                "signing key",
+                format!("{} published; valid until {date}", counted(keys.published().len(), "certificate")),
+            )
+        }
     }
 }
 

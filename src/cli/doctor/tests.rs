@@ -16,9 +16,9 @@ fn days_before(days: i64) -> ManualClock {
 #[test]
 fn a_certificate_is_told_of_before_it_ends() {
     for (age, expected, told) in [
-        (10, Verdict::Ok, "the certificate is valid until 2031-11-11"),
-        (5 * 365 - 30, Verdict::Warning, "the certificate ends on "),
-        (5 * 365 + 30, Verdict::Problem, "the certificate ended on "),
+        (10, Verdict::Ok, "1 certificate published; valid until 2031-11-11"),
+        (5 * 365 - 20, Verdict::Warning, "the certificate of the current RSA key ends on "),
+        (5 * 365 + 30, Verdict::Problem, "the certificate of the current RSA key ended on "),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();

@@ -151,6 +151,13 @@ impl ServiceProvider {
         self.icon.as_deref()
     }
 
+    /// Whether our metadata is uploaded there by hand: a document that ends would end the sign-ins. AWS keeps what it was given
+    /// until then (IAM API reference, GetSAMLProvider: `ValidUntil`).
+    #[must_use]
+    pub fn takes_uploads_only(&self) -> bool {
+        self.aws.is_some()
+    }
+
     /// How what it gets is signed.
     #[must_use]
     pub fn signature_algorithm(&self) -> SignatureAlgorithm {

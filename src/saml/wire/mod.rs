@@ -1,7 +1,7 @@
 //! The only writer of SAML XML. It writes through samael's model types, which do not escape element text: every value enters
 //! as [`Text`], and what was written is read back and compared before anybody signs it (`readback`).
 
-mod readback;
+pub(super) mod readback;
 mod response;
 mod text;
 

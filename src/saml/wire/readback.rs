@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 
 /// What an attribute or text must say.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Expected<'a> {
+pub(in crate::saml) enum Expected<'a> {
     /// Exactly this.
     Text(&'a str),
     /// This instant, however written.
@@ -26,19 +26,19 @@ impl Expected<'_> {
 
 /// One element that must be there, in document order.
 #[derive(Debug, Clone)]
-pub(super) struct Element<'a> {
+pub(in crate::saml) struct Element<'a> {
     /// 0 = the root.
-    pub(super) depth: usize,
-    pub(super) namespace: &'static str,
-    pub(super) name: &'static str,
+    pub(in crate::saml) depth: usize,
+    pub(in crate::saml) namespace: &'static str,
+    pub(in crate::saml) name: &'static str,
     /// All attributes, in any order.
-    pub(super) attributes: Vec<(&'static str, Expected<'a>)>,
+    pub(in crate::saml) attributes: Vec<(&'static str, Expected<'a>)>,
     /// The text of an element without children.
-    pub(super) text: &'a str,
+    pub(in crate::saml) text: &'a str,
 }
 
 /// Compares the whole document.
-pub(super) fn compare(xml: &str, expected: &[Element<'_>]) -> Result<(), WireError> {
+pub(in crate::saml) fn compare(xml: &str, expected: &[Element<'_>]) -> Result<(), WireError> {
     let options = ParsingOptions { allow_dtd: false, nodes_limit: 100_000, ..ParsingOptions::default() };
     let document = Document::parse_with_options(xml, options).map_err(|e| WireError::ReadBack(e.to_string()))?;
     let mut expected = expected.iter();

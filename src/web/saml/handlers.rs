@@ -1,13 +1,10 @@
-//! Where service providers send requests, and where they fetch our metadata.
+//! Where service providers send requests.
 
-use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Path};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::domain::AppId;
-use crate::runtime::Snapshot;
 use crate::saml::request::{self, Parsed, Refusal, RequestError};
-use crate::signin::{SignInError, Target};
+use crate::signin::Target;
 use crate::web::answer::{Failure, see_other};
 use crate::web::context::{Context, Web};
 use crate::web::errors::pages::ProblemKind;
@@ -52,34 +49,6 @@ async fn accept(web: &Web, context: &Context, parsed: Result<Parsed, RequestErro
         Err(Refusal::Status { app, reply }) => {
             let response = web.service.refuse_request(&snapshot, &context.client, &app, reply).await?;
             Ok(respond(context.frame(), response, snapshot.display_name(&app).unwrap_or_default()))
-        }
-    }
-}
-
-/// `GET /saml/metadata`: what to upload to service providers.
-pub async fn metadata(web: Data<Web>) -> HttpResponse {
-    xml(&web.service.snapshot())
-}
-
-/// `GET /saml/metadata/{app}`: the same, under a name of the app's own, for who wants one file per app.
-pub async fn app_metadata(web: Data<Web>, request: HttpRequest, app: Path<String>) -> HttpResponse {
-    web.serve(&request, async |_| {
-        let snapshot = web.service.snapshot();
-        let app = AppId::parse(&app).map_err(|_| SignInError::UnknownApp)?;
-        snapshot.service_provider(&app).ok_or(SignInError::UnknownApp)?;
-        Ok(xml(&snapshot))
-    })
-    .await
-}
-
-fn xml(snapshot: &Snapshot) -> HttpResponse {
-    match snapshot.idp.metadata() {
-        Ok(document) => HttpResponse::build(StatusCode::OK)
-            .insert_header((header::CONTENT_TYPE, "application/samlmetadata+xml"))
-            .body(document),
-        Err(error) => {
-            tracing::error!(%error, "the metadata can't be written");
-            HttpResponse::InternalServerError().finish()
         }
     }
 }

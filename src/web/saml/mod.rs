@@ -1,4 +1,5 @@
 //! Launching apps and posting responses.
 
 pub mod handlers;
+pub mod metadata;
 pub mod pages;

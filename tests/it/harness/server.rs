@@ -28,6 +28,9 @@ pub(crate) mod from {
     pub(crate) const ELSEWHERE: &str = "192.0.2.44";
 }
 
+/// Where SoftHSM is told its tokens are.
+const TOKENS: &str = "softhsm2.conf";
+
 /// The role and the provider of the AWS account in [`CONFIG`].
 pub(crate) const ROLE_DEV: &str = "arn:aws:iam::123456789012:role/Dev";
 pub(crate) const ROLE_ADMIN: &str = "arn:aws:iam::123456789012:role/Admin";
@@ -132,6 +135,7 @@ pub(crate) struct Setup {
     replaced: Vec<(String, String)>,
     https: bool,
     arguments: Vec<String>,
+    token: bool,
 }
 
 impl Setup {
@@ -215,6 +219,16 @@ impl Setup {
         self
     }
 
+    /// The key that signs lives on a token of SoftHSM: `tokens` in the folder of the server.
+    pub(crate) fn key_in_token(mut self) -> Self {
+        self.token = true;
+        self.replace(
+            "keys = \"var/keys\"",
+            "keys = \"var/keys\"\npkcs11 = { module = \"/usr/lib/softhsm/libsofthsm2.so\", token = \"cedargate\", key = \"idp\", \
+             pin_file = \"pin\" }",
+        )
+    }
+
     /// The server is started with a further argument.
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
@@ -260,6 +274,9 @@ impl Setup {
                 write_certificate(folder.path());
             }
             fs::write(folder.path().join("config.toml"), self.written(&address)).unwrap();
+            if self.token && failure.is_empty() {
+                write_token(folder.path());
+            }
             if let Some(secret) = &self.secret {
                 fs::create_dir_all(folder.path().join("var")).unwrap();
                 fs::copy(secret, folder.path().join("var/secret")).unwrap();
@@ -294,6 +311,26 @@ pub(crate) fn write_certificate(folder: &Path) -> String {
     made.cert.pem()
 }
 
+/// A token of SoftHSM with an RSA key, whose certificate is among the keys, and the file of its PIN.
+fn write_token(folder: &Path) {
+    fs::create_dir_all(folder.join("tokens")).unwrap();
+    let tokens = folder.join("tokens").display().to_string();
+    fs::write(folder.join(TOKENS), format!("directories.tokendir = {tokens}\n")).unwrap();
+    let keys = folder.join("var/keys");
+    cedargate::saml::KeyStore::ensure(&keys, &cedargate::clock::SystemClock, &cedargate::clock::SystemEntropy).unwrap();
+    let key = keys.join("current.key.pem").display().to_string();
+    for arguments in [
+        &["--init-token", "--free", "--label", "cedargate", "--so-pin", "12345678", "--pin", "8765"][..],
+        &["--import", &key, "--token", "cedargate", "--label", "idp", "--id", "01", "--pin", "8765"],
+    ] {
+        let said = run(Command::new("softhsm2-util").args(arguments).env("SOFTHSM2_CONF", folder.join(TOKENS)), b"");
+        assert!(said.ok, "{said:?}");
+    }
+    fs::remove_file(key).unwrap();
+    fs::write(folder.join("pin"), "8765\n").unwrap();
+    fs::set_permissions(folder.join("pin"), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// Starts the server on the files of `folder`, or tells what it wrote when it does not start.
 pub(crate) fn serve(folder: &Path, arguments: &[String]) -> Result<(Process, Url), String> {
     let mut command = binary(folder);
@@ -320,6 +357,8 @@ fn binary(folder: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CEDARGATE_")) {
         command.env_remove(name);
     }
+    // SoftHSM asks its process where the tokens are.
+    command.env("SOFTHSM2_CONF", folder.join(TOKENS));
     command
 }
 
