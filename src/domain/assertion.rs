@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, RelayState, RoleName};
+use super::{AppId, Encryption, RelayState, RoleName};
 use crate::clock::Timestamp;
 
 /// How the subject is named (SAML core §8.3).
@@ -165,4 +165,6 @@ pub struct IssueRequest {
     pub sign: SignMode,
     /// How.
     pub signature_algorithm: SignatureAlgorithm,
+    /// What only the service provider reads; `None` = nothing is encrypted.
+    pub encryption: Option<Encryption>,
 }

@@ -256,6 +256,7 @@ mod tests {
             authn_context: AuthnContextClass::TimeSyncToken,
             sign: SignMode::Assertion,
             signature_algorithm: SignatureAlgorithm::RsaSha256,
+            encryption: None,
         }
     }
 

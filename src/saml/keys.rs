@@ -15,6 +15,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, CertificateError};
+use super::ec_key::{self, EcFileKey};
 use super::sign::{KeyFailed, SigningKey, SigningKeys};
 use crate::clock::{Clock, Entropy, EntropyError};
 use crate::domain::SignatureAlgorithm;
@@ -66,6 +67,7 @@ pub enum KeysError {
 /// The keys of a folder.
 pub struct KeyStore {
     current: Arc<FileKey>,
+    ecdsa: Option<Arc<EcFileKey>>,
 }
 
 /// An RSA key that was in a file.
@@ -83,11 +85,7 @@ impl KeyStore {
         let (key_path, certificate_path) = (dir.join(KEY_FILE), dir.join(CERTIFICATE_FILE));
         let content = |path: &Path, problem: &str| KeysError::Content { path: path.into(), problem: problem.into() };
 
-        let mode = fs::metadata(&key_path).map_err(|e| io(&key_path, e))?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeysError::Permissions { path: key_path, mode });
-        }
-        let pkcs8 = read_pem(&key_path, "PRIVATE KEY")?;
+        let pkcs8 = read_key(&key_path)?;
         let key = RsaKeyPair::from_pkcs8(&pkcs8)
             .map_err(|_| content(&key_path, "holds no RSA key of 2048 bits or more in PKCS#8"))?;
         if key.public_modulus_len() < MIN_KEY_BYTES {
@@ -99,7 +97,7 @@ impl KeyStore {
         if !certificate.public_key().ends_with(key.public_key().as_ref()) {
             return Err(content(&certificate_path, "certifies another key than `current.key.pem`"));
         }
-        Ok(Self { current: Arc::new(FileKey { key, certificate }) })
+        Ok(Self { current: Arc::new(FileKey { key, certificate }), ecdsa: ecdsa(dir)? })
     }
 
     /// Reads both files; when there is no key file, makes an RSA key of 2048 bits and a self-signed certificate first.
@@ -122,7 +120,8 @@ impl KeyStore {
     /// What signs from now on, and what is published.
     #[must_use]
     pub fn signing_keys(&self) -> SigningKeys {
-        SigningKeys::new(self.current.clone(), None, Vec::new())
+        let ecdsa = self.ecdsa.clone().map(|key| -> Arc<dyn SigningKey> { key });
+        SigningKeys::new(self.current.clone(), ecdsa, Vec::new())
     }
 }
 
@@ -143,6 +142,28 @@ impl SigningKey for FileKey {
         self.key.sign(padding, &SystemRandom::new(), octets, &mut signature).map_err(|_| KeyFailed)?;
         Ok(signature)
     }
+}
+
+/// The ECDSA key, if the folder has one.
+fn ecdsa(dir: &Path) -> Result<Option<Arc<EcFileKey>>, KeysError> {
+    if !ec_key::is_in(dir) {
+        return Ok(None);
+    }
+    let path = dir.join(ec_key::KEY_FILE);
+    let certificate = read_certificate(&dir.join(ec_key::CERTIFICATE_FILE))?;
+    match ec_key::load(&read_key(&path)?, certificate) {
+        Ok(key) => Ok(Some(Arc::new(key))),
+        Err(problem) => Err(KeysError::Content { path, problem: problem.to_string() }),
+    }
+}
+
+/// A private key in PKCS#8 that nobody but its owner can read.
+fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let mode = fs::metadata(path).map_err(|e| io(path, e))?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeysError::Permissions { path: path.into(), mode });
+    }
+    read_pem(path, "PRIVATE KEY")
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate, KeysError> {

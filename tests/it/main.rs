@@ -21,6 +21,7 @@ mod harness;
 mod judges;
 mod mail;
 mod mailed_code;
+mod matrix;
 mod operations;
 mod permits;
 mod postgres;

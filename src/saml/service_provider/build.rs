@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
-use super::{AwsSession, Initiation, RelayRule, ServiceProvider, Supplied, aws};
+use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption};
 use crate::config::{AppConfig, Preset, Problem};
 use crate::domain::{App, NameIdFormat, RelayState};
 
@@ -16,7 +16,7 @@ impl ServiceProvider {
     ///
     /// # Errors
     /// All problems, their keys relative to the app: `.roles[0].role_arn`.
-    pub fn build(config: &AppConfig, _supplied: &Supplied) -> Result<Self, Vec<Problem>> {
+    pub fn build(config: &AppConfig, supplied: &Supplied) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let partition = config.preset.map(|Preset::Aws| aws::partition(config));
         let entity_id = config.entity_id.clone().or_else(|| partition.map(|p| p.entity_id.to_owned()));
@@ -59,6 +59,11 @@ impl ServiceProvider {
             relay_states: relay_states(config, &mut problems),
             sign: config.sign,
             signature_algorithm: config.signature_algorithm,
+            encryption: encryption::encryption(config, supplied, &mut problems),
+            session_end: match config.session_end.unwrap_or(config.preset.is_none()) {
+                true => SessionEnd::Told,
+                false => SessionEnd::Untold,
+            },
             name_id: config.name_id,
             name_id_field: name_id_field(config, &mut problems),
             attributes,
