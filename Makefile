@@ -8,7 +8,9 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 PYTHON ?= python3
+NPM ?= npm
 VENV := .venv
+NODE := .node
 
 # What the crate links: xmlsec1 (samael), and what bindgen needs to read its headers.
 BUILD_PACKAGES := build-essential pkg-config libxmlsec1-dev libxml2-dev libxslt1-dev libssl-dev libclang-dev
@@ -59,9 +61,9 @@ build-libraries:
 	  echo "The headers of xmlsec1, libxml2, libxslt, OpenSSL and clang are missing. On Debian they are called:" >&2; \
 	  echo "  $(BUILD_PACKAGES)" >&2; exit 1; }
 
-tools: build-libraries $(VENV)/installed ## Installs what the tests need
+tools: build-libraries $(VENV)/installed $(NODE)/installed ## Installs what the tests need
 	@$(call install,$(TEST_PACKAGES))
-	@for tool in chromium chromedriver xmlsec1 xmllint redis-server redis-cli; do \
+	@for tool in chromium chromedriver xmlsec1 xmllint redis-server redis-cli node; do \
 	  command -v $$tool >/dev/null || { echo "The tests need \`$$tool\`. On Debian: $(TEST_PACKAGES)" >&2; exit 1; }; \
 	done
 
@@ -69,6 +71,14 @@ $(VENV)/installed: tests/judges/requirements.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv); }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+# Without scripts of the packages: none of them needs one.
+$(NODE)/installed: tests/judges/package.json tests/judges/package-lock.json
+	@command -v node >/dev/null && command -v $(NPM) >/dev/null || { $(call install,nodejs npm); }
+	mkdir -p $(NODE)
+	cp $^ $(NODE)
+	cd $(NODE) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # $(call install,PACKAGES): installs those that are missing, where there is apt; quick when nothing is.

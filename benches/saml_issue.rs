@@ -8,7 +8,7 @@ use std::hint::black_box;
 use cedargate::clock::{Clock as _, SystemClock, SystemEntropy, Timestamp};
 use cedargate::config::{AppConfig, Preset, RoleConfig};
 use cedargate::domain::{
-    AppId, AuthnContextClass, Country, DeviceFacts, EmailAddress, GroupName, Method, MethodSet, Profile, RiskFacts,
+    AppId, AuthnContextClass, Country, DeviceFacts, EmailAddress, GroupName, Method, MethodSet, Profile, Required, RiskFacts,
     RoleName, SessionId, SignalSet, SignatureAlgorithm, User, UserId, UserStatus, Username,
 };
 use cedargate::policy::{Bundle, IssuePermit, PolicySources, Question, SourceFile, Vocabulary};
@@ -102,6 +102,7 @@ fn saml_issue(criterion: &mut Criterion) {
         signals: &signals,
         sp_initiated: false,
         force_authn: false,
+        required: Required::NOTHING,
         profile: Profile::Compat,
     };
     let context = IssueContext {

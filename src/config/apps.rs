@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ZoneName;
-use crate::domain::{AppId, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{AppId, EncryptionAlgorithm, KeyTransport, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
 
 /// The icons a tile may have.
 pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
@@ -71,6 +71,19 @@ pub struct AppConfig {
     /// The file with the certificate that what the app gets is encrypted for, PEM.
     #[serde(default)]
     pub encryption_certificate: Option<PathBuf>,
+    /// What is encrypted for `encryption_certificate`: `nothing`, the `assertion`, or the `name-id` in it.
+    #[serde(default)]
+    pub encrypt: Encrypt,
+    /// The cipher: `aes256-gcm` or `aes128-gcm`.
+    #[serde(default)]
+    pub encryption_algorithm: EncryptionAlgorithm,
+    /// How the cipher's key gets there: `rsa-oaep-mgf1p`, which everybody reads, or `rsa-oaep-sha256`.
+    #[serde(default)]
+    pub key_transport: KeyTransport,
+    /// Whether the app is told when the session here ends, and with it the app's own. Left out, it is, except with the preset
+    /// `aws`.
+    #[serde(default)]
+    pub session_end: Option<bool>,
     /// The format of the subject's name. Left out, the preset's or `persistent`.
     #[serde(default)]
     pub name_id: Option<NameIdFormat>,
@@ -99,6 +112,19 @@ pub struct AppConfig {
     #[serde(default)]
     #[schemars(extend("format" = "icon-name"))]
     pub icon: Option<String>,
+}
+
+/// What of a response is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encrypt {
+    /// Nothing beyond the TLS of the browser.
+    #[default]
+    Nothing,
+    /// The assertion.
+    Assertion,
+    /// The subject's name alone.
+    NameId,
 }
 
 /// A well-known app.
@@ -155,6 +181,10 @@ impl AppConfig {
             signed_requests: SignedRequests::default(),
             request_certificates: Vec::new(),
             encryption_certificate: None,
+            encrypt: Encrypt::default(),
+            encryption_algorithm: EncryptionAlgorithm::default(),
+            key_transport: KeyTransport::default(),
+            session_end: None,
             name_id: None,
             name_id_field: None,
             attributes: BTreeMap::new(),

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
-pub use apps::{APP_ICONS, AppConfig, Preset, RoleConfig, SignedRequests, USER_FIELDS};
+pub use apps::{APP_ICONS, AppConfig, Encrypt, Preset, RoleConfig, SignedRequests, USER_FIELDS};
 pub use at_start::acts_at_start;
 pub use devices::{Devices, MOST_TRUST_DAYS};
 pub use geoip::GeoIp;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, AuthnContextClass, RelayState, RoleName};
+use super::{AppId, AuthnContextClass, Encryption, RelayState, RoleName};
 use crate::clock::Timestamp;
 
 /// How the subject is named (SAML core §8.3).
@@ -142,4 +142,6 @@ pub struct IssueRequest {
     pub sign: SignMode,
     /// How.
     pub signature_algorithm: SignatureAlgorithm,
+    /// What only the service provider reads; `None` = nothing is encrypted.
+    pub encryption: Option<Encryption>,
 }

@@ -4,6 +4,7 @@ mod app;
 mod assertion;
 mod authn_context;
 mod decision;
+mod encryption;
 mod ids;
 mod method;
 mod proof;
@@ -16,6 +17,7 @@ pub use app::{App, AppName};
 pub use assertion::{Attribute, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm};
 pub use authn_context::{AuthnContextClass, Required};
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
+pub use encryption::{EncryptedPart, Encryption, EncryptionAlgorithm, KeyTransport};
 pub(crate) use ids::fold;
 pub use ids::{
     AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,

@@ -260,6 +260,7 @@ mod tests {
             authn_context: AuthnContextClass::TimeSyncToken,
             sign: SignMode::Assertion,
             signature_algorithm: SignatureAlgorithm::RsaSha256,
+            encryption: None,
         }
     }
 

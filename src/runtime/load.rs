@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
+use crate::domain::AppId;
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
+use crate::saml::keys::{KeyType, Place, Slot};
 use crate::saml::{KeysError, MetadataError, ServiceProvider};
 use crate::signals::Geo;
 
@@ -127,6 +129,7 @@ pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadE
 /// As [`check`].
 pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
     let Parsed { apps, bundle, sources } = parse(loaded, today)?;
+    check_keys(loaded, &apps)?;
     let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
     let tests = testing::run(&bundle, &sources.tests);
     if !tests.is_ok() {
@@ -165,6 +168,28 @@ pub fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadErro
         }
     }
     if problems.is_empty() { Ok(apps) } else { Err(loaded.report(problems).into()) }
+}
+
+/// Whether there is a key for each way of signing that an app asks for. The RSA key is made at the first start, so only the other
+/// kind can be missing.
+fn check_keys(loaded: &Loaded, apps: &[Arc<ServiceProvider>]) -> Result<(), LoadError> {
+    let ecdsa = Place::new(Slot::Current, KeyType::Ecdsa);
+    if loaded.config.saml.keys.join(ecdsa.key_file()).is_file() {
+        return Ok(());
+    }
+    let wants = |app: &AppId| {
+        let provider = apps.iter().find(|provider| provider.app().id == *app);
+        provider.is_some_and(|provider| KeyType::of(provider.signature_algorithm()) == KeyType::Ecdsa)
+    };
+    let missing = loaded.config.apps.iter().enumerate().filter(|(_, app)| wants(&app.id));
+    let problems: Vec<Problem> = missing
+        .map(|(index, _)| {
+            let message = format!("there is no ECDSA key in `{}`", loaded.config.saml.keys.display());
+            Problem::new(format!("apps[{index}].signature_algorithm"), message)
+                .with_help("`cedargate keys new --kind ecdsa` makes one; the app then needs the new metadata")
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(loaded.report(problems).into()) }
 }
 
 fn vocabulary(config: &Config, apps: &[Arc<ServiceProvider>]) -> Vocabulary {

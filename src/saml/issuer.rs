@@ -7,11 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::encode;
+use super::encrypt::{EncryptError, seal};
 use super::metadata::Cache;
 use super::sign::{SignError, SigningKeys};
-use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
+use super::wire::{self, AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{EncryptedPart, Encryption, IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm};
 use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
@@ -87,6 +88,9 @@ pub enum IssueError {
     /// The signature could not be made.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// What is for the service provider alone could not be encrypted.
+    #[error(transparent)]
+    Encrypt(#[from] EncryptError),
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -134,8 +138,8 @@ impl SignedResponse {
 /// Issues what was permitted, once: the permit is used up. This is the only way to an assertion.
 ///
 /// # Errors
-/// The permit is more than ten seconds old, a value cannot stand in XML, the response is too large, or the random source or
-/// the key failed.
+/// The permit is more than ten seconds old, a value cannot stand in XML, the response is too large, nothing can be encrypted for
+/// the service provider, or the random source or the key failed.
 pub fn issue(
     permit: IssuePermit,
     idp: &IdentityProvider,
@@ -165,8 +169,14 @@ pub(super) fn issue_permitted(
         content: Ok(assertion(request, assertion_id.clone(), now)?),
     };
     let mut xml = response(&parts)?;
+    if let (Some(how), Ok(assertion)) = (encrypted(request, EncryptedPart::NameId), &parts.content) {
+        xml = wire::hide_name_id(&xml, &parts, &seal(&wire::name_id(assertion)?, how, entropy)?)?;
+    }
     if matches!(request.sign, SignMode::Assertion | SignMode::Both) {
         xml = idp.keys.sign_element(&xml, &assertion_id, request.signature_algorithm)?;
+    }
+    if let Some(how) = encrypted(request, EncryptedPart::Assertion) {
+        xml = wire::hide_assertion(&xml, &parts, &seal(&wire::assertion(&xml)?, how, entropy)?)?;
     }
     if matches!(request.sign, SignMode::Response | SignMode::Both) {
         xml = idp.keys.sign_element(&xml, &id, request.signature_algorithm)?;
@@ -184,6 +194,11 @@ pub(super) fn issue_permitted(
         sha256: sha256_hex(xml.as_bytes()),
         xml,
     })
+}
+
+/// How `part` is encrypted, when it is.
+fn encrypted(request: &IssueRequest, part: EncryptedPart) -> Option<&Encryption> {
+    request.encryption.as_ref().filter(|encryption| encryption.part == part)
 }
 
 fn assertion(request: &IssueRequest, id: String, now: Timestamp) -> Result<AssertionParts, IssueError> {

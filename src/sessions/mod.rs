@@ -55,7 +55,7 @@ impl Session {
     /// When it is over at the latest.
     #[must_use]
     pub fn ends(&self) -> Timestamp {
-        self.created.checked_add(jiff::SignedDuration::from_secs(ABSOLUTE_SECONDS)).unwrap_or(Timestamp::MAX)
+        end_of(self.created)
     }
 
     /// Whether it counts at `now`. A session from the future does not: clocks jumped.
@@ -77,6 +77,12 @@ impl Session {
             self.proofs.push(proof);
         }
     }
+}
+
+/// When a session that begins at `created` is over at the latest.
+#[must_use]
+pub fn end_of(created: Timestamp) -> Timestamp {
+    created.checked_add(jiff::SignedDuration::from_secs(ABSOLUTE_SECONDS)).unwrap_or(Timestamp::MAX)
 }
 
 /// A session could not be had.

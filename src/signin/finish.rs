@@ -11,7 +11,7 @@ use crate::policy::Refused;
 use crate::runtime::Snapshot;
 use crate::saml::issuer::{issue, status_response};
 use crate::saml::{IssueContext, SecondLevel, ServiceProvider, SignedResponse, StatusReply};
-use crate::sessions::SessionToken;
+use crate::sessions::{SessionToken, end_of};
 use crate::signals::NetworkPrefix;
 use crate::state::{Key, Kind, Ttl};
 
@@ -47,8 +47,11 @@ impl Service {
             return Err(SignInError::StartAgain);
         }
         let session = match &visitor {
-            Some(visitor) => visitor.session.id,
-            None => SessionId::new(self.parts.clock.now(), &*self.parts.entropy)?,
+            Some(visitor) => Span { id: visitor.session.id, ends: visitor.session.ends() },
+            None => {
+                let now = self.parts.clock.now();
+                Span { id: SessionId::new(now, &*self.parts.entropy)?, ends: end_of(now) }
+            }
         };
         let answer = if app.id.as_str() == PORTAL {
             None
@@ -63,7 +66,7 @@ impl Service {
             }
         };
         self.remember_device(snapshot, client, sign_in, app, &decided).await?;
-        let token = self.keep_session(client, visitor, session, person, &decided).await?;
+        let token = self.keep_session(client, visitor, session.id, person, &decided).await?;
         let view = match answer {
             None if decided.subject.step == Step::RemoveDevice => View::AccountDevices,
             None => View::Portal,
@@ -123,7 +126,7 @@ impl Service {
         client: &Client,
         target: &Target,
         app: &App,
-        session: SessionId,
+        session: Span,
         decided: &Decided,
     ) -> Result<Result<Answer, Refused>, SignInError> {
         let facts = &decided.facts;
@@ -144,7 +147,7 @@ impl Service {
         }
         let request = provider.issue_request(&facts.user, &context.as_ref())?;
         // The permit is as old as the facts it rests on, and redeemed when the signing pool comes to it.
-        let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session, facts.signals.now) {
+        let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session.id, facts.signals.now) {
             Ok(permit) => permit,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -180,7 +183,7 @@ impl Service {
         &self,
         target: &Target,
         provider: &ServiceProvider,
-        session: SessionId,
+        session: Span,
         facts: &Facts,
         authn_context: AuthnContextClass,
     ) -> Result<OwnedContext, SignInError> {
@@ -192,7 +195,7 @@ impl Service {
                 provider.relay_state_for_launch(target.relay_state.as_deref()).map_err(|_| SignInError::UnknownApp)?
             }
         };
-        let index = self.parts.envelope.mac("session-index", format!("{session}/{}", target.app).as_bytes());
+        let index = self.parts.envelope.mac("session-index", format!("{}/{}", session.id, target.app).as_bytes());
         let persistent_id_key = self.parts.envelope.derive_key("persistent-name-id")?;
         Ok(OwnedContext {
             acs: request.map(|request| request.acs().to_owned()),
@@ -201,6 +204,7 @@ impl Service {
             session_index: format!("_{}", data_encoding::HEXLOWER.encode(index.get(..16).unwrap_or(&index))),
             authn_instant: facts.newest,
             authn_context,
+            session_ends: session.ends,
             role: target.role.clone(),
             name_id_format: request.and_then(|request| request.name_id_format()),
             persistent_id_key,
@@ -341,6 +345,14 @@ impl Service {
     }
 }
 
+/// The session that an assertion belongs to; it may not have begun yet.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    id: SessionId,
+    /// At the latest.
+    ends: Timestamp,
+}
+
 /// Whom a refusal is about, and what it rests on.
 struct About {
     user: Username,
@@ -373,6 +385,7 @@ struct OwnedContext {
     session_index: String,
     authn_instant: Timestamp,
     authn_context: AuthnContextClass,
+    session_ends: Timestamp,
     role: Option<crate::domain::RoleName>,
     name_id_format: Option<crate::domain::NameIdFormat>,
     persistent_id_key: zeroize::Zeroizing<[u8; 32]>,
@@ -387,7 +400,7 @@ impl OwnedContext {
             session_index: &self.session_index,
             authn_instant: self.authn_instant,
             authn_context: self.authn_context,
-            session_not_on_or_after: None,
+            session_not_on_or_after: Some(self.session_ends),
             role: self.role.as_ref(),
             name_id_format: self.name_id_format,
             persistent_id_key: &self.persistent_id_key,

@@ -22,6 +22,7 @@ mod judges;
 mod keys;
 mod mail;
 mod mailed_code;
+mod matrix;
 mod operations;
 mod permits;
 mod postgres;

@@ -1,6 +1,6 @@
-"""Judges one SAML response as a strict service provider (python3-saml) would.
+"""Judges SAML responses as a strict service provider (python3-saml) would.
 
-Reads a JSON object on standard input:
+Reads a list of JSON objects on standard input:
 
     response    the base64 text of the form field SAMLResponse
     acs         the address it was posted to
@@ -10,8 +10,11 @@ Reads a JSON object on standard input:
     request_id  the ID of the AuthnRequest it answers, or null
     sign        "assertion", "response" or "both": what has to be signed
     name_id     the NameID format the service provider asks for
+    decryption_key         the PEM key and
+    decryption_certificate the PEM certificate of the service provider, or null: what is encrypted is for them
+    encrypted   "nothing", "assertion" or "name-id": what has to be encrypted
 
-Prints a JSON object: `accepted`, the `reason` when refused, and what was read when accepted.
+Prints a list of JSON objects, one for each: `accepted`, the `reason` when refused, and what was read when accepted.
 Exits 0 whatever the verdict; anything else means that no verdict could be reached.
 """
 
@@ -35,6 +38,8 @@ def settings(case):
                     "binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
                 },
                 "NameIDFormat": case["name_id"],
+                "x509cert": case["decryption_certificate"] or "",
+                "privateKey": case["decryption_key"] or "",
             },
             "idp": {
                 "entityId": case["issuer"],
@@ -47,6 +52,8 @@ def settings(case):
             "security": {
                 "wantAssertionsSigned": case["sign"] in ("assertion", "both"),
                 "wantMessagesSigned": case["sign"] in ("response", "both"),
+                "wantAssertionsEncrypted": case["encrypted"] == "assertion",
+                "wantNameIdEncrypted": case["encrypted"] == "name-id",
                 "wantNameId": True,
                 "wantAttributeStatement": True,
                 "rejectDeprecatedAlgorithm": True,
@@ -84,10 +91,11 @@ def judge(case):
         "audiences": response.get_audiences(),
         "attributes": response.get_attributes(),
         "session_index": response.get_session_index(),
+        "session_end": response.get_session_not_on_or_after(),
         "authn_contexts": response.get_authn_contexts(),
         "in_response_to": response.get_in_response_to(),
     }
 
 
 if __name__ == "__main__":
-    json.dump(judge(json.load(sys.stdin)), sys.stdout)
+    json.dump([judge(case) for case in json.load(sys.stdin)], sys.stdout)

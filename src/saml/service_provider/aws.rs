@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::field::Field;
-use crate::config::{AppConfig, Problem};
+use crate::config::{AppConfig, Encrypt, Problem};
 use crate::domain::RoleCandidate;
 
 /// The role attribute: `role-arn,provider-arn` values.
@@ -97,7 +97,9 @@ pub(super) fn roles(config: &AppConfig, problems: &mut Vec<Problem>) -> Vec<Role
         candidates.push(RoleCandidate { name: role.name.clone(), value });
     }
     let bytes: usize = candidates.iter().map(|role| role.value.len() + VALUE_BYTES).sum();
-    let most = crate::saml::issuer::MAX_BASE64_BYTES / 4 * 3 - OTHER_BYTES;
+    let whole = crate::saml::issuer::MAX_BASE64_BYTES / 4 * 3;
+    // What is encrypted goes into base64 twice.
+    let most = if config.encrypt == Encrypt::Assertion { whole / 4 * 3 } else { whole } - OTHER_BYTES;
     if bytes > most {
         problems.push(
             Problem::new(".roles", format!("{} roles make a response larger than AWS takes", candidates.len()))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
-use super::{AwsSession, Initiation, RelayRule, ServiceProvider, Supplied, aws};
+use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption};
 use crate::config::{AppConfig, Preset, Problem, SignedRequests};
 use crate::domain::{App, NameIdFormat, RelayState};
 
@@ -61,6 +61,11 @@ impl ServiceProvider {
             signature_algorithm: config.signature_algorithm,
             signed_requests: signed_requests(config, supplied, &mut problems),
             request_certificates: supplied.request_certificates.clone(),
+            encryption: encryption::encryption(config, supplied, &mut problems),
+            session_end: match config.session_end.unwrap_or(config.preset.is_none()) {
+                true => SessionEnd::Told,
+                false => SessionEnd::Untold,
+            },
             name_id: config.name_id,
             name_id_field: name_id_field(config, &mut problems),
             attributes,

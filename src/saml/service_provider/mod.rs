@@ -3,6 +3,7 @@
 
 mod aws;
 mod build;
+mod encryption;
 mod field;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Timestamp;
 use crate::config::SignedRequests;
 use crate::domain::{
-    App, AppId, Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RelayState, RoleCandidate, RoleName,
-    SignMode, SignatureAlgorithm, User, Username,
+    App, AppId, Attribute, AuthnContextClass, Encryption, IssueRequest, NameId, NameIdFormat, RelayState,
+    RoleCandidate, RoleName, SignMode, SignatureAlgorithm, User, Username,
 };
 use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
@@ -62,7 +63,7 @@ pub struct IssueContext<'a> {
     pub authn_instant: Timestamp,
     /// How.
     pub authn_context: AuthnContextClass,
-    /// When the session ends.
+    /// When the session here ends; apps that are not to be told are not.
     pub session_not_on_or_after: Option<Timestamp>,
     /// The one role chosen; `None` = all that policies permit.
     pub role: Option<&'a RoleName>,
@@ -90,6 +91,15 @@ enum Initiation {
     ServiceProviderOnly,
 }
 
+/// Whether an assertion says when our session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SessionEnd {
+    /// It does, and the app's own ends then.
+    Told,
+    /// It does not.
+    Untold,
+}
+
 /// What AWS is told besides roles and attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AwsSession {
@@ -110,6 +120,8 @@ pub struct ServiceProvider {
     signature_algorithm: SignatureAlgorithm,
     signed_requests: SignedRequests,
     request_certificates: Vec<Certificate>,
+    encryption: Option<Encryption>,
+    session_end: SessionEnd,
     /// As configured; `None` = persistent, and requests may choose another that tells no more.
     name_id: Option<NameIdFormat>,
     name_id_field: Option<Field>,
@@ -255,10 +267,11 @@ impl ServiceProvider {
             roles,
             session_index: context.session_index.to_owned(),
             authn_instant: context.authn_instant,
-            session_not_on_or_after: context.session_not_on_or_after,
+            session_not_on_or_after: context.session_not_on_or_after.filter(|_| self.session_end == SessionEnd::Told),
             authn_context: context.authn_context,
             sign: self.sign,
             signature_algorithm: self.signature_algorithm,
+            encryption: self.encryption.clone(),
         })
     }
 

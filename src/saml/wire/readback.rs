@@ -37,10 +37,15 @@ pub(in crate::saml) struct Element<'a> {
     pub(in crate::saml) text: &'a str,
 }
 
+/// Parses what was written.
+pub(super) fn parse(xml: &str) -> Result<Document<'_>, WireError> {
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: 100_000, ..ParsingOptions::default() };
+    Document::parse_with_options(xml, options).map_err(|e| WireError::ReadBack(e.to_string()))
+}
+
 /// Compares the whole document.
 pub(in crate::saml) fn compare(xml: &str, expected: &[Element<'_>]) -> Result<(), WireError> {
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: 100_000, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(xml, options).map_err(|e| WireError::ReadBack(e.to_string()))?;
+    let document = parse(xml)?;
     let mut expected = expected.iter();
     walk(document.root_element(), 0, &mut expected)?;
     match expected.next() {

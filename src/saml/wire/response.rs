@@ -8,6 +8,7 @@ use samael::schema::{
 };
 use samael::traits::ToXml as _;
 
+use super::encrypted::{self, Sealed};
 use super::readback::{self, Element, Expected};
 use super::{Text, WireError};
 use crate::clock::Timestamp;
@@ -58,6 +59,14 @@ pub(in crate::saml) struct AssertionParts {
     pub(in crate::saml) attributes: Vec<(Text, Vec<Text>)>,
 }
 
+/// What of a Response is encrypted already.
+#[derive(Clone, Copy)]
+pub(super) enum Hidden<'a> {
+    Nothing,
+    NameId(&'a Sealed),
+    Assertion(&'a Sealed),
+}
+
 /// Writes a Response and proves by reading that it says what `parts` say.
 pub(in crate::saml) fn response(parts: &ResponseParts) -> Result<String, WireError> {
     let (status, assertion) = match &parts.content {
@@ -94,7 +103,7 @@ pub(in crate::saml) fn response(parts: &ResponseParts) -> Result<String, WireErr
         );
         xml = xml.replacen(&flat, &nested, 1);
     }
-    readback::compare(&xml, &expected(parts))?;
+    readback::compare(&xml, &expected(parts, Hidden::Nothing))?;
     Ok(xml)
 }
 
@@ -174,7 +183,7 @@ fn subject(parts: &ResponseParts, assertion: &AssertionParts) -> Result<Subject,
 }
 
 /// The list of elements in document order, built apart from the model above so that a slip in one shows.
-fn expected(parts: &ResponseParts) -> Vec<Element<'_>> {
+pub(super) fn expected<'a>(parts: &'a ResponseParts, hidden: Hidden<'a>) -> Vec<Element<'a>> {
     use Expected::{Instant, Text as Is};
     let mut root = vec![
         ("ID", Is(&parts.id)),
@@ -197,7 +206,10 @@ fn expected(parts: &ResponseParts) -> Vec<Element<'_>> {
     match &parts.content {
         Ok(assertion) => {
             elements.push(protocol(2, "StatusCode", vec![("Value", Is(SUCCESS))]));
-            expected_assertion(parts, assertion, &mut elements);
+            match hidden {
+                Hidden::Assertion(sealed) => encrypted::expected(1, "EncryptedAssertion", sealed, &mut elements),
+                Hidden::Nothing | Hidden::NameId(_) => expected_assertion(parts, assertion, hidden, &mut elements),
+            }
         }
         Err(status) => {
             elements.push(protocol(2, "StatusCode", vec![("Value", Is(status.top))]));
@@ -211,12 +223,32 @@ fn protocol(depth: usize, name: &'static str, attributes: Vec<(&'static str, Exp
     Element { depth, namespace: ns::PROTOCOL, name, attributes, text: "" }
 }
 
-fn expected_assertion<'a>(parts: &'a ResponseParts, assertion: &'a AssertionParts, elements: &mut Vec<Element<'a>>) {
+/// The NameID at this depth.
+pub(super) fn expected_name_id(depth: usize, assertion: &AssertionParts) -> Element<'_> {
+    let attributes = vec![("Format", Expected::Text(assertion.name_id_format))];
+    Element { depth, namespace: ns::ASSERTION, name: "NameID", attributes, text: assertion.name_id.raw() }
+}
+
+fn expected_assertion<'a>(
+    parts: &'a ResponseParts,
+    assertion: &'a AssertionParts,
+    hidden: Hidden<'a>,
+    elements: &mut Vec<Element<'a>>,
+) {
+    expected_subject(parts, assertion, hidden, elements);
+    expected_statements(assertion, elements);
+}
+
+fn expected_subject<'a>(
+    parts: &'a ResponseParts,
+    assertion: &'a AssertionParts,
+    hidden: Hidden<'a>,
+    elements: &mut Vec<Element<'a>>,
+) {
     use Expected::{Instant, Text as Is};
     let mut push = |depth, name, attributes, text| {
         elements.push(Element { depth, namespace: ns::ASSERTION, name, attributes, text });
     };
-    let end = Instant(whole_seconds(assertion.not_on_or_after));
     push(
         1,
         "Assertion",
@@ -229,11 +261,26 @@ fn expected_assertion<'a>(parts: &'a ResponseParts, assertion: &'a AssertionPart
     );
     push(2, "Issuer", vec![], parts.issuer.raw());
     push(2, "Subject", vec![], "");
-    push(3, "NameID", vec![("Format", Is(assertion.name_id_format))], assertion.name_id.raw());
+    match hidden {
+        Hidden::NameId(sealed) => encrypted::expected(3, "EncryptedID", sealed, elements),
+        Hidden::Nothing | Hidden::Assertion(_) => elements.push(expected_name_id(3, assertion)),
+    }
+    let mut push = |depth, name, attributes, text| {
+        elements.push(Element { depth, namespace: ns::ASSERTION, name, attributes, text });
+    };
     push(3, "SubjectConfirmation", vec![("Method", Is(BEARER))], "");
-    let mut data = vec![("NotOnOrAfter", end.clone()), ("Recipient", Is(parts.destination.raw()))];
+    let end = Instant(whole_seconds(assertion.not_on_or_after));
+    let mut data = vec![("NotOnOrAfter", end), ("Recipient", Is(parts.destination.raw()))];
     data.extend(parts.in_response_to.as_ref().map(|id| ("InResponseTo", Is(id.raw()))));
     push(4, "SubjectConfirmationData", data, "");
+}
+
+fn expected_statements<'a>(assertion: &'a AssertionParts, elements: &mut Vec<Element<'a>>) {
+    use Expected::{Instant, Text as Is};
+    let mut push = |depth, name, attributes, text| {
+        elements.push(Element { depth, namespace: ns::ASSERTION, name, attributes, text });
+    };
+    let end = Instant(whole_seconds(assertion.not_on_or_after));
     let from = Instant(whole_seconds(assertion.not_before));
     push(2, "Conditions", vec![("NotBefore", from), ("NotOnOrAfter", end)], "");
     push(3, "AudienceRestriction", vec![], "");

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use super::process::{Said, run};
 use super::repository;
 
-const PROTOCOL_SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd";
+/// The OASIS schema of messages with what it lacks; in `tests/judges`.
+const PROTOCOL_SCHEMA: &str = "protocol.xsd";
+const ASSERTION_SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-assertion-2.0.xsd";
 const METADATA_SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-metadata-2.0.xsd";
 
 /// What a service provider knows when it judges a response.
@@ -27,21 +29,73 @@ pub(crate) struct Expected<'a> {
     pub(crate) name_id: &'a str,
 }
 
-/// The verdict of python3-saml, strict: what it read, or why it refused.
-pub(crate) fn python3_saml(response: &str, expected: &Expected<'_>) -> Result<Value, String> {
-    let case = json!({
-        "response": response,
-        "issuer": expected.issuer,
-        "certificate": fs::read_to_string(expected.certificate).unwrap(),
-        "audience": expected.audience,
-        "acs": expected.acs,
-        "request_id": expected.request_id,
-        "sign": expected.sign,
-        "name_id": expected.name_id,
-    });
-    let verdict =
-        python("saml_judge.py", &case).unwrap_or_else(|error| panic!("python3-saml reached no verdict: {error}"));
-    if verdict["accepted"] == true { Ok(verdict) } else { Err(verdict["reason"].to_string()) }
+/// The keys that a service provider has what it gets encrypted for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decryption<'a> {
+    pub(crate) key: &'a Path,
+    pub(crate) certificate: &'a Path,
+    /// `assertion` or `name-id`: what has to be encrypted.
+    pub(crate) what: &'a str,
+}
+
+/// One response, and who receives it.
+#[derive(Debug, Clone)]
+pub(crate) struct Case<'a> {
+    pub(crate) response: &'a str,
+    pub(crate) expected: Expected<'a>,
+    pub(crate) decryption: Option<Decryption<'a>>,
+}
+
+/// What it read, or why it refused.
+pub(crate) type Verdict = Result<Value, String>;
+
+/// The verdict of python3-saml, strict.
+pub(crate) fn python3_saml(response: &str, expected: &Expected<'_>) -> Verdict {
+    python3_saml_all(&[Case { response, expected: expected.clone(), decryption: None }]).remove(0)
+}
+
+/// The verdicts of python3-saml, strict.
+pub(crate) fn python3_saml_all(cases: &[Case<'_>]) -> Vec<Verdict> {
+    verdicts("python3-saml", cases, python("saml_judge.py", &written_down(cases)))
+}
+
+/// The verdicts of node-saml.
+pub(crate) fn node_saml_all(cases: &[Case<'_>]) -> Vec<Verdict> {
+    let mut command = Command::new("node");
+    command.arg(repository("tests/judges/saml_judge.cjs"));
+    command.env("NODE_PATH", repository(".node/node_modules"));
+    let said = run(&mut command, written_down(cases).to_string().as_bytes());
+    verdicts("node-saml", cases, if said.ok { Ok(serde_json::from_str(&said.out).unwrap()) } else { Err(said.err) })
+}
+
+fn written_down(cases: &[Case<'_>]) -> Value {
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    let case = |Case { response, expected, decryption }: &Case<'_>| {
+        json!({
+            "response": response,
+            "issuer": expected.issuer,
+            "certificate": text(expected.certificate),
+            "audience": expected.audience,
+            "acs": expected.acs,
+            "request_id": expected.request_id,
+            "sign": expected.sign,
+            "name_id": expected.name_id,
+            "decryption_key": decryption.map(|with| text(with.key)),
+            "decryption_certificate": decryption.map(|with| text(with.certificate)),
+            "encrypted": decryption.map_or("nothing", |with| with.what),
+        })
+    };
+    cases.iter().map(case).collect()
+}
+
+fn verdicts(judge: &str, cases: &[Case<'_>], said: Result<Value, String>) -> Vec<Verdict> {
+    let said = said.unwrap_or_else(|error| panic!("{judge} reached no verdict (`make tools` installs it): {error}"));
+    let verdicts = said.as_array().unwrap();
+    assert_eq!(verdicts.len(), cases.len(), "{judge} judges each case");
+    let verdict = |verdict: &Value| {
+        if verdict["accepted"] == true { Ok(verdict.clone()) } else { Err(verdict["reason"].to_string()) }
+    };
+    verdicts.iter().map(verdict).collect()
 }
 
 /// The credentials that moto's STS gives boto3 for one role.
@@ -49,11 +103,21 @@ pub(crate) fn moto_sts(response: &str, role_arn: &str, provider_arn: &str) -> Re
     python("sts_judge.py", &json!({ "response": response, "role_arn": role_arn, "provider_arn": provider_arn }))
 }
 
+/// What xmlsec 1.3 reads in place of the first EncryptedData of `xml`: it knows more than the 1.2 of [`xmlsec1_decrypt`].
+pub(crate) fn xmlsec13_decrypt(xml: &str, key: &Path) -> Result<String, String> {
+    let said = python_says("decrypt_judge.py", &json!({ "xml": xml, "key": fs::read_to_string(key).unwrap() }));
+    if said.ok { Ok(said.out) } else { Err(said.err) }
+}
+
 fn python(script: &str, case: &Value) -> Result<Value, String> {
+    let said = python_says(script, case);
+    if said.ok { Ok(serde_json::from_str(&said.out).unwrap()) } else { Err(said.err) }
+}
+
+fn python_says(script: &str, case: &Value) -> Said {
     let mut command = Command::new(repository(".venv/bin/python"));
     command.arg(repository("tests/judges").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
-    let said = run(&mut command, case.to_string().as_bytes());
-    if said.ok { Ok(serde_json::from_str(&said.out).unwrap()) } else { Err(said.err) }
+    run(&mut command, case.to_string().as_bytes())
 }
 
 /// Whether xmlsec1 finds every signature right for `certificate`, and at least one. It trusts no key inside the document.
@@ -67,7 +131,7 @@ pub(crate) fn xmlsec1_verify(xml: &str, certificate: &Path) -> Result<(), String
         let said = xmlsec1(&[
             "--verify",
             "--enabled-key-data",
-            "rsa",
+            "rsa,ecdsa",
             "--enabled-reference-uris",
             "same-doc",
             "--pubkey-cert-pem",
@@ -91,6 +155,13 @@ pub(crate) fn xmlsec1_sign(xml: &str, key: &Path) -> String {
     said.out
 }
 
+/// What xmlsec1 reads in place of the first EncryptedData of `xml`, with the private key in `key`.
+pub(crate) fn xmlsec1_decrypt(xml: &str, key: &Path) -> Result<String, String> {
+    let (_folder, file) = written(xml);
+    let said = xmlsec1(&["--decrypt", "--privkey-pem", &key.to_string_lossy(), &file.to_string_lossy()]);
+    if said.ok { Ok(said.out) } else { Err(format!("{}{}", said.out, said.err)) }
+}
+
 fn xmlsec1(arguments: &[&str]) -> Said {
     let (command, rest) = arguments.split_first().unwrap();
     let mut xmlsec1 = Command::new("xmlsec1");
@@ -104,19 +175,24 @@ fn xmlsec1(arguments: &[&str]) -> Said {
 
 /// Whether a protocol message is valid against the OASIS schema.
 pub(crate) fn schema_valid(xml: &str) -> Result<(), String> {
-    xmllint(xml, PROTOCOL_SCHEMA)
+    xmllint(xml, &repository("tests/judges").join(PROTOCOL_SCHEMA))
+}
+
+/// Whether an assertion by itself is valid against the OASIS schema.
+pub(crate) fn assertion_valid(xml: &str) -> Result<(), String> {
+    xmllint(xml, Path::new(ASSERTION_SCHEMA))
 }
 
 /// Whether metadata is valid against the OASIS schema.
 pub(crate) fn metadata_valid(xml: &str) -> Result<(), String> {
-    xmllint(xml, METADATA_SCHEMA)
+    xmllint(xml, Path::new(METADATA_SCHEMA))
 }
 
-fn xmllint(xml: &str, schema: &str) -> Result<(), String> {
-    assert!(Path::new(schema).exists(), "{schema} is missing; `make tools` installs what tests call");
+fn xmllint(xml: &str, schema: &Path) -> Result<(), String> {
+    assert!(schema.exists(), "{} is missing; `make tools` installs what tests call", schema.display());
     let (_folder, file) = written(xml);
     let mut command = Command::new("xmllint");
-    command.args(["--nonet", "--noout", "--schema", schema]).arg(file);
+    command.args(["--nonet", "--noout", "--schema"]).arg(schema).arg(file);
     command.env("XML_CATALOG_FILES", repository("tests/judges/catalog.xml"));
     let said = run(&mut command, b"");
     if said.ok { Ok(()) } else { Err(said.err) }

@@ -136,6 +136,7 @@ pub(crate) struct Setup {
     https: bool,
     arguments: Vec<String>,
     token: bool,
+    files: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -160,6 +161,12 @@ impl Setup {
     /// Adds to the config: sections it does not have yet.
     pub(crate) fn with_config(mut self, text: &str) -> Self {
         self.config.push_str(text);
+        self
+    }
+
+    /// The folder has this file before the server starts, readable by its owner alone.
+    pub(crate) fn with_file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -261,6 +268,12 @@ impl Setup {
             fs::create_dir(folder.path().join("policies")).unwrap();
             fs::write(folder.path().join("policies/schema.cedarschema"), schema).unwrap();
             fs::write(folder.path().join("policies/only.cedar"), text).unwrap();
+        }
+        for (name, text) in &self.files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
         let people = people::everybody();
         fs::write(folder.path().join("people.csv"), people::csv(&people)).unwrap();
