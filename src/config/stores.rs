@@ -146,11 +146,14 @@ pub struct Saml {
     /// The folder of `current.key.pem` (mode 0600) and `current.crt.pem`.
     #[schemars(with = "String", extend("format" = "path"))]
     pub keys: PathBuf,
+    /// The folder of the last good copies of metadata that is fetched.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub metadata_cache: PathBuf,
 }
 
 impl Default for Saml {
     fn default() -> Self {
-        Self { keys: PathBuf::from("var/keys") }
+        Self { keys: PathBuf::from("var/keys"), metadata_cache: PathBuf::from("var/metadata") }
     }
 }
 

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Config, ConfigErrors, Loaded, Problem};
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::domain::App;
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
 use crate::saml::{KeysError, ServiceProvider};
 use crate::signals::Geo;
 
+use super::apps::Apps;
 use super::inventory::InventoryError;
 use super::snapshot::NoPortal;
-use super::supplied;
 use super::tls::TlsError;
 
 /// The largest policy, schema or test file that is read.
@@ -19,10 +20,21 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// The most files a policy folder may have.
 const MAX_FILES: usize = 10_000;
 
+/// An app that config has and nobody can sign in to: what its metadata says is not there, or over. The others go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The app. Policies may still name it.
+    pub app: App,
+    /// Why.
+    pub why: String,
+}
+
 /// Config, apps and policies that fit each other.
 pub struct Checked {
     /// The service providers, in the order of config.toml.
     pub apps: Vec<Arc<ServiceProvider>>,
+    /// The apps that nobody can sign in to for now.
+    pub unavailable: Vec<Unavailable>,
     /// The policies.
     pub bundle: Bundle,
     /// How the policy tests went: all of them passed.
@@ -92,6 +104,8 @@ fn test_failures(report: &testing::Report) -> String {
 pub struct Parsed {
     /// The service providers, in the order of config.toml.
     pub apps: Vec<Arc<ServiceProvider>>,
+    /// The apps that nobody can sign in to for now.
+    pub unavailable: Vec<Unavailable>,
     /// The policies.
     pub bundle: Bundle,
     /// The files they came from.
@@ -104,10 +118,10 @@ pub struct Parsed {
 /// # Errors
 /// They do not, or a file cannot be read.
 pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadError> {
-    let apps = build_apps(loaded)?;
+    let Apps { apps, unavailable } = Apps::build(loaded, today)?;
     let sources = read_sources(&loaded.config.policies.path)?;
-    let bundle = Bundle::parse(&sources, vocabulary(&loaded.config, &apps), today)?;
-    Ok(Parsed { apps, bundle, sources })
+    let bundle = Bundle::parse(&sources, vocabulary(&loaded.config), today)?;
+    Ok(Parsed { apps, unavailable, bundle, sources })
 }
 
 /// [`parse`], and then reads the geo files and runs the policy tests.
@@ -123,47 +137,19 @@ pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadE
 /// # Errors
 /// As [`check`].
 pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
-    let Parsed { apps, bundle, sources } = parse(loaded, today)?;
+    let Parsed { apps, unavailable, bundle, sources } = parse(loaded, today)?;
     let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
     let tests = testing::run(&bundle, &sources.tests);
     if !tests.is_ok() {
         return Err(LoadError::PolicyTests(tests));
     }
-    Ok(Checked { apps, bundle, tests, geo: Arc::new(geo) })
+    Ok(Checked { apps, unavailable, bundle, tests, geo: Arc::new(geo) })
 }
 
-fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
-    let mut apps: Vec<Arc<ServiceProvider>> = Vec::new();
-    let mut problems = Vec::new();
-    for (index, app) in loaded.config.apps.iter().enumerate() {
-        match supplied::read(app).and_then(|supplied| ServiceProvider::build(app, &supplied)) {
-            Ok(provider) => {
-                if let Some(other) = apps.iter().find(|other| other.entity_id() == provider.entity_id()) {
-                    problems.push(Problem {
-                        key: format!("apps[{index}]"),
-                        message: format!(
-                            "app `{}` has the entity id of app `{}`: `{}`",
-                            provider.app().id,
-                            other.app().id,
-                            provider.entity_id()
-                        ),
-                        help: Some("a request names its app by entity id, so each app needs its own".to_owned()),
-                    });
-                }
-                apps.push(Arc::new(provider));
-            }
-            Err(found) => problems.extend(
-                found.into_iter().map(|problem| Problem { key: format!("apps[{index}]{}", problem.key), ..problem }),
-            ),
-        }
-    }
-    if problems.is_empty() { Ok(apps) } else { Err(loaded.report(problems).into()) }
-}
-
-fn vocabulary(config: &Config, apps: &[Arc<ServiceProvider>]) -> Vocabulary {
+fn vocabulary(config: &Config) -> Vocabulary {
     Vocabulary::new(
         config.groups.keys().cloned(),
-        apps.iter().map(|provider| provider.app().clone()),
+        config.apps.iter().map(ServiceProvider::app_of),
         config.networks.keys().cloned(),
         config.country_lists.clone(),
     )

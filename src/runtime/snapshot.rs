@@ -1,5 +1,6 @@
 //! One set of config, policies, apps and keys.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -24,6 +25,8 @@ pub struct Snapshot {
     /// This identity provider, with its key.
     pub idp: IdentityProvider,
     apps: Vec<Arc<ServiceProvider>>,
+    by_id: HashMap<AppId, Arc<ServiceProvider>>,
+    by_entity_id: HashMap<String, Arc<ServiceProvider>>,
     portal: App,
 }
 
@@ -46,7 +49,10 @@ impl Snapshot {
     ) -> Result<Self, NoPortal> {
         let portal = checked.bundle.vocabulary().app(PORTAL).ok_or(NoPortal)?.clone();
         let observer = Observer::new(&config, checked.geo, clock);
-        Ok(Self { config, public_url, bundle: checked.bundle, observer, idp, apps: checked.apps, portal })
+        let apps = checked.apps;
+        let by_id = apps.iter().map(|app| (app.app().id.clone(), Arc::clone(app))).collect();
+        let by_entity_id = apps.iter().map(|app| (app.entity_id().to_owned(), Arc::clone(app))).collect();
+        Ok(Self { config, public_url, bundle: checked.bundle, observer, idp, apps, by_id, by_entity_id, portal })
     }
 
     /// The app of this id, the reserved ones included.
@@ -64,7 +70,7 @@ impl Snapshot {
     /// What SAML needs to know of an app; `None` for the reserved ones.
     #[must_use]
     pub fn service_provider(&self, id: &AppId) -> Option<&Arc<ServiceProvider>> {
-        self.apps.iter().find(|provider| provider.app().id == *id)
+        self.by_id.get(id)
     }
 
     /// The apps that may be opened from the portal.
@@ -87,6 +93,6 @@ impl Snapshot {
 
 impl Registry for Snapshot {
     fn by_entity_id(&self, entity_id: &str) -> Option<Arc<ServiceProvider>> {
-        self.apps.iter().find(|provider| provider.entity_id() == entity_id).cloned()
+        self.by_entity_id.get(entity_id).cloned()
     }
 }

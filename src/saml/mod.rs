@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod request;
 pub mod service_provider;
 pub mod sign;
+pub mod sp_metadata;
 mod wire;
 mod xml;
 
@@ -24,6 +25,7 @@ pub use keys::{KeyStore, KeysError};
 pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest};
 pub use service_provider::{IssueContext, MappingError, ServiceProvider, Supplied};
 pub use sign::{KeyFailed, SignError, SigningKey, SigningKeys};
+pub use sp_metadata::{Entities, MetadataError, SpMetadata};
 pub use wire::{TextError, WireError};
 pub use xml::ReadError;
 
