@@ -3,7 +3,7 @@
 //!
 //! In the order of a sign-in: [`request`] reads and checks an AuthnRequest, [`service_provider`] knows what an app wants to
 //! be told, [`issuer`] turns a permit into a signed Response, [`encode`] packs it for the browser. `wire` is the only writer
-//! of SAML XML, [`sign`] the only user of the private key, which [`keys`] keeps.
+//! of SAML XML, [`sign`] the only user of the private key, which [`keys`] keeps, `verify` checks the signatures of others.
 //!
 //! Not here: whether somebody may sign in (`policy`), sessions and pages (`signin`, `web`).
 
@@ -16,6 +16,8 @@ pub mod request;
 pub mod service_provider;
 pub mod sign;
 pub mod sp_metadata;
+#[allow(dead_code, unused_imports, reason = "requests, logout and metadata are about to use all of it")]
+mod verify;
 mod wire;
 mod xml;
 
@@ -26,6 +28,7 @@ pub use request::{Parsed, Refusal, Registry, RequestError, VerifiedAuthnRequest}
 pub use service_provider::{IssueContext, MappingError, ServiceProvider, Supplied};
 pub use sign::{KeyFailed, SignError, SigningKey, SigningKeys};
 pub use sp_metadata::{Entities, MetadataError, SpMetadata};
+pub use verify::VerifyError;
 pub use wire::{TextError, WireError};
 pub use xml::ReadError;
 

@@ -29,8 +29,15 @@ pub(super) fn wrong(why: impl Into<String>) -> ReadError {
     ReadError(why.into())
 }
 
+/// The most attributes and namespaces of one element: readers compare each with each.
+const MAX_ATTRIBUTES: usize = 256;
+
 /// Parses. A DTD is refused, and with it every entity that is not built into XML.
 pub(super) fn parse(xml: &str, limits: Limits) -> Result<Document<'_>, ReadError> {
+    // Counted before anybody parses. A `<` never stands within a tag, so none has more attributes than its piece has `=`.
+    if xml.split('<').any(|piece| piece.bytes().filter(|byte| *byte == b'=').nth(MAX_ATTRIBUTES).is_some()) {
+        return Err(wrong("an element has too many attributes"));
+    }
     // roxmltree refuses a DTD by default; it is said here because everything depends on it.
     let options = ParsingOptions { allow_dtd: false, nodes_limit: limits.nodes, ..ParsingOptions::default() };
     let document = Document::parse_with_options(xml, options).map_err(|e| wrong(e.to_string()))?;
