@@ -12,6 +12,7 @@ use crate::signals::Geo;
 
 use super::apps::Apps;
 use super::inventory::InventoryError;
+use super::metadata::Imported;
 use super::snapshot::NoPortal;
 use super::tls::TlsError;
 
@@ -33,6 +34,8 @@ pub struct Unavailable {
 pub struct Checked {
     /// The service providers, in the order of config.toml.
     pub apps: Vec<Arc<ServiceProvider>>,
+    /// What came from metadata.
+    pub imported: Vec<Imported>,
     /// The apps that nobody can sign in to for now.
     pub unavailable: Vec<Unavailable>,
     /// The policies.
@@ -104,6 +107,8 @@ fn test_failures(report: &testing::Report) -> String {
 pub struct Parsed {
     /// The service providers, in the order of config.toml.
     pub apps: Vec<Arc<ServiceProvider>>,
+    /// What came from metadata.
+    pub imported: Vec<Imported>,
     /// The apps that nobody can sign in to for now.
     pub unavailable: Vec<Unavailable>,
     /// The policies.
@@ -118,10 +123,10 @@ pub struct Parsed {
 /// # Errors
 /// They do not, or a file cannot be read.
 pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadError> {
-    let Apps { apps, unavailable } = Apps::build(loaded, today)?;
+    let Apps { apps, imported, unavailable } = Apps::build(loaded, today)?;
     let sources = read_sources(&loaded.config.policies.path)?;
     let bundle = Bundle::parse(&sources, vocabulary(&loaded.config), today)?;
-    Ok(Parsed { apps, unavailable, bundle, sources })
+    Ok(Parsed { apps, imported, unavailable, bundle, sources })
 }
 
 /// [`parse`], and then reads the geo files and runs the policy tests.
@@ -137,13 +142,13 @@ pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadE
 /// # Errors
 /// As [`check`].
 pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
-    let Parsed { apps, unavailable, bundle, sources } = parse(loaded, today)?;
+    let Parsed { apps, imported, unavailable, bundle, sources } = parse(loaded, today)?;
     let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
     let tests = testing::run(&bundle, &sources.tests);
     if !tests.is_ok() {
         return Err(LoadError::PolicyTests(tests));
     }
-    Ok(Checked { apps, unavailable, bundle, tests, geo: Arc::new(geo) })
+    Ok(Checked { apps, imported, unavailable, bundle, tests, geo: Arc::new(geo) })
 }
 
 fn vocabulary(config: &Config) -> Vocabulary {

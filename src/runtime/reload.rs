@@ -261,6 +261,11 @@ impl Runtime {
     fn tell(&self) {
         let in_force = self.in_force();
         self.metrics.in_force(&in_force.config_digest, in_force.snapshot.bundle.digest(), in_force.since);
+        self.metrics.unavailable(in_force.snapshot.unavailable().len());
+        for left_out in in_force.snapshot.unavailable() {
+            let (app, why) = (&left_out.app.id, &left_out.why);
+            tracing::error!(app.id = %app, error = why, "nobody can sign in to this app: its metadata can't be used");
+        }
         if let Err(error) = in_force.inventory.write(&in_force_file(self.source.started())) {
             tracing::warn!(error = whole(&error), "`cedargate plan` can't tell what is in force");
         }

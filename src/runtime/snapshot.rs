@@ -10,7 +10,8 @@ use crate::policy::Bundle;
 use crate::saml::{IdentityProvider, Registry, ServiceProvider};
 use crate::signals::Observer;
 
-use super::load::Checked;
+use super::load::{Checked, Unavailable};
+use super::metadata::Imported;
 
 /// Everything a step is decided and answered by.
 pub struct Snapshot {
@@ -27,6 +28,8 @@ pub struct Snapshot {
     apps: Vec<Arc<ServiceProvider>>,
     by_id: HashMap<AppId, Arc<ServiceProvider>>,
     by_entity_id: HashMap<String, Arc<ServiceProvider>>,
+    imported: Vec<Imported>,
+    unavailable: Vec<Unavailable>,
     portal: App,
 }
 
@@ -48,11 +51,23 @@ impl Snapshot {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NoPortal> {
         let portal = checked.bundle.vocabulary().app(PORTAL).ok_or(NoPortal)?.clone();
-        let observer = Observer::new(&config, checked.geo, clock);
-        let apps = checked.apps;
+        let observer = Observer::new(&config, Arc::clone(&checked.geo), clock);
+        let Checked { apps, imported, unavailable, bundle, .. } = checked;
         let by_id = apps.iter().map(|app| (app.app().id.clone(), Arc::clone(app))).collect();
         let by_entity_id = apps.iter().map(|app| (app.entity_id().to_owned(), Arc::clone(app))).collect();
-        Ok(Self { config, public_url, bundle: checked.bundle, observer, idp, apps, by_id, by_entity_id, portal })
+        Ok(Self {
+            config,
+            public_url,
+            bundle,
+            observer,
+            idp,
+            apps,
+            by_id,
+            by_entity_id,
+            imported,
+            unavailable,
+            portal,
+        })
     }
 
     /// The app of this id, the reserved ones included.
@@ -71,6 +86,18 @@ impl Snapshot {
     #[must_use]
     pub fn service_provider(&self, id: &AppId) -> Option<&Arc<ServiceProvider>> {
         self.by_id.get(id)
+    }
+
+    /// What is known from metadata, in the order of config.toml.
+    #[must_use]
+    pub fn imported(&self) -> &[Imported] {
+        &self.imported
+    }
+
+    /// The apps that nobody can sign in to for now, as their metadata is missing or over.
+    #[must_use]
+    pub fn unavailable(&self) -> &[Unavailable] {
+        &self.unavailable
     }
 
     /// The apps that may be opened from the portal.

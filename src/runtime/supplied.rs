@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::metadata::{Reader, Unread};
+use super::metadata::{Imported, Reader, Unread};
 use crate::config::{AppConfig, Problem};
 use crate::saml::{Certificate, Supplied};
 
@@ -14,9 +14,9 @@ const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 ///
 /// # Errors
 /// All problems, their keys relative to the app; or its metadata is not there.
-pub(super) fn read(app: &AppConfig, metadata: &mut Reader<'_>) -> Result<Supplied, Unread> {
+pub(super) fn read(app: &AppConfig, metadata: &mut Reader<'_>) -> Result<(Supplied, Option<Imported>), Unread> {
     let mut problems = Vec::new();
-    let mut supplied = Supplied::default();
+    let (mut supplied, mut imported) = (Supplied::default(), None);
     for (index, path) in app.request_certificates.iter().enumerate() {
         match certificate(path) {
             Ok(certificate) => supplied.request_certificates.push(certificate),
@@ -30,7 +30,11 @@ pub(super) fn read(app: &AppConfig, metadata: &mut Reader<'_>) -> Result<Supplie
         }
     }
     match metadata.of(app) {
-        Ok(found) => supplied.metadata = found,
+        Ok(Some((found, how))) => {
+            supplied.metadata = Some(found);
+            imported = Some(how);
+        }
+        Ok(None) => {}
         Err(Unread::Problems(found)) => problems.extend(found),
         Err(unavailable) if problems.is_empty() => return Err(unavailable),
         Err(Unread::Unavailable(_)) => {}
@@ -39,11 +43,11 @@ pub(super) fn read(app: &AppConfig, metadata: &mut Reader<'_>) -> Result<Supplie
         return Err(Unread::Problems(problems));
     }
     keys_of_metadata(&mut supplied);
-    Ok(supplied)
+    Ok((supplied, imported))
 }
 
 /// The keys that metadata names, where config names none.
-fn keys_of_metadata(supplied: &mut Supplied) {
+pub(super) fn keys_of_metadata(supplied: &mut Supplied) {
     let Some(metadata) = &supplied.metadata else { return };
     if supplied.request_certificates.is_empty() {
         supplied.request_certificates.clone_from(&metadata.signing);

@@ -1,6 +1,7 @@
 //! The metadata of service providers on its way into a set: read from files; fetched, off the path of requests, into copies
 //! that are files of the set like any other.
 
+mod copies;
 mod reader;
 
 use std::collections::BTreeSet;
@@ -10,7 +11,30 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 
 pub(super) use self::reader::{Reader, Unread};
+use crate::clock::Timestamp;
 use crate::config::{AppConfig, Config, MetadataSource, MetadataUrl};
+use crate::domain::AppId;
+
+/// What is known of an app from metadata, for people and for the next look at the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The app.
+    pub app: AppId,
+    /// Where the metadata comes from.
+    pub source: MetadataSource,
+    /// The file it was read from: for fetched metadata, the copy.
+    pub file: PathBuf,
+    /// Whether its signature was verified.
+    pub signed: bool,
+    /// When it was last seen at its source, if it is fetched.
+    pub seen: Option<Timestamp>,
+    /// When what it says ends.
+    pub valid_until: Option<Timestamp>,
+    /// What of it is left out, and why.
+    pub left_out: Vec<String>,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+}
 
 /// The address that the metadata of `app` is fetched from, if it is.
 pub(super) fn url_of(app: &AppConfig) -> Option<&MetadataUrl> {
@@ -30,3 +54,6 @@ pub(super) fn copy_of(config: &Config, url: &MetadataUrl) -> PathBuf {
     let name = HEXLOWER.encode(digest(&SHA256, url.as_str().as_bytes()).as_ref().get(..16).unwrap_or_default());
     config.saml.metadata_cache.join(format!("{name}.xml"))
 }
+
+#[cfg(test)]
+mod tests;

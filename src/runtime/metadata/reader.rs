@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::copy_of;
+use super::copies::{Note, sha256};
+use super::{Imported, copy_of};
 use crate::clock::Timestamp;
 use crate::config::{AppConfig, Config, MetadataSource, Problem};
 use crate::runtime::supplied;
@@ -26,7 +27,13 @@ pub(in crate::runtime) struct Reader<'a> {
     /// What ended before is over.
     at: Timestamp,
     /// By file and the file of the certificate it must be signed by.
-    read: BTreeMap<(PathBuf, Option<PathBuf>), Result<Arc<Entities>, String>>,
+    read: BTreeMap<(PathBuf, Option<PathBuf>), Result<Arc<Document>, String>>,
+}
+
+/// A file of metadata.
+struct Document {
+    entities: Entities,
+    sha256: String,
 }
 
 impl<'a> Reader<'a> {
@@ -35,32 +42,44 @@ impl<'a> Reader<'a> {
     }
 
     /// What the metadata of `app` says, if it has any.
-    pub(in crate::runtime) fn of(&mut self, app: &AppConfig) -> Result<Option<SpMetadata>, Unread> {
-        let (file, problem): (_, fn(String) -> Unread) = match &app.metadata {
-            None => return Ok(None),
-            Some(MetadataSource::File(file)) => (file.clone(), problem),
+    pub(in crate::runtime) fn of(&mut self, app: &AppConfig) -> Result<Option<(SpMetadata, Imported)>, Unread> {
+        let Some(source) = &app.metadata else { return Ok(None) };
+        let (file, problem): (_, fn(String) -> Unread) = match source {
+            MetadataSource::File(file) => (file.clone(), problem),
             // Nobody here can mend what was fetched; the others go on.
-            Some(MetadataSource::Url(url)) => (copy_of(self.config, url), Unread::Unavailable),
+            MetadataSource::Url(url) => (copy_of(self.config, url), Unread::Unavailable),
         };
-        if let (true, Some(MetadataSource::Url(url))) = (!file.exists(), &app.metadata) {
-            return Err(Unread::Unavailable(format!("the metadata at `{url}` was never fetched")));
+        if let (true, MetadataSource::Url(url)) = (!file.exists(), source) {
+            return Err(Unread::Unavailable(format!("its metadata at `{url}` was never fetched")));
         }
-        let entities = self.entities(&file, app.metadata_certificate.as_deref()).map_err(problem)?;
+        let document = self.document(&file, app.metadata_certificate.as_deref()).map_err(problem)?;
         let whole = |error: &dyn std::fmt::Display| problem(format!("`{}`: {error}", file.display()));
-        let found = entities.choose(app.entity_id.as_deref()).map_err(|error| whole(&error))?;
+        let found = document.entities.choose(app.entity_id.as_deref()).map_err(|error| whole(&error))?;
         if found.has_ended(self.at) {
             let end = found.valid_until.map(|end| end.to_string()).unwrap_or_default();
             return Err(Unread::Unavailable(format!("its metadata `{}` ended at {end}", file.display())));
         }
-        Ok(Some(found.clone()))
+        let imported = Imported {
+            app: app.id.clone(),
+            source: source.clone(),
+            signed: app.metadata_certificate.is_some(),
+            seen: matches!(source, MetadataSource::Url(_)).then(|| Note::of(&file)).flatten().map(|note| note.seen),
+            valid_until: found.valid_until,
+            left_out: found.left_out.clone(),
+            sha256: document.sha256.clone(),
+            file,
+        };
+        Ok(Some((found.clone(), imported)))
     }
 
-    fn entities(&mut self, file: &Path, certificate: Option<&Path>) -> Result<Arc<Entities>, String> {
+    fn document(&mut self, file: &Path, certificate: Option<&Path>) -> Result<Arc<Document>, String> {
         let key = (file.to_owned(), certificate.map(Path::to_owned));
         if let Some(known) = self.read.get(&key) {
             return known.clone();
         }
-        let read = read(file).and_then(|xml| entities(&xml, certificate)).map(Arc::new);
+        let read = read(file).and_then(|xml| {
+            Ok(Arc::new(Document { entities: entities(&xml, certificate)?, sha256: sha256(xml.as_bytes()) }))
+        });
         let read = read.map_err(|why| format!("`{}`: {why}", file.display()));
         self.read.insert(key, read.clone());
         read
@@ -84,10 +103,7 @@ fn read(file: &Path) -> Result<String, String> {
 pub(in crate::runtime) fn entities(xml: &str, certificate: Option<&Path>) -> Result<Entities, String> {
     match certificate {
         None => Entities::parse(xml),
-        Some(path) => {
-            supplied::certificate(path)?;
-            return Err("the signature can't be verified yet".to_owned());
-        }
+        Some(path) => Entities::verified(xml, &[supplied::certificate(path)?]),
     }
     .map_err(|error| error.to_string())
 }

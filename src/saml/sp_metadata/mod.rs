@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::certificate::Certificate;
-use super::xml::ReadError;
+use super::verify::{self, VerifyError};
+use super::xml::{self, ReadError};
 use crate::clock::Timestamp;
 
 /// The most that is read, in bytes. Federations whose file is larger have a service that gives one entity at a time (MDQ).
@@ -25,6 +26,9 @@ pub enum MetadataError {
     /// It is not the XML of metadata.
     #[error("it is no metadata to work with: {0}")]
     Malformed(#[from] ReadError),
+    /// It is not signed as it must be.
+    #[error("its signature does not hold: {0}")]
+    Signature(#[from] VerifyError),
     /// None of its entities takes responses.
     #[error("it holds no service provider of SAML 2.0")]
     NoServiceProvider,
@@ -102,6 +106,12 @@ impl SpMetadata {
     }
 }
 
+fn limited(xml: &str) -> Result<&str, MetadataError> {
+    // Windows tools put a byte order mark before the XML; it says nothing.
+    let xml = xml.strip_prefix('\u{feff}').unwrap_or(xml);
+    if xml.len() > MAX_XML_BYTES { Err(MetadataError::TooLarge) } else { Ok(xml) }
+}
+
 /// A document of metadata: one entity, or a group of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entities {
@@ -115,12 +125,16 @@ impl Entities {
     /// # Errors
     /// It is no metadata at all.
     pub fn parse(xml: &str) -> Result<Self, MetadataError> {
-        // Windows tools put a byte order mark before the XML; it says nothing.
-        let xml = xml.strip_prefix('\u{feff}').unwrap_or(xml);
-        if xml.len() > MAX_XML_BYTES {
-            return Err(MetadataError::TooLarge);
-        }
-        Ok(Self { providers: parse::entities(xml)? })
+        Ok(Self { providers: parse::entities(limited(xml)?)? })
+    }
+
+    /// Reads a document whose root is signed by one of `trusted`: of it, exactly what was signed.
+    ///
+    /// # Errors
+    /// It is not signed so, or no metadata at all.
+    pub fn verified(xml: &str, trusted: &[Certificate]) -> Result<Self, MetadataError> {
+        let signed = verify::enveloped(limited(xml)?, trusted, xml::METADATA)?;
+        Ok(Self { providers: parse::entities(&signed)? })
     }
 
     /// The service provider of this entity id; without one, the only one there is.

@@ -218,3 +218,67 @@ fn what_is_no_metadata_is_refused() {
     }
     assert_eq!(SpMetadata::parse(&" ".repeat(MAX_XML_BYTES + 1)), Err(MetadataError::TooLarge));
 }
+
+/// Signed by xmlsec1 with a key made here, as the first child of the root; and the certificate of that key.
+fn signed(xml: &str) -> (String, Certificate) {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let params = rcgen::CertificateParams::new(vec!["federation.example.com".to_owned()]).unwrap();
+    let certificate = params.self_signed(&pair).unwrap().pem();
+    let c14n = "http://www.w3.org/2001/10/xml-exc-c14n#";
+    let template = format!(
+        "<ds:Signature><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"{c14n}\"/><ds:SignatureMethod \
+         Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"/><ds:Reference URI=\"#_m\"><ds:Transforms>\
+         <ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/><ds:Transform \
+         Algorithm=\"{c14n}\"/></ds:Transforms><ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/>\
+         <ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/><ds:KeyInfo><ds:X509Data/></ds:KeyInfo>\
+         </ds:Signature>"
+    );
+    let (root, rest) = xml.split_once('>').unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("in.xml", &format!("{root} ID=\"_m\">{template}{rest}"));
+    write("key.pem", &pair.serialize_pem());
+    write("crt.pem", &certificate);
+    let output = std::process::Command::new("xmlsec1")
+        .args(["--sign", "--privkey-pem", "key.pem,crt.pem", "--output", "out.xml"])
+        .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor"])
+        .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntitiesDescriptor", "in.xml"])
+        .current_dir(dir.path())
+        .output()
+        .expect("the tests need xmlsec1: apt-get install xmlsec1");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let out = std::fs::read_to_string(dir.path().join("out.xml")).unwrap();
+    let (declaration, root) = out.split_once("?>").unwrap();
+    assert!(declaration.starts_with("<?xml"));
+    (root.trim().to_owned(), Certificate::from_pem(&certificate).unwrap())
+}
+
+#[test]
+fn signed_metadata_is_what_was_signed_and_by_whom_config_says() {
+    let wiki = entity("https://wiki.example.com", "", "");
+    let group = format!("<md:EntitiesDescriptor {NAMESPACES}>{wiki}</md:EntitiesDescriptor>");
+    for xml in [&wiki, &group] {
+        let (good, certificate) = signed(xml);
+        let trusted = [certificate];
+        let read = Entities::verified(&good, &trusted).unwrap();
+        assert_eq!(read.choose(None).unwrap().acs[0].url, "https://wiki.example.com/acs");
+        let refused = |xml: &str, trusted: &[Certificate]| match Entities::verified(xml, trusted) {
+            Err(MetadataError::Signature(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        let moved = good.replace("https://wiki.example.com/acs", "https://evil.example.com/acs");
+        assert_eq!(refused(&moved, &trusted), VerifyError::Digest);
+        assert_eq!(refused(&good, &[certificate_of_another()]), VerifyError::Signature, "the key in it is not looked at");
+        assert_eq!(refused(xml, &trusted), VerifyError::Unsigned);
+        // The signed document as a part of another, with an entity of the attacker's beside it.
+        let evil = entity("https://wiki.example.com", "", "").replace("/acs", "/evil");
+        let wrapped = format!("<md:EntitiesDescriptor {NAMESPACES}>{evil}{good}</md:EntitiesDescriptor>");
+        assert!(matches!(refused(&wrapped, &trusted), VerifyError::Form(_)));
+        let spliced = good.replace("</md:EntityDescriptor>", &format!("</md:EntityDescriptor>{evil}"));
+        assert!(Entities::verified(&spliced, &trusted).is_err());
+    }
+}
+
+fn certificate_of_another() -> Certificate {
+    certificate(&rcgen::PKCS_RSA_SHA256)
+}
