@@ -19,7 +19,7 @@ pub enum MetadataSource {
 }
 
 /// An address that metadata may be fetched from: https, or http on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetadataUrl(String);
 
 /// A text that names no source of metadata.

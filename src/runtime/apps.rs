@@ -33,7 +33,7 @@ impl Apps {
         let mut reader = Reader::new(&loaded.config, midnight);
         let (mut built, mut unavailable, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (index, app) in loaded.config.apps.iter().enumerate() {
-            match one(app, &mut reader) {
+            match built_app(app, &mut reader) {
                 Ok((provider, imported)) => built.push(Built { index, provider, imported }),
                 Err(Unread::Unavailable(why)) => {
                     unavailable.push(Unavailable { app: ServiceProvider::app_of(app), why });
@@ -56,13 +56,16 @@ impl Apps {
     }
 }
 
-fn one(app: &AppConfig, reader: &mut Reader<'_>) -> Result<(ServiceProvider, Option<Imported>), Unread> {
+/// Builds one app. What is wrong with fetched metadata leaves the app out; what is wrong with config is a problem.
+pub(super) fn built_app(
+    app: &AppConfig,
+    reader: &mut Reader<'_>,
+) -> Result<(ServiceProvider, Option<Imported>), Unread> {
     let (supplied, imported) = supplied::read(app, reader)?;
     match ServiceProvider::build(app, &supplied) {
         Ok(provider) => Ok((provider, imported)),
         Err(problems) if url_of(app).is_some() && problems.iter().all(|problem| problem.key == ".metadata") => {
-            let why = problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ");
-            Err(Unread::Unavailable(why))
+            Err(Unread::Unavailable(Unread::Problems(problems).in_words()))
         }
         Err(problems) => Err(Unread::Problems(problems)),
     }

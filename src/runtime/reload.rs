@@ -157,6 +157,11 @@ impl Runtime {
         Option::clone(&self.refusal.load())
     }
 
+    /// The numbers of this server.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The files that make up a set now.
     pub(super) async fn files(&self) -> Files {
         self.last.lock().await.files.clone()

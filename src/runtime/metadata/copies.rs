@@ -26,9 +26,16 @@ pub(super) struct Note {
     pub(super) again: Timestamp,
     /// SHA-256 of the copy, in hex.
     pub(super) sha256: String,
-    /// What the source calls this version (RFC 9110 §8.8.3).
+    /// What the source calls it.
+    pub(super) version: Version,
+}
+
+/// What a source calls the version it gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Version {
+    /// RFC 9110 §8.8.3.
     pub(super) etag: Option<String>,
-    /// When the source says it changed (RFC 9110 §8.8.2).
+    /// RFC 9110 §8.8.2.
     pub(super) last_modified: Option<String>,
 }
 

@@ -1,16 +1,21 @@
 //! The metadata of service providers on its way into a set: read from files; fetched, off the path of requests, into copies
 //! that are files of the set like any other.
 
+mod client;
 mod copies;
 mod reader;
+mod refresh;
+mod schedule;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 
 pub(super) use self::reader::{Reader, Unread};
+pub use self::refresh::{NoFetching, Refresher, fetch_missing};
 use crate::clock::Timestamp;
 use crate::config::{AppConfig, Config, MetadataSource, MetadataUrl};
 use crate::domain::AppId;
@@ -30,6 +35,8 @@ pub struct Imported {
     pub seen: Option<Timestamp>,
     /// When what it says ends.
     pub valid_until: Option<Timestamp>,
+    /// How long it may be kept before it is looked at anew.
+    pub cache_duration: Option<Duration>,
     /// What of it is left out, and why.
     pub left_out: Vec<String>,
     /// SHA-256 of the file, in hex.

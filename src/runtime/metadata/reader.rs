@@ -21,11 +21,24 @@ pub(in crate::runtime) enum Unread {
     Unavailable(String),
 }
 
+impl Unread {
+    pub(in crate::runtime) fn in_words(self) -> String {
+        match self {
+            Self::Problems(problems) => {
+                problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ")
+            }
+            Self::Unavailable(why) => why,
+        }
+    }
+}
+
 /// The files of metadata of one set.
 pub(in crate::runtime) struct Reader<'a> {
     config: &'a Config,
     /// What ended before is over.
     at: Timestamp,
+    /// What to read in place of this file.
+    given: Option<(&'a Path, &'a str)>,
     /// By file and the file of the certificate it must be signed by.
     read: BTreeMap<(PathBuf, Option<PathBuf>), Result<Arc<Document>, String>>,
 }
@@ -38,7 +51,12 @@ struct Document {
 
 impl<'a> Reader<'a> {
     pub(in crate::runtime) fn new(config: &'a Config, at: Timestamp) -> Self {
-        Self { config, at, read: BTreeMap::new() }
+        Self { config, at, given: None, read: BTreeMap::new() }
+    }
+
+    /// The same, as if the copy held this.
+    pub(super) fn with_copy(self, copy: &'a Path, xml: &'a str) -> Self {
+        Self { given: Some((copy, xml)), ..self }
     }
 
     /// What the metadata of `app` says, if it has any.
@@ -49,7 +67,8 @@ impl<'a> Reader<'a> {
             // Nobody here can mend what was fetched; the others go on.
             MetadataSource::Url(url) => (copy_of(self.config, url), Unread::Unavailable),
         };
-        if let (true, MetadataSource::Url(url)) = (!file.exists(), source) {
+        let there = self.given.is_some_and(|(copy, _)| copy == file) || file.exists();
+        if let (false, MetadataSource::Url(url)) = (there, source) {
             return Err(Unread::Unavailable(format!("its metadata at `{url}` was never fetched")));
         }
         let document = self.document(&file, app.metadata_certificate.as_deref()).map_err(problem)?;
@@ -65,6 +84,7 @@ impl<'a> Reader<'a> {
             signed: app.metadata_certificate.is_some(),
             seen: matches!(source, MetadataSource::Url(_)).then(|| Note::of(&file)).flatten().map(|note| note.seen),
             valid_until: found.valid_until,
+            cache_duration: found.cache_duration,
             left_out: found.left_out.clone(),
             sha256: document.sha256.clone(),
             file,
@@ -77,7 +97,8 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.read.get(&key) {
             return known.clone();
         }
-        let read = read(file).and_then(|xml| {
+        let given = self.given.filter(|(copy, _)| *copy == file).map(|(_, xml)| Ok(xml.to_owned()));
+        let read = given.unwrap_or_else(|| read(file)).and_then(|xml| {
             Ok(Arc::new(Document { entities: entities(&xml, certificate)?, sha256: sha256(xml.as_bytes()) }))
         });
         let read = read.map_err(|why| format!("`{}`: {why}", file.display()));
