@@ -151,6 +151,18 @@ pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) ->
     Ok(Checked { apps, imported, unavailable, bundle, tests, geo: Arc::new(geo) })
 }
 
+/// What is known from metadata, and the apps that are left out for want of it.
+///
+/// # Errors
+/// The apps do not load.
+pub fn metadata_of(
+    loaded: &Loaded,
+    today: jiff::civil::Date,
+) -> Result<(Vec<Imported>, Vec<Unavailable>), LoadError> {
+    let Apps { imported, unavailable, .. } = Apps::build(loaded, today)?;
+    Ok((imported, unavailable))
+}
+
 fn vocabulary(config: &Config) -> Vocabulary {
     Vocabulary::new(
         config.groups.keys().cloned(),

@@ -95,7 +95,7 @@ async fn a_file_of_metadata_takes_the_place_of_addresses_and_is_watched() {
         AuthnRequest::of_wiki(&server).with(&named, &format!("AssertionConsumerServiceIndex=\"{number}\""))
     };
     let answered = Delivered::from_page(&client.follow(&by_number("6").redirect(None)).await);
-    assert_eq!((answered.acs, answered.status()), (at("other"), vec![SUCCESS.to_owned()]));
+    assert_eq!((answered.status(), answered.acs), (vec![SUCCESS.to_owned()], at("other")));
     let unknown = client.follow(&by_number("0").redirect(None)).await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST, "{unknown:?}");
 

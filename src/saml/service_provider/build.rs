@@ -54,7 +54,7 @@ impl ServiceProvider {
             acs,
             acs_numbers,
             signs_requests: imported::signs_requests(supplied, &mut problems),
-            logout: metadata.map(|metadata| metadata.logout.clone()).unwrap_or_default(),
+            logout_endpoints: metadata.map(|metadata| metadata.logout.clone()).unwrap_or_default(),
             valid_until: metadata.and_then(|metadata| metadata.valid_until),
             relay_state: relay_state.and_then(|state| parse_relay_state(".relay_state", &state, &mut problems)),
             relay_rule: relay_rule(config, partition.is_some(), &mut problems),
@@ -112,7 +112,7 @@ fn acs(config: &AppConfig, partition: Option<&aws::Partition>, problems: &mut Ve
     for (index, acs) in config.acs.iter().enumerate() {
         // A list of one may stand there as a plain text; its key then has no index.
         let key = if config.acs.len() == 1 { ".acs".to_owned() } else { format!(".acs[{index}]") };
-        let checked = check_address(acs).and_then(|()| partition.map_or(Ok(()), |p| aws::check_acs(acs, p)));
+        let checked = check_acs_url(acs).and_then(|()| partition.map_or(Ok(()), |p| aws::check_acs(acs, p)));
         if let Err(rule) = checked {
             problems.push(Problem::new(key, format!("`{acs}` cannot take responses: {rule}")));
         } else if !seen.insert(acs) {
@@ -123,7 +123,7 @@ fn acs(config: &AppConfig, partition: Option<&aws::Partition>, problems: &mut Ve
 }
 
 /// Whether something that is secret may be sent to this address.
-pub(in crate::saml) fn check_address(acs: &str) -> Result<(), String> {
+pub(in crate::saml) fn check_acs_url(acs: &str) -> Result<(), String> {
     let url = url::Url::parse(acs).map_err(|e| e.to_string())?;
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

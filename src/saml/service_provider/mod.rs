@@ -20,7 +20,7 @@ use crate::domain::{
 use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
 use crate::saml::sp_metadata::{Endpoint, SpMetadata};
-pub(in crate::saml) use build::check_address;
+pub(in crate::saml) use build::check_acs_url;
 use field::Field;
 
 /// A user for whom this app's assertion cannot be written.
@@ -110,7 +110,7 @@ pub struct ServiceProvider {
     /// The numbers by which requests may name addresses: those of the metadata; without it, the positions in config.
     acs_numbers: BTreeMap<u16, String>,
     signs_requests: bool,
-    logout: Vec<Endpoint>,
+    logout_endpoints: Vec<Endpoint>,
     valid_until: Option<Timestamp>,
     relay_state: Option<RelayState>,
     relay_rule: RelayRule,
@@ -161,7 +161,7 @@ impl ServiceProvider {
     /// Where it takes logout messages, as its metadata says.
     #[must_use]
     pub fn logout_endpoints(&self) -> &[Endpoint] {
-        &self.logout
+        &self.logout_endpoints
     }
 
     /// When what its metadata says ends: nothing is sent to it from then on.

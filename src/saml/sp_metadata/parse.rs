@@ -8,7 +8,7 @@ use roxmltree::Node;
 use super::{Endpoint, IndexedAddress, MetadataError, SpMetadata, duration};
 use crate::clock::Timestamp;
 use crate::saml::certificate::Certificate;
-use crate::saml::service_provider::check_address;
+use crate::saml::service_provider::check_acs_url;
 use crate::saml::xml::{self, ReadError, attribute, flag, is, long_text, plain_text, wrong};
 use crate::saml::{BINDING_POST, ns};
 
@@ -161,7 +161,7 @@ fn addresses(role: Node<'_, '_>, left_out: &mut Notes) -> Result<Vec<IndexedAddr
             continue;
         }
         let url = address(node, "Location")?.ok_or_else(|| wrong("an `AssertionConsumerService` has no `Location`"))?;
-        match check_address(url) {
+        match check_acs_url(url) {
             Ok(()) if found.iter().any(|(_, known): &(_, IndexedAddress)| known.url == url) => {
                 found.push((Some(false), IndexedAddress { index, url: url.to_owned() }));
             }
@@ -195,7 +195,7 @@ fn logout(role: Node<'_, '_>, left_out: &mut Notes) -> Result<Vec<Endpoint>, Rea
         let location = address(node, "Location")?.ok_or_else(|| missing("Location"))?;
         let response = address(node, "ResponseLocation")?;
         let refused = [Some(location), response].into_iter().flatten().find_map(|url| {
-            check_address(url).err().map(|why| format!("logout address `{url}`: {why}"))
+            check_acs_url(url).err().map(|why| format!("logout address `{url}`: {why}"))
         });
         match refused {
             Some(note) => left_out.add(note),
