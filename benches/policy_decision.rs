@@ -9,7 +9,7 @@ use std::hint::black_box;
 use cedargate::clock::Timestamp;
 use cedargate::domain::{
     App, AppId, Country, CountryListName, Decision, DeviceFacts, EmailAddress, GroupName, Method, MethodSet,
-    NetworkName, Profile, RiskFacts, RoleName, SignalSet, Step, User, UserId, UserStatus, Username,
+    NetworkName, Profile, Required, RiskFacts, RoleName, SignalSet, Step, User, UserId, UserStatus, Username,
 };
 use cedargate::policy::{Bundle, Goal, PolicySources, Question, Repertoire, SourceFile, Vocabulary, planner};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -87,6 +87,7 @@ fn policy_decision(criterion: &mut Criterion) {
         signals: &signals,
         sp_initiated: false,
         force_authn: false,
+        required: Required::NOTHING,
         profile: Profile::Compat,
     };
     let enrolled = vec![Method::Password, Method::Totp, Method::BackupCode];

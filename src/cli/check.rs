@@ -1,5 +1,7 @@
 //! `cedargate check`: is what the files say fit to run? Config, apps, policies and the policies' own tests.
 
+mod metadata;
+
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -86,13 +88,19 @@ fn writeln_json(
             .collect(),
         Err(Wrong::Tests(failures)) => failures.iter().map(|failure| json!(failure)).collect(),
     };
-    let ok = result.is_ok();
-    writeln!(out, "{:#}", json!({ "ok": ok, "file": file, "problems": problems, "warnings": warnings }))
+    let mut said = json!({ "ok": result.is_ok(), "file": file, "problems": problems, "warnings": warnings });
+    if let (Ok((_, checked)), Some(said)) = (result, said.as_object_mut()) {
+        said.insert("metadata".to_owned(), metadata::json(checked));
+    }
+    writeln!(out, "{said:#}")
 }
 
 fn write_result(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {
     let count = match result {
-        Ok((config, checked)) => return writeln!(out, "{}: fine ({})", file.display(), summary(config, checked)),
+        Ok((config, checked)) => {
+            metadata::write(out, checked)?;
+            return writeln!(out, "{}: fine ({})", file.display(), summary(config, checked));
+        }
         Err(Wrong::Config(errors)) => {
             write_problems(out, errors.problems())?;
             errors.problems().len()

@@ -3,6 +3,7 @@
 
 mod address;
 mod checks;
+mod metadata;
 mod stores;
 
 use std::io;
@@ -93,6 +94,7 @@ pub(super) fn run(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let now = SystemClock.now();
     let mut checks = checks::of_settings(&loaded.config);
     checks.push(checks::policies(&loaded, now));
+    checks.extend(metadata::checks(&loaded, now));
     checks.push(checks::clock(&loaded.config, now));
     checks.push(checks::secret(&loaded.config));
     checks.push(checks::signing_key(&loaded.config, now));

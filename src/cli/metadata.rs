@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::load_config;
+use super::{load_config, today};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::AppId;
 use crate::runtime;
@@ -26,7 +26,7 @@ pub(super) struct Args {
 /// Settings, apps or keys do not load, or there is no such app.
 pub(super) fn run(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let loaded = load_config(file)?;
-    let apps = runtime::build_apps(&loaded)?;
+    let apps = runtime::build_apps(&loaded, today())?;
     let app = match &args.app {
         None => None,
         Some(name) => {

@@ -46,10 +46,12 @@ fn until_stopped(loaded: Loaded) -> anyhow::Result<ExitCode> {
         let mailing = opened.courier.map(|courier| Mailing::start(courier, opened.web.clone()));
         let server = serve(listener, opened.web, |_| {})?;
         let watching = actix_web::rt::spawn(watch.run());
+        let refreshing = actix_web::rt::spawn(opened.refresher.run());
         writeln!(std::io::stdout().lock(), "listening on {}", url.as_str())?;
         let keeping = actix_web::rt::spawn(opened.heads.clone().keep());
         let served = server.await;
         watching.abort();
+        refreshing.abort();
         if let Some(mailing) = mailing {
             mailing.stop().await;
         }

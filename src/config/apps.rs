@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::ZoneName;
+use super::{MetadataSource, ZoneName};
 use crate::domain::{AppId, EncryptionAlgorithm, KeyTransport, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
 
 /// The icons a tile may have.
@@ -33,6 +33,13 @@ pub struct AppConfig {
     #[serde(default)]
     #[schemars(extend("format" = "entity-id"))]
     pub entity_id: Option<String>,
+    /// The metadata of the service provider: a file, or the https address it is fetched from.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", extend("format" = "metadata-source"))]
+    pub metadata: Option<MetadataSource>,
+    /// The file with the certificate that the metadata must be signed by, PEM.
+    #[serde(default)]
+    pub metadata_certificate: Option<PathBuf>,
     /// Where responses may be posted: one address or a list, the first the default. Needed without a preset.
     #[serde(default, deserialize_with = "one_or_many")]
     #[schemars(schema_with = "acs_schema")]
@@ -170,6 +177,8 @@ impl AppConfig {
             name: None,
             preset: None,
             entity_id: None,
+            metadata: None,
+            metadata_certificate: None,
             acs: Vec::new(),
             relay_state: None,
             relay_state_override: false,
@@ -198,12 +207,19 @@ impl AppConfig {
 
     /// The files it names.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.request_certificates.iter().chain(&self.encryption_certificate)
+        let metadata = self.metadata.as_ref().and_then(MetadataSource::file);
+        let certificates = self.request_certificates.iter().chain(&self.encryption_certificate);
+        certificates.chain(&self.metadata_certificate).chain(metadata)
     }
 
     /// The files it names, to be made absolute.
     pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.request_certificates.iter_mut().chain(&mut self.encryption_certificate)
+        let metadata = match &mut self.metadata {
+            Some(MetadataSource::File(file)) => Some(file),
+            Some(MetadataSource::Url(_)) | None => None,
+        };
+        let certificates = self.request_certificates.iter_mut().chain(&mut self.encryption_certificate);
+        certificates.chain(&mut self.metadata_certificate).chain(metadata)
     }
 }
 

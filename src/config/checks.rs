@@ -101,13 +101,18 @@ fn repeated<'a>(
 
 fn check_app(app: &AppConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
+    if app.metadata.is_none() && app.metadata_certificate.is_some() {
+        let problem = Problem::new("metadata_certificate", "there is no metadata that it could have signed");
+        problems.push(problem.with_help("add `metadata`, or leave it out"));
+    }
     if app.preset.is_none() {
         let needs = |key: &str| {
             Problem::new(key, format!("`{key}` is missing: the app `{}` has no preset that knows it", app.id))
-                .with_help("the app shows it on its SAML page, or in its metadata")
+                .with_help("the app shows it on its SAML page, or in its metadata: `metadata` reads it from there")
         };
-        problems.extend(app.entity_id.is_none().then(|| needs("entity_id")));
-        problems.extend(app.acs.is_empty().then(|| needs("acs")));
+        let known = app.metadata.is_some();
+        problems.extend((!known && app.entity_id.is_none()).then(|| needs("entity_id")));
+        problems.extend((!known && app.acs.is_empty()).then(|| needs("acs")));
         let only_preset = [
             ("roles", !app.roles.is_empty()),
             ("role_session_name", app.role_session_name.is_some()),

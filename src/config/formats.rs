@@ -7,7 +7,7 @@ use url::Url;
 use super::apps::{APP_ICONS, USER_FIELDS};
 use super::server::is_https_or_loopback;
 use super::shape::nearest;
-use super::{AccountsUrl, MailSender, MailUrl, OtlpUrl, PublicUrl, StateUrl, ZoneName, parse_block};
+use super::{AccountsUrl, MailSender, MailUrl, MetadataSource, OtlpUrl, PublicUrl, StateUrl, ZoneName, parse_block};
 use crate::domain::{
     AppId, CONSOLE, CONSOLE_GROUPS, CONSOLE_USERS, Country, CountryListName, EVERYONE, EmailAddress, GroupName,
     NetworkName, PORTAL, RelayState, RoleName,
@@ -53,6 +53,10 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "country" => Country::parse(text).map(drop).map_err(Refusal::from),
         "role-name" => RoleName::parse(text).map(drop).map_err(Refusal::from),
         "entity-id" => entity_id(text),
+        "metadata-source" => match plain(text, 4096, "a file or an address") {
+            Ok(()) => MetadataSource::parse(text).map(drop).map_err(Refusal::from),
+            refused => refused,
+        },
         "acs-url" => acs_url(text),
         "relay-state" => RelayState::parse(text).map(drop).map_err(Refusal::from),
         "target-name" => slug(text),

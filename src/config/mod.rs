@@ -13,6 +13,7 @@ mod formats;
 mod geoip;
 mod layers;
 mod mail;
+mod metadata;
 mod networks;
 mod organisation;
 mod places;
@@ -40,6 +41,7 @@ pub use at_start::acts_at_start;
 pub use devices::{Devices, MOST_TRUST_DAYS};
 pub use geoip::GeoIp;
 pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl, MailUrlError};
+pub use metadata::{MetadataSource, MetadataSourceError, MetadataUrl};
 pub use networks::{BlockError, parse_block};
 pub use organisation::{Organisation, ZoneError, ZoneName};
 pub use problem::{ConfigErrors, LocatedProblem, Problem};
@@ -106,14 +108,15 @@ impl Config {
         if let StateUrl::Embedded(state) = &mut self.state.url {
             *state = folder.join(&*state);
         }
-        let paths = [&mut self.server.secret_file, &mut self.policies.path, &mut self.saml.keys, &mut self.audit.path];
+        let paths = [&mut self.server.secret_file, &mut self.policies.path, &mut self.audit.path];
+        let saml = [&mut self.saml.keys, &mut self.saml.metadata_cache];
         let tls = [&mut self.server.tls_certificate, &mut self.server.tls_key].into_iter().flatten();
         let state = [&mut self.state.password_file, &mut self.state.ca_file].into_iter().flatten();
         let mail = self.mail.iter_mut().flat_map(|mail| [&mut mail.password_file, &mut mail.ca_file]).flatten();
         let apps = self.apps.iter_mut().flat_map(AppConfig::paths_mut);
         let pkcs11 = self.saml.pkcs11.iter_mut().flat_map(|pkcs11| [&mut pkcs11.module, &mut pkcs11.pin_file]);
         let more = self.accounts.paths().chain(self.geoip.paths_mut()).chain(apps);
-        for path in paths.into_iter().chain(tls).chain(state).chain(more).chain(mail).chain(pkcs11) {
+        for path in paths.into_iter().chain(saml).chain(tls).chain(state).chain(more).chain(mail).chain(pkcs11) {
             *path = folder.join(&*path);
         }
     }

@@ -146,6 +146,9 @@ pub struct Saml {
     /// The folder of the signing keys and their certificates: `current.key.pem` (mode 0600), `current.crt.pem` and more.
     #[schemars(with = "String", extend("format" = "path"))]
     pub keys: PathBuf,
+    /// The folder of the last good copies of metadata that is fetched.
+    #[schemars(with = "String", extend("format" = "path"))]
+    pub metadata_cache: PathBuf,
     /// The RSA key that signs lives in a hardware module; only its certificate is in `keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11: Option<Pkcs11>,
@@ -171,7 +174,7 @@ pub struct Pkcs11 {
 
 impl Default for Saml {
     fn default() -> Self {
-        Self { keys: PathBuf::from("var/keys"), pkcs11: None }
+        Self { keys: PathBuf::from("var/keys"), metadata_cache: PathBuf::from("var/metadata"), pkcs11: None }
     }
 }
 

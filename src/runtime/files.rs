@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 
+use super::metadata::{copy_of, fetched_urls};
 use crate::config::{AppConfig, Config};
 use crate::saml::keys::{LEDGER, Place};
 
@@ -41,7 +42,8 @@ impl Files {
             .chain(config.server.tls_certificate.clone())
             .chain(config.server.tls_key.clone())
             .chain(config.geoip.paths().cloned())
-            .chain(config.apps.iter().flat_map(AppConfig::paths).cloned());
+            .chain(config.apps.iter().flat_map(AppConfig::paths).cloned())
+            .chain(fetched_urls(config).map(|url| copy_of(config, url)));
         files.paths.extend(more);
         files.folders = vec![(policies, Some("cedar")), (tests, Some("toml")), (keys.clone(), None)];
         files.with_listed()

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
-use crate::domain::AppId;
+use crate::domain::{App, AppId};
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
 use crate::saml::keys::{KeyType, Place, Slot};
 use crate::saml::{KeysError, MetadataError, ServiceProvider};
 use crate::signals::Geo;
 
+use super::apps::Apps;
 use super::inventory::InventoryError;
+use super::metadata::Imported;
 use super::snapshot::NoPortal;
-use super::supplied;
 use super::tls::TlsError;
 
 /// The largest policy, schema or test file that is read.
@@ -21,10 +22,23 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// The most files a policy folder may have.
 const MAX_FILES: usize = 10_000;
 
+/// An app that config has and nobody can sign in to: what its metadata says is not there, or over. The others go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The app. Policies may still name it.
+    pub app: App,
+    /// Why.
+    pub why: String,
+}
+
 /// Config, apps and policies that fit each other.
 pub struct Checked {
     /// The service providers, in the order of config.toml.
     pub apps: Vec<Arc<ServiceProvider>>,
+    /// What came from metadata.
+    pub imported: Vec<Imported>,
+    /// The apps that nobody can sign in to for now.
+    pub unavailable: Vec<Unavailable>,
     /// The policies.
     pub bundle: Bundle,
     /// How the policy tests went: all of them passed.
@@ -97,6 +111,10 @@ fn test_failures(report: &testing::Report) -> String {
 pub struct Parsed {
     /// The service providers, in the order of config.toml.
     pub apps: Vec<Arc<ServiceProvider>>,
+    /// What came from metadata.
+    pub imported: Vec<Imported>,
+    /// The apps that nobody can sign in to for now.
+    pub unavailable: Vec<Unavailable>,
     /// The policies.
     pub bundle: Bundle,
     /// The files they came from.
@@ -109,10 +127,10 @@ pub struct Parsed {
 /// # Errors
 /// They do not, or a file cannot be read.
 pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadError> {
-    let apps = build_apps(loaded)?;
+    let Apps { apps, imported, unavailable } = Apps::build(loaded, today)?;
     let sources = read_sources(&loaded.config.policies.path)?;
-    let bundle = Bundle::parse(&sources, vocabulary(&loaded.config, &apps), today)?;
-    Ok(Parsed { apps, bundle, sources })
+    let bundle = Bundle::parse(&sources, vocabulary(&loaded.config), today)?;
+    Ok(Parsed { apps, imported, unavailable, bundle, sources })
 }
 
 /// [`parse`], and then reads the geo files and runs the policy tests.
@@ -128,46 +146,34 @@ pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadE
 /// # Errors
 /// As [`check`].
 pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
-    let Parsed { apps, bundle, sources } = parse(loaded, today)?;
+    let Parsed { apps, imported, unavailable, bundle, sources } = parse(loaded, today)?;
     check_keys(loaded, &apps)?;
     let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
     let tests = testing::run(&bundle, &sources.tests);
     if !tests.is_ok() {
         return Err(LoadError::PolicyTests(tests));
     }
-    Ok(Checked { apps, bundle, tests, geo: Arc::new(geo) })
+    Ok(Checked { apps, imported, unavailable, bundle, tests, geo: Arc::new(geo) })
 }
 
-/// The service providers of `[[apps]]`, in the order of config.toml.
+/// The service providers of `[[apps]]`, in the order of config.toml; those that are left out are not among them.
 ///
 /// # Errors
 /// A block has problems, or two have one entity id.
-pub fn build_apps(loaded: &Loaded) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
-    let mut apps: Vec<Arc<ServiceProvider>> = Vec::new();
-    let mut problems = Vec::new();
-    for (index, app) in loaded.config.apps.iter().enumerate() {
-        match supplied::read(app).and_then(|supplied| ServiceProvider::build(app, &supplied)) {
-            Ok(provider) => {
-                if let Some(other) = apps.iter().find(|other| other.entity_id() == provider.entity_id()) {
-                    problems.push(Problem {
-                        key: format!("apps[{index}]"),
-                        message: format!(
-                            "app `{}` has the entity id of app `{}`: `{}`",
-                            provider.app().id,
-                            other.app().id,
-                            provider.entity_id()
-                        ),
-                        help: Some("a request names its app by entity id, so each app needs its own".to_owned()),
-                    });
-                }
-                apps.push(Arc::new(provider));
-            }
-            Err(found) => problems.extend(
-                found.into_iter().map(|problem| Problem { key: format!("apps[{index}]{}", problem.key), ..problem }),
-            ),
-        }
-    }
-    if problems.is_empty() { Ok(apps) } else { Err(loaded.report(problems).into()) }
+pub fn build_apps(loaded: &Loaded, today: jiff::civil::Date) -> Result<Vec<Arc<ServiceProvider>>, LoadError> {
+    Ok(Apps::build(loaded, today)?.apps)
+}
+
+/// What is known from metadata, and the apps that are left out for want of it.
+///
+/// # Errors
+/// The apps do not load.
+pub fn metadata_of(
+    loaded: &Loaded,
+    today: jiff::civil::Date,
+) -> Result<(Vec<Imported>, Vec<Unavailable>), LoadError> {
+    let Apps { imported, unavailable, .. } = Apps::build(loaded, today)?;
+    Ok((imported, unavailable))
 }
 
 /// Whether there is a key for each way of signing that an app asks for. The RSA key is made at the first start, so only the other
@@ -192,10 +198,10 @@ fn check_keys(loaded: &Loaded, apps: &[Arc<ServiceProvider>]) -> Result<(), Load
     if problems.is_empty() { Ok(()) } else { Err(loaded.report(problems).into()) }
 }
 
-fn vocabulary(config: &Config, apps: &[Arc<ServiceProvider>]) -> Vocabulary {
+fn vocabulary(config: &Config) -> Vocabulary {
     Vocabulary::new(
         config.groups.keys().cloned(),
-        apps.iter().map(|provider| provider.app().clone()),
+        config.apps.iter().map(ServiceProvider::app_of),
         config.networks.keys().cloned(),
         config.country_lists.clone(),
     )

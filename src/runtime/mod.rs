@@ -1,11 +1,13 @@
 //! What is in force: config, policies, apps, keys and geo files, read together, checked together, swapped together. The set in force
 //! decides, always; nothing is held on to from an earlier one.
 
+mod apps;
 mod files;
 mod heads;
 mod inventory;
 mod load;
 mod lockout;
+mod metadata;
 mod plan;
 mod reload;
 mod snapshot;
@@ -16,7 +18,10 @@ pub mod watch;
 
 pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use inventory::{Inventory, InventoryError, in_force_file};
-pub use load::{Checked, LoadError, Parsed, build_apps, check, check_again, parse, read_sources};
+pub use load::{
+    Checked, LoadError, Parsed, Unavailable, build_apps, check, check_again, metadata_of, parse, read_sources,
+};
+pub use metadata::{Imported, NoFetching, Refresher, fetch_missing};
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
 pub use reload::{InForce, Refusal, ReloadOutcome, Runtime, Trigger};
 pub use snapshot::{NoPortal, Snapshot};

@@ -160,6 +160,11 @@ impl Runtime {
         Option::clone(&self.refusal.load())
     }
 
+    /// The numbers of this server.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The files that make up a set now.
     pub(super) async fn files(&self) -> Files {
         self.last.lock().await.files.clone()
@@ -268,6 +273,11 @@ impl Runtime {
         // Each day begins with a new set, so this is told daily.
         for warning in in_force.published.iter().filter_map(|key| key.warning(in_force.since)) {
             tracing::warn!(warning, "a signing key has to be replaced: `cedargate keys new` begins");
+        }
+        self.metrics.unavailable(in_force.snapshot.unavailable().len());
+        for left_out in in_force.snapshot.unavailable() {
+            let (app, why) = (&left_out.app.id, &left_out.why);
+            tracing::error!(app.id = %app, error = why, "nobody can sign in to this app: its metadata can't be used");
         }
         if let Err(error) = in_force.inventory.write(&in_force_file(self.source.started())) {
             tracing::warn!(error = whole(&error), "`cedargate plan` can't tell what is in force");

@@ -1,5 +1,6 @@
 //! One set of config, policies, apps and keys.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -9,7 +10,8 @@ use crate::policy::Bundle;
 use crate::saml::{IdentityProvider, Registry, ServiceProvider};
 use crate::signals::Observer;
 
-use super::load::Checked;
+use super::load::{Checked, Unavailable};
+use super::metadata::Imported;
 
 /// Everything a step is decided and answered by.
 pub struct Snapshot {
@@ -24,6 +26,10 @@ pub struct Snapshot {
     /// This identity provider, with its key.
     pub idp: IdentityProvider,
     apps: Vec<Arc<ServiceProvider>>,
+    by_id: HashMap<AppId, Arc<ServiceProvider>>,
+    by_entity_id: HashMap<String, Arc<ServiceProvider>>,
+    imported: Vec<Imported>,
+    unavailable: Vec<Unavailable>,
     portal: App,
 }
 
@@ -45,8 +51,23 @@ impl Snapshot {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NoPortal> {
         let portal = checked.bundle.vocabulary().app(PORTAL).ok_or(NoPortal)?.clone();
-        let observer = Observer::new(&config, checked.geo, clock);
-        Ok(Self { config, public_url, bundle: checked.bundle, observer, idp, apps: checked.apps, portal })
+        let observer = Observer::new(&config, Arc::clone(&checked.geo), clock);
+        let Checked { apps, imported, unavailable, bundle, .. } = checked;
+        let by_id = apps.iter().map(|app| (app.app().id.clone(), Arc::clone(app))).collect();
+        let by_entity_id = apps.iter().map(|app| (app.entity_id().to_owned(), Arc::clone(app))).collect();
+        Ok(Self {
+            config,
+            public_url,
+            bundle,
+            observer,
+            idp,
+            apps,
+            by_id,
+            by_entity_id,
+            imported,
+            unavailable,
+            portal,
+        })
     }
 
     /// The app of this id, the reserved ones included.
@@ -64,7 +85,19 @@ impl Snapshot {
     /// What SAML needs to know of an app; `None` for the reserved ones.
     #[must_use]
     pub fn service_provider(&self, id: &AppId) -> Option<&Arc<ServiceProvider>> {
-        self.apps.iter().find(|provider| provider.app().id == *id)
+        self.by_id.get(id)
+    }
+
+    /// What is known from metadata, in the order of config.toml.
+    #[must_use]
+    pub fn imported(&self) -> &[Imported] {
+        &self.imported
+    }
+
+    /// The apps that nobody can sign in to for now, as their metadata is missing or over.
+    #[must_use]
+    pub fn unavailable(&self) -> &[Unavailable] {
+        &self.unavailable
     }
 
     /// The apps that may be opened from the portal.
@@ -87,6 +120,6 @@ impl Snapshot {
 
 impl Registry for Snapshot {
     fn by_entity_id(&self, entity_id: &str) -> Option<Arc<ServiceProvider>> {
-        self.apps.iter().find(|provider| provider.entity_id() == entity_id).cloned()
+        self.by_entity_id.get(entity_id).cloned()
     }
 }

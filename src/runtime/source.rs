@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rustls::sign::CertifiedKey;
 
 use super::files::Files;
-use super::inventory::Inventory;
+use super::inventory::{Inventory, Values};
+use super::metadata::Imported;
 use super::load::{Checked, LoadError, check, check_again};
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
@@ -145,7 +146,9 @@ impl Source {
         let since = self.clock.now();
         let written = |config: &Config| {
             let files = files.iter().map(|(name, content)| (name.as_str(), content.clone()));
-            Inventory::of(config, &checked.bundle, files, since)
+            let mut inventory = Inventory::of(config, &checked.bundle, files, since)?;
+            inventory.files.extend(documents(&checked.imported));
+            Ok::<_, LoadError>(inventory)
         };
         let (inventory, wanted) = (written(&config)?, written(&wanted)?);
         let idp = IdentityProvider::new(public_url.as_str(), keys.signing_keys());
@@ -155,6 +158,12 @@ impl Source {
         let published = keys.published().to_vec();
         Ok(Set { snapshot, inventory, wanted, certificate, published, fingerprint })
     }
+}
+
+/// The metadata that was read, each document once, by where it comes from.
+fn documents(imported: &[Imported]) -> impl Iterator<Item = (String, Values)> {
+    let values = |sha256: &String| [("sha256".to_owned(), sha256.clone().into())].into();
+    imported.iter().map(move |one| (format!("metadata {}", one.source), values(&one.sha256)))
 }
 
 /// What the files of `loaded` come to, for a comparison with what is in force.

@@ -3,19 +3,20 @@
 use std::fs;
 use std::path::Path;
 
+use super::metadata::{Imported, Reader, Unread};
 use crate::config::{AppConfig, Problem};
 use crate::saml::{Certificate, Supplied};
 
 /// A certificate has a few thousand bytes.
 const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 
-/// Reads what `app` names.
+/// Reads what `app` names; its metadata through `metadata`.
 ///
 /// # Errors
-/// All problems, their keys relative to the app.
-pub(super) fn read(app: &AppConfig) -> Result<Supplied, Vec<Problem>> {
+/// All problems, their keys relative to the app; or its metadata is not there.
+pub(super) fn read(app: &AppConfig, metadata: &mut Reader<'_>) -> Result<(Supplied, Option<Imported>), Unread> {
     let mut problems = Vec::new();
-    let mut supplied = Supplied::default();
+    let (mut supplied, mut imported) = (Supplied::default(), None);
     for (index, path) in app.request_certificates.iter().enumerate() {
         match certificate(path) {
             Ok(certificate) => supplied.request_certificates.push(certificate),
@@ -28,10 +29,36 @@ pub(super) fn read(app: &AppConfig) -> Result<Supplied, Vec<Problem>> {
             Err(why) => problems.push(Problem::new(".encryption_certificate", why)),
         }
     }
-    if problems.is_empty() { Ok(supplied) } else { Err(problems) }
+    match metadata.of(app) {
+        Ok(Some((found, how))) => {
+            supplied.metadata = Some(found);
+            imported = Some(how);
+        }
+        Ok(None) => {}
+        Err(Unread::Problems(found)) => problems.extend(found),
+        Err(unavailable) if problems.is_empty() => return Err(unavailable),
+        Err(Unread::Unavailable(_)) => {}
+    }
+    if !problems.is_empty() {
+        return Err(Unread::Problems(problems));
+    }
+    keys_of_metadata(&mut supplied);
+    Ok((supplied, imported))
 }
 
-fn certificate(path: &Path) -> Result<Certificate, String> {
+/// The keys that metadata names, where config names none.
+pub(super) fn keys_of_metadata(supplied: &mut Supplied) {
+    let Some(metadata) = &supplied.metadata else { return };
+    if supplied.request_certificates.is_empty() {
+        supplied.request_certificates.clone_from(&metadata.signing);
+    }
+    if supplied.encryption_certificate.is_none() {
+        supplied.encryption_certificate = metadata.encryption.first().cloned();
+    }
+}
+
+/// Reads the certificate in a file.
+pub(super) fn certificate(path: &Path) -> Result<Certificate, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("`{}` {why}", path.display());
     let length = fs::metadata(path).map_err(|e| wrong(&format_args!("can't be read: {e}")))?.len();
     if length > MAX_CERTIFICATE_BYTES {

@@ -16,6 +16,9 @@ pub(super) struct Limits {
 /// For messages: AuthnRequests, LogoutRequests and their like.
 pub(super) const MESSAGE: Limits = Limits { nodes: 2_000, depth: 24 };
 
+/// For metadata, which may describe many service providers.
+pub(super) const METADATA: Limits = Limits { nodes: 200_000, depth: 24 };
+
 /// XML that is not what it should be; the text says what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -76,6 +79,16 @@ pub(super) fn plain_text<'a>(node: Node<'a, '_>) -> Result<&'a str, ReadError> {
         return Err(no_text());
     }
     Ok(text)
+}
+
+/// The text of an element that holds nothing but text, which may be long and go over several lines: base64.
+pub(super) fn long_text<'a>(node: Node<'a, '_>, most: usize) -> Result<&'a str, ReadError> {
+    let mut children = node.children();
+    let text = children.next().filter(Node::is_text).and_then(|text| text.text()).filter(|text| text.len() <= most);
+    match (text, children.next()) {
+        (Some(text), None) => Ok(text),
+        _ => Err(wrong(format!("its `{}` holds no plain text, or too much", node.tag_name().name()))),
+    }
 }
 
 /// The value of an attribute that stands in no namespace.

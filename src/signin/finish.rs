@@ -131,7 +131,9 @@ impl Service {
     ) -> Result<Result<Answer, Refused>, SignInError> {
         let facts = &decided.facts;
         let provider = snapshot.service_provider(&app.id).ok_or(SignInError::NotLaunchable)?;
-        if target.request.is_none() && !provider.idp_initiated() {
+        // What its metadata said may have ended since the person opened it.
+        let ended = !provider.is_valid_at(self.now());
+        if ended || (target.request.is_none() && !provider.idp_initiated()) {
             return Err(SignInError::NotLaunchable);
         }
         let Some(context_class) = stated_context(target, facts) else {

@@ -37,6 +37,17 @@ pub enum ReloadResult {
     Refused,
 }
 
+/// What became of an attempt to fetch the metadata of apps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchResult {
+    /// It is another than before.
+    Changed,
+    /// It is the same.
+    Unchanged,
+    /// It was not to be had, or cannot be used; the copy stays.
+    Failed,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DecisionLabels {
     step: &'static str,
@@ -101,6 +112,9 @@ pub struct Metrics {
     failures: Family<KindLabels, Counter>,
     reloads: Family<ResultLabels, Counter>,
     reload_failing: Gauge,
+    apps_unavailable: Gauge,
+    metadata_fetches: Family<ResultLabels, Counter>,
+    metadata_fetched: Family<AppLabels, Number>,
     set: Family<SetLabels, Gauge>,
     set_since: Number,
     set_age: Number,
@@ -139,6 +153,9 @@ impl Metrics {
             failures: Family::default(),
             reloads: Family::default(),
             reload_failing: Gauge::default(),
+            apps_unavailable: Gauge::default(),
+            metadata_fetches: Family::default(),
+            metadata_fetched: Family::default(),
             set: Family::default(),
             set_since: Number::default(),
             set_age: Number::default(),
@@ -152,6 +169,9 @@ impl Metrics {
         // What has not happened yet is 0, not missing: alerts on it work from the start.
         for result in [ReloadResult::Changed, ReloadResult::Refused] {
             drop(metrics.reloads.get_or_create(&ResultLabels { result: reload_code(result) }));
+        }
+        for result in [FetchResult::Changed, FetchResult::Unchanged, FetchResult::Failed] {
+            drop(metrics.metadata_fetches.get_or_create(&ResultLabels { result: fetch_code(result) }));
         }
         for kind in ["accounts", "state", "audit", "policies", "signing", "other"] {
             drop(metrics.failures.get_or_create(&KindLabels { kind }));
@@ -175,6 +195,21 @@ impl Metrics {
             "reload_failing",
             "1 while the files hold a set that was refused",
             self.reload_failing.clone(),
+        );
+        registry.register(
+            "apps_unavailable",
+            "Apps nobody can sign in to, as their metadata is missing or over",
+            self.apps_unavailable.clone(),
+        );
+        registry.register(
+            "metadata_fetches",
+            "Attempts to fetch the metadata of apps, by result",
+            self.metadata_fetches.clone(),
+        );
+        registry.register(
+            "metadata_fetched_timestamp_seconds",
+            "When the metadata of an app was last seen at its source",
+            self.metadata_fetched.clone(),
         );
         registry.register("set", "The set in force, by digests of config and policies", self.set.clone());
         registry.register("set_loaded_timestamp_seconds", "When the set came into force", self.set_since.clone());
@@ -231,6 +266,21 @@ impl Metrics {
     pub fn reloaded(&self, result: ReloadResult) {
         self.reloads.get_or_create(&ResultLabels { result: reload_code(result) }).inc();
         self.reload_failing.set(i64::from(result == ReloadResult::Refused));
+    }
+
+    /// So many apps are left out for want of metadata.
+    pub fn unavailable(&self, apps: usize) {
+        self.apps_unavailable.set(i64::try_from(apps).unwrap_or(i64::MAX));
+    }
+
+    /// Metadata was fetched, or it was tried.
+    pub fn metadata_fetched(&self, result: FetchResult) {
+        self.metadata_fetches.get_or_create(&ResultLabels { result: fetch_code(result) }).inc();
+    }
+
+    /// When the metadata of an app was last seen at its source.
+    pub fn metadata_seen(&self, app: &AppId, at: Timestamp) {
+        self.metadata_fetched.get_or_create(&AppLabels { app: app.to_string() }).set(at.as_duration().as_secs_f64());
     }
 
     /// The files hold the set in force again.
@@ -297,6 +347,14 @@ pub struct Hashing(Arc<Metrics>);
 impl Drop for Hashing {
     fn drop(&mut self) {
         self.0.hashing.dec();
+    }
+}
+
+fn fetch_code(result: FetchResult) -> &'static str {
+    match result {
+        FetchResult::Changed => "changed",
+        FetchResult::Unchanged => "unchanged",
+        FetchResult::Failed => "failed",
     }
 }
 

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
-pub use metrics::{Hashing, Metrics, ProofOutcome, ReloadResult};
+pub use metrics::{FetchResult, Hashing, Metrics, ProofOutcome, ReloadResult};
 pub use traces::{Traces, TracesError};
 
 /// How events are written.

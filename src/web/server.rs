@@ -20,7 +20,9 @@ use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::notify::{Courier, Smtp, SmtpError};
 use crate::runtime::tls::{TlsError, server_settings};
-use crate::runtime::{Heads, HeadsError, LoadError, Runtime, Source, head_key, signed_head};
+use crate::runtime::{
+    Heads, HeadsError, LoadError, NoFetching, Refresher, Runtime, Source, fetch_missing, head_key, signed_head,
+};
 use crate::sessions::Sessions;
 use crate::signals::{Baselines, Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
@@ -75,6 +77,8 @@ pub enum OpenError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
+    Fetching(#[from] NoFetching),
+    #[error(transparent)]
     Hashing(#[from] HashError),
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -90,6 +94,8 @@ pub struct Opened {
     pub accounts: Accounts,
     /// Sends the mails, where `[mail]` says how.
     pub courier: Option<Courier>,
+    /// Keeps fetched metadata fresh: to be run while serving.
+    pub refresher: Refresher,
     /// Signs the heads of the journal: to be kept up while serving, and signed once more at the end.
     pub heads: Heads,
 }
@@ -106,6 +112,7 @@ pub async fn open(
     signals: Arc<dyn Lens>,
 ) -> Result<Opened, OpenError> {
     let Surroundings { clock, entropy, delivery } = surroundings;
+    fetch_missing(&loaded.config, &clock, &entropy).await?;
     let source = Source::new(loaded, listener.local_addr()?, clock.clone());
     let set = source.first(&*entropy)?;
     let config = &set.snapshot.config;
@@ -124,8 +131,10 @@ pub async fn open(
     let hashing = HashPool::start(HashSettings::default(), entropy.clone())?;
     let cookies = CookieStyle::of(set.snapshot.public_url.as_str());
     let metrics = Arc::new(Metrics::new());
+    let runtime = Arc::new(Runtime::new(source, set, accounts.clone(), metrics.clone(), clock.clone()));
+    let refresher = Refresher::new(runtime.clone(), clock.clone(), entropy.clone())?;
     let parts = Parts {
-        runtime: Arc::new(Runtime::new(source, set, accounts.clone(), metrics.clone(), clock.clone())),
+        runtime,
         metrics,
         accounts: accounts.clone(),
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
@@ -161,7 +170,7 @@ pub async fn open(
     };
     let lifecycle = Lifecycle::new();
     let web = Data::new(Web { service: Service::new(parts), envelope, entropy, cookies, lifecycle });
-    Ok(Opened { web, accounts, courier, heads })
+    Ok(Opened { web, accounts, courier, refresher, heads })
 }
 
 /// Serves until a signal says to stop; requests underway are finished first. With a certificate in config, https.

@@ -32,4 +32,5 @@ mod reload;
 mod saml;
 mod signals;
 mod signin;
+mod sp_metadata;
 mod time;

@@ -61,6 +61,9 @@ pub enum RequestError {
     /// No app has this entity id.
     #[error("no app is registered under the issuer `{0}`")]
     UnknownIssuer(String),
+    /// What is known of the app has ended.
+    #[error("the metadata of the app `{0}` has ended")]
+    MetadataEnded(AppId),
     /// The address for the answer is not registered.
     #[error("the address `{0}` is not registered for this app")]
     UnknownAcs(String),
@@ -85,7 +88,7 @@ pub enum RequestError {
 enum AcsChoice {
     Default,
     Url(String),
-    Index(usize),
+    Index(u16),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -371,6 +374,9 @@ pub fn verify(
     if !(-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&age) {
         return Err(RequestError::IssueInstant(parsed.issue_instant).into());
     }
+    if !sp.is_valid_at(now) {
+        return Err(RequestError::MetadataEnded(sp.app().id.clone()).into());
+    }
     let acs = registered_acs(&parsed.acs, &sp)?;
     let mut verified = VerifiedAuthnRequest {
         id: parsed.id.clone(),
@@ -398,11 +404,11 @@ pub fn verify(
 
 fn registered_acs(choice: &AcsChoice, sp: &ServiceProvider) -> Result<String, RequestError> {
     let (found, asked) = match choice {
-        AcsChoice::Default => (sp.acs().first(), String::new()),
-        AcsChoice::Url(url) => (sp.acs().iter().find(|acs| *acs == url), url.clone()),
-        AcsChoice::Index(index) => (sp.acs().get(*index), format!("number {index}")),
+        AcsChoice::Default => (sp.acs().first().map(String::as_str), String::new()),
+        AcsChoice::Url(url) => (sp.acs().iter().find(|acs| *acs == url).map(String::as_str), url.clone()),
+        AcsChoice::Index(index) => (sp.acs_by_number(*index), format!("number {index}")),
     };
-    found.cloned().ok_or(RequestError::UnknownAcs(asked))
+    found.map(str::to_owned).ok_or(RequestError::UnknownAcs(asked))
 }
 
 type Wishes = (Option<NameIdFormat>, Option<RequestedContexts>);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
-use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption};
+use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption, imported};
 use crate::config::{AppConfig, Preset, Problem, SignedRequests};
 use crate::domain::{App, NameIdFormat, RelayState};
 
@@ -19,13 +19,19 @@ impl ServiceProvider {
     pub fn build(config: &AppConfig, supplied: &Supplied) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let partition = config.preset.map(|Preset::Aws| aws::partition(config));
-        let entity_id = config.entity_id.clone().or_else(|| partition.map(|p| p.entity_id.to_owned()));
+        let metadata = supplied.metadata.as_ref();
+        let entity_id = config.entity_id.clone().or_else(|| metadata.map(|metadata| metadata.entity_id.clone()));
+        let entity_id = entity_id.or_else(|| partition.map(|p| p.entity_id.to_owned()));
         let entity_id = entity_id.unwrap_or_else(|| {
             problems.push(missing("entity_id", "the entity id the service provider calls itself by"));
             String::new()
         });
         check_entity_id(&entity_id, &mut problems);
-        let acs = acs(config, partition.as_ref(), &mut problems);
+        let acs = match metadata.filter(|_| config.acs.is_empty()) {
+            Some(metadata) => imported::acs(metadata, partition.as_ref(), &mut problems),
+            None => acs(config, partition.as_ref(), &mut problems),
+        };
+        let acs_numbers = imported::acs_numbers(&acs, metadata.filter(|_| config.acs.is_empty()));
         let attributes = attributes(config, &mut problems);
         let (roles, session) = match config.preset {
             Some(Preset::Aws) => {
@@ -43,21 +49,16 @@ impl ServiceProvider {
         let preset_relay_state = partition.map(|p| p.relay_state.to_owned());
         let relay_state = config.relay_state.clone().or(preset_relay_state);
         let sp = Self {
-            app: App {
-                id: config.id.clone(),
-                name: config.name.clone().unwrap_or_else(|| match config.preset {
-                    Some(Preset::Aws) => "Amazon Web Services".to_owned(),
-                    None => config.id.to_string(),
-                }),
-                device_limit: config.device_limit,
-                roles: config.roles.iter().map(|role| role.name.clone()).collect(),
-            },
+            app: Self::app_of(config),
             entity_id,
             acs,
+            acs_numbers,
+            logout_endpoints: metadata.map(|metadata| metadata.logout.clone()).unwrap_or_default(),
+            valid_until: metadata.and_then(|metadata| metadata.valid_until),
             relay_state: relay_state.and_then(|state| parse_relay_state(".relay_state", &state, &mut problems)),
             relay_rule: relay_rule(config, partition.is_some(), &mut problems),
             relay_states: relay_states(config, &mut problems),
-            sign: config.sign,
+            sign: imported::sign(config, metadata),
             signature_algorithm: config.signature_algorithm,
             signed_requests: signed_requests(config, supplied, &mut problems),
             request_certificates: supplied.request_certificates.clone(),
@@ -66,7 +67,7 @@ impl ServiceProvider {
                 true => SessionEnd::Told,
                 false => SessionEnd::Untold,
             },
-            name_id: config.name_id,
+            name_id: imported::name_id(config, metadata, &mut problems),
             name_id_field: name_id_field(config, &mut problems),
             attributes,
             roles,
@@ -75,6 +76,20 @@ impl ServiceProvider {
             icon: config.icon.clone().or_else(|| partition.map(|_| "cloud".to_owned())),
         };
         if problems.is_empty() { Ok(sp) } else { Err(problems) }
+    }
+
+    /// The app as policies and pages see it: config says all of it.
+    #[must_use]
+    pub fn app_of(config: &AppConfig) -> App {
+        App {
+            id: config.id.clone(),
+            name: config.name.clone().unwrap_or_else(|| match config.preset {
+                Some(Preset::Aws) => "Amazon Web Services".to_owned(),
+                None => config.id.to_string(),
+            }),
+            device_limit: config.device_limit,
+            roles: config.roles.iter().map(|role| role.name.clone()).collect(),
+        }
     }
 }
 
@@ -113,7 +128,8 @@ fn acs(config: &AppConfig, partition: Option<&aws::Partition>, problems: &mut Ve
     config.acs.clone()
 }
 
-fn check_acs_url(acs: &str) -> Result<(), String> {
+/// Whether something that is secret may be sent to this address.
+pub(in crate::saml) fn check_acs_url(acs: &str) -> Result<(), String> {
     let url = url::Url::parse(acs).map_err(|e| e.to_string())?;
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -188,7 +204,8 @@ fn signed_requests(config: &AppConfig, supplied: &Supplied, problems: &mut Vec<P
                 .with_help("name the files with its certificates in `request_certificates`"),
         );
     }
-    config.signed_requests
+    // Metadata asks for more, never for less.
+    if imported::signs_requests(supplied, problems) { SignedRequests::Required } else { config.signed_requests }
 }
 
 fn aws_session(config: &AppConfig, problems: &mut Vec<Problem>) -> AwsSession {

@@ -5,6 +5,7 @@ mod aws;
 mod build;
 mod encryption;
 mod field;
+mod imported;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ use crate::domain::{
 };
 use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
+use crate::saml::sp_metadata::{Endpoint, SpMetadata};
+pub(in crate::saml) use build::check_acs_url;
 use field::Field;
 
 /// A user for whom this app's assertion cannot be written.
@@ -46,6 +49,8 @@ pub struct Supplied {
     pub request_certificates: Vec<Certificate>,
     /// What it is encrypted for.
     pub encryption_certificate: Option<Certificate>,
+    /// What its metadata says.
+    pub metadata: Option<SpMetadata>,
 }
 
 /// What one sign-in adds to an assertion.
@@ -113,6 +118,10 @@ pub struct ServiceProvider {
     app: App,
     entity_id: String,
     acs: Vec<String>,
+    /// The numbers by which requests may name addresses: those of the metadata; without it, the positions in config.
+    acs_numbers: BTreeMap<u16, String>,
+    logout_endpoints: Vec<Endpoint>,
+    valid_until: Option<Timestamp>,
     relay_state: Option<RelayState>,
     relay_rule: RelayRule,
     relay_states: BTreeMap<String, RelayState>,
@@ -149,6 +158,30 @@ impl ServiceProvider {
     #[must_use]
     pub fn acs(&self) -> &[String] {
         &self.acs
+    }
+
+    /// The address that requests may name by this number.
+    #[must_use]
+    pub fn acs_by_number(&self, number: u16) -> Option<&str> {
+        self.acs_numbers.get(&number).map(String::as_str)
+    }
+
+    /// Where it takes logout messages, as its metadata says.
+    #[must_use]
+    pub fn logout_endpoints(&self) -> &[Endpoint] {
+        &self.logout_endpoints
+    }
+
+    /// When what its metadata says ends: nothing is sent to it from then on.
+    #[must_use]
+    pub fn valid_until(&self) -> Option<Timestamp> {
+        self.valid_until
+    }
+
+    /// Whether something may be sent to it now.
+    #[must_use]
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        self.valid_until.is_none_or(|end| now < end)
     }
 
     /// Whether the portal may open it without a request of its own.

@@ -16,6 +16,7 @@ pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod saml;
 pub(crate) mod server;
+pub(crate) mod source;
 pub(crate) mod tamper;
 
 use std::path::PathBuf;

@@ -59,7 +59,7 @@ fn settings(folder: &Path) -> Pkcs11 {
 }
 
 fn saml(folder: &Path) -> crate::config::Saml {
-    crate::config::Saml { keys: folder.join("keys"), pkcs11: Some(settings(folder)) }
+    crate::config::Saml { keys: folder.join("keys"), pkcs11: Some(settings(folder)), ..Default::default() }
 }
 
 fn certificate(folder: &Path) -> Certificate {

@@ -1,0 +1,98 @@
+//! From the `[[apps]]` of a config, and the files they name, to service providers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::load::{LoadError, Unavailable};
+use super::metadata::{Imported, Reader, Unread, url_of};
+use super::supplied;
+use crate::clock::Timestamp;
+use crate::config::{AppConfig, Loaded, MetadataSource, Problem};
+use crate::domain::AppId;
+use crate::saml::ServiceProvider;
+
+/// The apps of a set.
+pub(super) struct Apps {
+    /// In the order of config.toml.
+    pub(super) apps: Vec<Arc<ServiceProvider>>,
+    pub(super) imported: Vec<Imported>,
+    pub(super) unavailable: Vec<Unavailable>,
+}
+
+/// An app that was built, by its place in config.
+struct Built {
+    index: usize,
+    provider: ServiceProvider,
+    imported: Option<Imported>,
+}
+
+impl Apps {
+    /// Builds all of them. Metadata that ended before `today` is over; what ends today does so when its hour comes.
+    pub(super) fn build(loaded: &Loaded, today: jiff::civil::Date) -> Result<Self, LoadError> {
+        let midnight = today.to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |day| day.timestamp());
+        let mut reader = Reader::new(&loaded.config, midnight);
+        let (mut built, mut unavailable, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, app) in loaded.config.apps.iter().enumerate() {
+            match built_app(app, &mut reader) {
+                Ok((provider, imported)) => built.push(Built { index, provider, imported }),
+                Err(Unread::Unavailable(why)) => {
+                    unavailable.push(Unavailable { app: ServiceProvider::app_of(app), why });
+                }
+                Err(Unread::Problems(found)) => {
+                    problems.extend(found.into_iter().map(|problem| problem.under(&format!("apps[{index}]"))));
+                }
+            }
+        }
+        let built = of_different_names(built, &mut unavailable, &mut problems);
+        if !problems.is_empty() {
+            return Err(loaded.report(problems).into());
+        }
+        let (mut apps, mut imported) = (Vec::with_capacity(built.len()), Vec::new());
+        for app in built {
+            apps.push(Arc::new(app.provider));
+            imported.extend(app.imported);
+        }
+        Ok(Self { apps, imported, unavailable })
+    }
+}
+
+/// Builds one app. What is wrong with fetched metadata leaves the app out; what is wrong with config is a problem.
+pub(super) fn built_app(
+    app: &AppConfig,
+    reader: &mut Reader<'_>,
+) -> Result<(ServiceProvider, Option<Imported>), Unread> {
+    let (supplied, imported) = supplied::read(app, reader)?;
+    match ServiceProvider::build(app, &supplied) {
+        Ok(provider) => Ok((provider, imported)),
+        Err(problems) if url_of(app).is_some() && problems.iter().all(|problem| problem.key == ".metadata") => {
+            Err(Unread::Unavailable(Unread::Problems(problems).in_words()))
+        }
+        Err(problems) => Err(Unread::Problems(problems)),
+    }
+}
+
+/// A request names its app by entity id, so each app needs its own. Who is named by config or a file comes first: what was
+/// fetched takes no name from another app, and stops no set.
+fn of_different_names(built: Vec<Built>, unavailable: &mut Vec<Unavailable>, problems: &mut Vec<Problem>) -> Vec<Built> {
+    let is_fetched = |app: &Built| matches!(&app.imported, Some(Imported { source: MetadataSource::Url(_), .. }));
+    let (fetched, own): (Vec<_>, Vec<_>) = built.into_iter().partition(is_fetched);
+    let mut names: HashMap<String, AppId> = HashMap::new();
+    let mut kept = Vec::with_capacity(own.len() + fetched.len());
+    for app in own.into_iter().chain(fetched) {
+        let (id, name) = (&app.provider.app().id, app.provider.entity_id());
+        let Some(other) = names.get(name) else {
+            names.insert(name.to_owned(), id.clone());
+            kept.push(app);
+            continue;
+        };
+        let message = format!("app `{id}` has the entity id of app `{other}`: `{name}`");
+        if is_fetched(&app) {
+            unavailable.push(Unavailable { app: app.provider.app().clone(), why: message });
+        } else {
+            let help = "a request names its app by entity id, so each app needs its own";
+            problems.push(Problem::new(format!("apps[{}]", app.index), message).with_help(help));
+        }
+    }
+    kept.sort_by_key(|app| app.index);
+    kept
+}
