@@ -295,8 +295,33 @@ fn rules_of_apps_are_told_where_they_are_broken() {
         ),
         (
             "attributes = { \"urn:oid:2.5.4.4\" = \"cn\" }",
-            "5:36 apps[0].attributes.\"urn:oid:2.5.4.4\": `cn` is no field of a user [fields are `email`, `username`, \
-          `first_name`, `last_name`, `display_name`, `phone`, `groups`]",
+            "5:36 apps[0].attributes.\"urn:oid:2.5.4.4\": `cn` is no field of a user [fields are `id`, `username`, `email`, \
+          `first_name`, `last_name`, `display_name`, `phone`, `groups`, `language`, `home_country`, `time_zone`]",
+        ),
+        (
+            "attributes = { a = { fild = \"email\" } }",
+            "5:22 apps[0].attributes.a.fild: unknown key `fild` [did you mean `field`?]",
+        ),
+        (
+            "attributes = { a = { template = \"{emial}\" } }",
+            "5:33 apps[0].attributes.a.template: `emial` is no field of a user [did you mean `email`?]",
+        ),
+        (
+            "attributes = { a = [\"email\"] }",
+            "5:20 apps[0].attributes.a: expected a text in quotes or a table, found a list",
+        ),
+        (
+            "attributes = { a = { field = \"groups\", only = [\"stafff\"] } }\n[groups]\nstaff = \"all\"",
+            "5:48 apps[0].attributes.a.only[0]: there is no group `stafff` [did you mean `staff`?]",
+        ),
+        (
+            "attributes = { a = { field = \"groups\", rename = { chiefs = \"boss\" } } }",
+            "5:59 apps[0].attributes.a.rename.chiefs: there is no group `chiefs` [declare it under `[groups]`]",
+        ),
+        (
+            "name_id_field = { template = \"{username\" }",
+            "5:30 apps[0].name_id_field.template: a `{` that is not closed \
+          [write `{email}` for a field, `{{` for the brace itself]",
         ),
         (
             "session_duration = 3600",

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::encode;
 use super::sign::{SignError, SigningKeys};
-use super::wire::{AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
+use super::wire::{AssertionParts, AttributeParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{IssueRequest, NameFormat, RelayState, RoleName, SignMode, SignatureAlgorithm};
 use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
@@ -190,12 +190,22 @@ fn assertion(request: &IssueRequest, id: String, now: Timestamp) -> Result<Asser
     let mut attributes = Vec::with_capacity(request.attributes.len() + 1);
     if let Some(name) = request.role_attribute.as_deref().filter(|_| !request.roles.is_empty()) {
         let values = request.roles.iter().map(|role| Text::new(format_args!("role `{}`", role.name), &role.value));
-        attributes.push((Text::new("the role attribute", name)?, values.collect::<Result<_, _>>()?));
+        attributes.push(AttributeParts {
+            name: Text::new("the role attribute", name)?,
+            name_format: NameFormat::of_name(name).uri(),
+            friendly_name: None,
+            values: values.collect::<Result<_, _>>()?,
+        });
     }
     for attribute in request.attributes.iter().filter(|attribute| !attribute.values.is_empty()) {
         let what = format!("attribute `{}`", attribute.name);
         let values = attribute.values.iter().map(|value| Text::new(&what, value));
-        attributes.push((Text::new(&what, &attribute.name)?, values.collect::<Result<_, _>>()?));
+        attributes.push(AttributeParts {
+            name: Text::new(&what, &attribute.name)?,
+            name_format: attribute.format.uri(),
+            friendly_name: attribute.friendly_name.as_deref().map(|name| Text::new(&what, name)).transpose()?,
+            values: values.collect::<Result<_, _>>()?,
+        });
     }
     Ok(AssertionParts {
         id,

@@ -153,7 +153,7 @@ fn what_any_service_provider_would_refuse_is_a_problem_of_the_config() {
             |c| {
                 c.attributes.insert("mail".into(), "mail".into());
             },
-            ".attributes.\"mail\"",
+            ".attributes.mail",
             "no user field `mail`",
         ),
     ];
@@ -210,7 +210,7 @@ fn name_ids_come_from_the_field_that_config_names() {
         (NameIdFormat::Unspecified, Some("email"), "ann@example.com"),
         (NameIdFormat::Persistent, Some("username"), "ann"),
     ] {
-        let config = AppConfig { name_id: Some(format), name_id_field: field.map(str::to_owned), ..wiki_config() };
+        let config = AppConfig { name_id: Some(format), name_id_field: field.map(Into::into), ..wiki_config() };
         assert_eq!(value(&ann(), &config, &context()), expected, "{format:?} {field:?}");
     }
 }

@@ -5,7 +5,7 @@ mod readback;
 mod response;
 mod text;
 
-pub(super) use response::{AssertionParts, ResponseParts, StatusParts, response};
+pub(super) use response::{AssertionParts, AttributeParts, ResponseParts, StatusParts, response};
 pub use text::TextError;
 pub(super) use text::{Text, escape};
 
