@@ -1,5 +1,7 @@
 //! `cedargate check`: is what the files say fit to run? Config, apps, policies and the policies' own tests.
 
+mod users;
+
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +20,9 @@ pub(super) struct Args {
     /// Write one JSON object instead of text.
     #[arg(long)]
     json: bool,
+    /// Go through all people, too: can every app be told of each of them?
+    #[arg(long)]
+    users: bool,
 }
 
 /// What is wrong, by the kind of file it is in.
@@ -39,16 +44,29 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         },
     };
+    let people = match &result {
+        Ok((_, checked)) if args.users => Some(users::run(config, &checked.apps)?),
+        _ => None,
+    };
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln_json(out, config, &result)?;
+        writeln_json(out, config, &result, people.as_ref())?;
     } else {
         write_result(out, config, &result)?;
+        if let Some(people) = &people {
+            people.write(out)?;
+        }
     }
-    Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
+    let is_good = result.is_ok() && people.is_none_or(|people| people.is_good());
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
 }
 
-fn writeln_json(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {
+fn writeln_json(
+    out: &mut dyn io::Write,
+    file: &Path,
+    result: &Result<(Config, Checked), Wrong>,
+    people: Option<&users::Report>,
+) -> io::Result<()> {
     let problems: Vec<Value> = match result {
         Ok(_) => Vec::new(),
         Err(Wrong::Config(errors)) => errors.problems().iter().map(|problem| json!(problem)).collect(),
@@ -62,7 +80,12 @@ fn writeln_json(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, C
             .collect(),
         Err(Wrong::Tests(failures)) => failures.iter().map(|failure| json!(failure)).collect(),
     };
-    writeln!(out, "{:#}", json!({ "ok": result.is_ok(), "file": file, "problems": problems }))
+    let ok = result.is_ok() && people.is_none_or(users::Report::is_good);
+    let mut told = json!({ "ok": ok, "file": file, "problems": problems });
+    if let (Some(people), Some(object)) = (people, told.as_object_mut()) {
+        object.insert("users".to_owned(), json!(people));
+    }
+    writeln!(out, "{told:#}")
 }
 
 fn write_result(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, Checked), Wrong>) -> io::Result<()> {

@@ -316,7 +316,7 @@ fn rules_of_apps_are_told_where_they_are_broken() {
         ),
         (
             "attributes = { a = { field = \"groups\", rename = { chiefs = \"boss\" } } }",
-            "5:59 apps[0].attributes.a.rename.chiefs: there is no group `chiefs` [declare it under `[groups]`]",
+            "5:60 apps[0].attributes.a.rename.chiefs: there is no group `chiefs` [declare it under `[groups]`]",
         ),
         (
             "name_id_field = { template = \"{username\" }",

@@ -87,7 +87,9 @@ impl UserField {
     pub fn help(name: &str) -> String {
         match Self::nearest(name) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("fields are {}", Self::names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+            None => {
+                format!("fields are {}", Self::names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 

@@ -91,8 +91,6 @@ fn field(name: &str) -> Result<UserField, TemplateError> {
             help: format!("tell them as they are: `{{ field = \"{name}\" }}`"),
         }),
         Some(field) => Ok(field),
-        None => {
-            Err(TemplateError { problem: format!("`{name}` is no field of a user"), help: UserField::help(name) })
-        }
+        None => Err(TemplateError { problem: format!("`{name}` is no field of a user"), help: UserField::help(name) }),
     }
 }

@@ -20,4 +20,4 @@ pub use load::{Checked, LoadError, Parsed, check, check_again, parse, read_sourc
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
 pub use reload::{InForce, Refusal, ReloadOutcome, Runtime, Trigger};
 pub use snapshot::{NoPortal, Snapshot};
-pub use source::{Set, Source, written_down};
+pub use source::{Set, Source, offline, written_down};

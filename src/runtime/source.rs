@@ -149,6 +149,15 @@ impl Source {
     }
 }
 
+/// What the files of `loaded` come to at the time of `clock`, to be looked at: nothing is made, watched or served.
+///
+/// # Errors
+/// They do not load.
+pub fn offline(loaded: Loaded, clock: Arc<dyn Clock>) -> Result<Snapshot, LoadError> {
+    let bound = loaded.config.server.listen;
+    Ok(Source::new(loaded, bound, clock).load(String::new(), None)?.snapshot)
+}
+
 /// What the files of `loaded` come to, for a comparison with what is in force.
 ///
 /// # Errors

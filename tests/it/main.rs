@@ -24,6 +24,7 @@ mod mailed_code;
 mod operations;
 mod permits;
 mod postgres;
+mod preview;
 mod redis_faults;
 mod registration;
 mod reload;

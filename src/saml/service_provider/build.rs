@@ -145,10 +145,7 @@ fn aws_session(config: &AppConfig, problems: &mut Vec<Problem>) -> AwsSession {
         let message = format!("AWS takes 900 to 43200 seconds, not {seconds}");
         problems.push(Problem::new(".session_duration", message));
     }
-    AwsSession {
-        name: name.unwrap_or_else(|| Naming::field(UserField::Email)),
-        duration: config.session_duration,
-    }
+    AwsSession { name: name.unwrap_or_else(|| Naming::field(UserField::Email)), duration: config.session_duration }
 }
 
 fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {

@@ -51,10 +51,7 @@ fn attributes_say_fields_constants_and_templates() {
         (table(template("{{{username}}} {language}")), vec!["{ann} de"]),
         (table(template("{username}-{phone}")), vec![]),
         (table(field("groups")), vec!["aws-users", "wiki-admins", "wiki-editors"]),
-        (
-            table(AttributeTable { only: only(&["wiki-*"]), ..field("groups") }),
-            vec!["wiki-admins", "wiki-editors"],
-        ),
+        (table(AttributeTable { only: only(&["wiki-*"]), ..field("groups") }), vec!["wiki-admins", "wiki-editors"]),
         (table(AttributeTable { only: only(&["nobody"]), ..field("groups") }), vec![]),
         (
             table(AttributeTable {
@@ -215,8 +212,9 @@ const SOURCE_IDENTITY: &str = "https://aws.amazon.com/SAML/Attributes/SourceIden
 
 #[test]
 fn tags_and_source_identity_of_aws_take_nothing_people_edit() {
-    let with = |name: &str, attribute: AttributeTable| {
-        AppConfig { attributes: [(name.to_owned(), attribute.into())].into(), ..aws_config() }
+    let with = |name: &str, attribute: AttributeTable| AppConfig {
+        attributes: [(name.to_owned(), attribute.into())].into(),
+        ..aws_config()
     };
     let team = format!("{TAGS}Team");
     for good in [constant(&["core"]), field("home_country"), template("{username}/x"), field("groups")] {
@@ -237,10 +235,8 @@ fn tags_and_source_identity_of_aws_take_nothing_people_edit() {
 
 #[test]
 fn values_that_no_message_can_carry_name_user_app_and_attribute() {
-    let (broken, long) = (
-        User { last_name: "Bob\u{0}by".into(), ..ann() },
-        User { last_name: "x".repeat(2049), ..ann() },
-    );
+    let (broken, long) =
+        (User { last_name: "Bob\u{0}by".into(), ..ann() }, User { last_name: "x".repeat(2049), ..ann() });
     for (user, rule) in [
         (broken, "attribute `x` holds the character U+0000, which a SAML message cannot carry"),
         (long, "attribute `x` has more than 2048 characters"),
