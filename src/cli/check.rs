@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         },
     };
     let people = match &result {
-        Ok((_, checked)) if args.users => Some(users::run(config, &checked.apps)?),
+        Ok((_, checked)) if args.users => Some(users::run(config, checked)?),
         _ => None,
     };
     let out = &mut io::stdout().lock();

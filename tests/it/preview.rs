@@ -143,17 +143,24 @@ fn only_what_is_signed_on_request_is_signed_and_then_it_is_on_record() {
 #[tokio::test]
 async fn whom_an_app_cannot_be_told_of_is_named_beforehand_and_stands_in_nobodys_way() {
     let server = Setup::default().replace("session_duration = 3600", TAGS).start();
+    let rule = "the tag `Team` would have 2 values, and AWS takes one";
+    // Nobody lets them open AWS, so it takes no mending.
+    let row = "username,email,groups,status\ngus,gus@example.com,contractors;helpdesk,active\n";
+    std::fs::write(server.path("more.csv"), row).unwrap();
+    let imported = server.cli(&["users", "import", "more.csv"]);
+    assert!(imported.ok, "{imported:?}");
     let said = server.cli(&["check", "--users"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    let rule = "the tag `Team` would have 2 values, and AWS takes one";
     for name in ["carl", "dora"] {
         assert!(said.out.contains(&format!("user `{name}`, app `aws`: {rule}\n")), "{}", said.out);
     }
     // Suspended people are not looked at.
-    assert!(said.out.ends_with("6 people, 3 apps: 2 problems\n"), "{}", said.out);
+    let end = "7 people, 3 apps: 2 problems; 1 of people whom no policy lets into the app\n";
+    assert!(said.out.ends_with(end), "{}", said.out);
     let told: Value = serde_json::from_str(&server.cli(&["check", "--users", "--json"]).out).unwrap();
     assert_eq!((&told["ok"], &told["problems"]), (&json!(false), &json!([])));
     assert_eq!(told["users"]["problems"][0], json!({ "user": "carl", "app": "aws", "rule": rule }));
+    assert_eq!(told["users"]["out_of_reach"], json!(1));
     assert!(server.cli(&["check"]).ok, "the settings themselves are fine");
 
     let said = preview(&server, &["--user", "dora", "--app", "aws"]);

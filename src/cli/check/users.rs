@@ -1,8 +1,9 @@
 //! `cedargate check --users`: people of whom an app cannot be told, found before they come.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -11,8 +12,13 @@ use crate::accounts::{Accounts, AccountsError};
 use crate::cli::load_config;
 use crate::cli::users::Opened;
 use crate::clock::{Clock as _, SystemClock, SystemEntropy, Timestamp};
-use crate::domain::{User, UserStatus, Username};
-use crate::saml::{MappingError, ServiceProvider, rehearse};
+use crate::domain::{
+    App, Country, DeviceFacts, MethodSet, Profile, RiskFacts, SignalSet, Step, User, UserStatus, Username,
+};
+use crate::policy::Question;
+use crate::policy::explain::explain;
+use crate::runtime::Checked;
+use crate::saml::{MappingError, rehearse};
 
 /// How many people are read at a time.
 const PAGE: u32 = 500;
@@ -30,6 +36,8 @@ pub(super) struct Report {
     problems: Vec<Problem>,
     /// How many more there are.
     more: usize,
+    /// How many there are besides of people whom no policy lets into the app, so that it never comes to that.
+    out_of_reach: usize,
 }
 
 /// A person of whom an app cannot be told.
@@ -50,55 +58,95 @@ impl From<MappingError> for Problem {
 ///
 /// # Errors
 /// The settings or the accounts cannot be read.
-pub(super) fn run(file: &Path, apps: &[Arc<ServiceProvider>]) -> anyhow::Result<Report> {
+pub(super) fn run(file: &Path, checked: &Checked) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let config = load_config(file)?.config;
         // Nothing is made that is not there.
         if Accounts::existing(&config.accounts).await?.is_none() {
-            return Ok(Report { apps: apps.len(), ..Report::default() });
+            return Ok(Report { apps: checked.apps.len(), ..Report::default() });
         }
         let opened = Opened::open(file).await?;
         let public_url = config.server.public_url_at(config.server.listen);
-        let report = check(&opened.accounts, apps, public_url.as_str(), SystemClock.now()).await;
+        let look = Look { checked, public_url: public_url.as_str(), signals: somewhere(SystemClock.now()) };
+        let report = look.at_everybody(&opened.accounts).await;
         opened.accounts.close().await;
         Ok(report?)
     })
 }
 
-async fn check(
-    accounts: &Accounts,
-    apps: &[Arc<ServiceProvider>],
-    public_url: &str,
-    now: Timestamp,
-) -> Result<Report, AccountsError> {
-    let mut report = Report { apps: apps.len(), ..Report::default() };
-    let mut last: Option<Username> = None;
-    loop {
-        let page = accounts.list(last.as_ref(), PAGE).await?;
-        let Some(end) = page.last() else { return Ok(report) };
-        last = Some(end.username.clone());
-        for user in page.iter().filter(|user| user.status != UserStatus::Suspended) {
-            report.look_at(user, apps, public_url, now);
+/// What everybody is looked at with.
+struct Look<'a> {
+    checked: &'a Checked,
+    public_url: &'a str,
+    /// Facts of nowhere in particular: which permits are about somebody does not depend on them.
+    signals: SignalSet,
+}
+
+impl Look<'_> {
+    async fn at_everybody(&self, accounts: &Accounts) -> Result<Report, AccountsError> {
+        let mut report = Report { apps: self.checked.apps.len(), ..Report::default() };
+        let mut last: Option<Username> = None;
+        loop {
+            let page = accounts.list(last.as_ref(), PAGE).await?;
+            let Some(end) = page.last() else { return Ok(report) };
+            last = Some(end.username.clone());
+            for user in page.iter().filter(|user| user.status != UserStatus::Suspended) {
+                self.at(user, &mut report);
+            }
         }
+    }
+
+    fn at(&self, user: &User, report: &mut Report) {
+        report.people += 1;
+        for provider in &self.checked.apps {
+            let rehearsed = rehearse(provider, user, self.public_url, self.signals.now, &SystemEntropy);
+            let Err(error) = rehearsed else { continue };
+            if !self.is_within_reach(user, provider.app()) {
+                report.out_of_reach += 1;
+            } else if report.problems.len() < MOST_TOLD {
+                report.problems.push(error.into());
+            } else {
+                report.more += 1;
+            }
+        }
+    }
+
+    fn is_within_reach(&self, user: &User, app: &App) -> bool {
+        let question = Question {
+            user,
+            app,
+            proofs: MethodSet::EMPTY,
+            fresh: MethodSet::EMPTY,
+            signals: &self.signals,
+            sp_initiated: false,
+            force_authn: false,
+            profile: Profile::default(),
+        };
+        explain(&self.checked.bundle, Step::SignIn, None, &question).is_within_reach()
+    }
+}
+
+fn somewhere(now: Timestamp) -> SignalSet {
+    SignalSet {
+        ip: IpAddr::from([127, 0, 0, 1]),
+        country: Country::unknown(),
+        place: None,
+        asn: 0,
+        networks: BTreeSet::new(),
+        anonymous: false,
+        now,
+        hour: 0,
+        weekday: 1,
+        device: DeviceFacts::default(),
+        risk: RiskFacts::default(),
+        unknown: BTreeSet::new(),
     }
 }
 
 impl Report {
     pub(super) fn is_good(&self) -> bool {
         self.problems.is_empty()
-    }
-
-    fn look_at(&mut self, user: &User, apps: &[Arc<ServiceProvider>], public_url: &str, now: Timestamp) {
-        self.people += 1;
-        let problems = apps.iter().filter_map(|app| rehearse(app, user, public_url, now, &SystemEntropy).err());
-        for problem in problems {
-            if self.problems.len() < MOST_TOLD {
-                self.problems.push(problem.into());
-            } else {
-                self.more += 1;
-            }
-        }
     }
 
     /// One line a problem: user, app, rule.
@@ -113,6 +161,10 @@ impl Report {
         }
         let people = if self.people == 1 { "1 person".to_owned() } else { format!("{} people", self.people) };
         let found = counted(self.problems.len() + self.more, "problem");
-        writeln!(out, "{people}, {}: {found}", counted(self.apps, "app"))
+        write!(out, "{people}, {}: {found}", counted(self.apps, "app"))?;
+        if self.out_of_reach > 0 {
+            write!(out, "; {} of people whom no policy lets into the app", self.out_of_reach)?;
+        }
+        writeln!(out)
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{EmailAddress, GroupName, Language, NameIdFormat, Username};
-use crate::saml::fixtures::{ann, app_config, aws_config, build, context, wiki_config};
+use crate::saml::fixtures::{Files, ann, app_config, aws_config, build, context, signed, wiki_config};
 use crate::saml::{IssueContext, ServiceProvider, Supplied};
 
 fn table(table: AttributeTable) -> AttributeConfig {
@@ -90,6 +90,26 @@ fn name_formats_and_friendly_names_are_said_as_written() {
     let request = build(&usual).issue_request(&ann(), &context()).unwrap();
     let formats: Vec<NameFormat> = request.attributes.iter().map(|attribute| attribute.format).collect();
     assert_eq!(formats, [NameFormat::Uri, NameFormat::Basic], "by the colon");
+}
+
+#[test]
+fn whatever_is_said_of_an_attribute_meets_the_schema_and_verifies() {
+    let friendly = "<what> \"people\" & others read";
+    let mut config = wiki_config();
+    for (name, format) in
+        [("urn:oid:2.5.4.4", NameFormat::Uri), ("sn", NameFormat::Basic), ("x", NameFormat::Unspecified)]
+    {
+        let written =
+            AttributeTable { name_format: Some(format), friendly_name: Some(friendly.into()), ..field("last_name") };
+        config.attributes.insert(name.into(), table(written));
+    }
+    let response = signed(&config, &ann(), &context());
+    let document = roxmltree::Document::parse(&response.xml).unwrap();
+    let told = document.descendants().filter(|node| node.attribute("FriendlyName") == Some(friendly)).count();
+    assert_eq!(told, 3, "{}", response.xml);
+    let files = Files::of(&response.xml);
+    assert_eq!(files.schema_errors("saml-schema-protocol-2.0.xsd"), "", "{}", response.xml);
+    assert!(files.xmlsec1_verifies("Assertion"), "{}", response.xml);
 }
 
 #[test]
