@@ -8,8 +8,8 @@ use std::hint::black_box;
 use cedargate::clock::{Clock as _, SystemClock, SystemEntropy, Timestamp};
 use cedargate::config::{AppConfig, Preset, RoleConfig};
 use cedargate::domain::{
-    AppId, AuthnContextClass, Country, DeviceFacts, EmailAddress, GroupName, Method, MethodSet, Profile, Required, RiskFacts,
-    RoleName, SessionId, SignalSet, SignatureAlgorithm, User, UserId, UserStatus, Username,
+    AppId, AuthnContextClass, Country, DeviceFacts, EmailAddress, GroupName, Method, MethodSet, Profile, Required,
+    RiskFacts, RoleName, SessionId, SignalSet, SignatureAlgorithm, User, UserId, UserStatus, Username,
 };
 use cedargate::policy::{Bundle, IssuePermit, PolicySources, Question, SourceFile, Vocabulary};
 use cedargate::saml::{IdentityProvider, IssueContext, KeyStore, ServiceProvider, Supplied, issuer};

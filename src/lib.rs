@@ -18,6 +18,10 @@
 //! - **Method**: a kind of authentication. **Authenticator**: one enrolled instance of a method.
 //! - **Proof**: a method that has been shown, when, and with which authenticator. **Class**: what a set of proofs amounts to
 //!   (first factor, second factor, phishing-resistant, fallback). **Fresh**: shown in this sign-in, at most ten minutes ago.
+//! - **Field**: what is known of a user and may be told to apps; its **source** is who says it. **Template**: text with fields in it.
+//!   **Mapping**: how one attribute of an app comes about. **Naming**: what an app calls a person by.
+//! - **Preview**: what a sign-in on stated facts would come to. **Draft**: a response without a signature. To **rehearse**: to write
+//!   one for nobody.
 //! - **Challenge**: one outstanding prompt. **Offer**: a method that would answer it.
 //! - **Signal**: an observed fact about network, time, device or risk.
 //! - **Observer**: puts the signals of one question together. **Observation**: what is known of the request and its sender.

@@ -172,6 +172,8 @@ pub enum EventKind {
     TrustEnded,
     /// The user took a device off their list.
     DeviceRemoved,
+    /// An operator of this server has the next assertion about the user signed to look at it (`cedargate app preview --sign`).
+    PreviewSigned,
 }
 
 /// An event that is no decision.

@@ -1,6 +1,7 @@
 //! `cedargate check`: is what the files say fit to run? Config, apps, policies and the policies' own tests.
 
 mod metadata;
+mod users;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -23,6 +24,9 @@ pub(super) struct Args {
     /// Write one JSON object instead of text.
     #[arg(long)]
     json: bool,
+    /// Go through all people, too: can every app be told of each of them?
+    #[arg(long)]
+    users: bool,
 }
 
 /// What is wrong, by the kind of file it is in.
@@ -44,17 +48,25 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         },
     };
+    let people = match &result {
+        Ok((_, checked)) if args.users => Some(users::run(config, checked)?),
+        _ => None,
+    };
     let out = &mut io::stdout().lock();
     let warnings = result.as_ref().map_or_else(|_| Vec::new(), |(config, _)| warnings(config));
     if args.json {
-        writeln_json(out, config, &result, &warnings)?;
+        writeln_json(out, config, &result, &warnings, people.as_ref())?;
     } else {
         for warning in &warnings {
             writeln!(out, "warning: {warning}")?;
         }
         write_result(out, config, &result)?;
+        if let Some(people) = &people {
+            people.write(out)?;
+        }
     }
-    Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
+    let is_good = result.is_ok() && people.is_none_or(|people| people.is_good());
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
 }
 
 /// What works, but not for long. Certificates are public, so this asks for no private key.
@@ -74,6 +86,7 @@ fn writeln_json(
     file: &Path,
     result: &Result<(Config, Checked), Wrong>,
     warnings: &[String],
+    people: Option<&users::Report>,
 ) -> io::Result<()> {
     let problems: Vec<Value> = match result {
         Ok(_) => Vec::new(),
@@ -88,9 +101,15 @@ fn writeln_json(
             .collect(),
         Err(Wrong::Tests(failures)) => failures.iter().map(|failure| json!(failure)).collect(),
     };
-    let mut said = json!({ "ok": result.is_ok(), "file": file, "problems": problems, "warnings": warnings });
-    if let (Ok((_, checked)), Some(said)) = (result, said.as_object_mut()) {
-        said.insert("metadata".to_owned(), metadata::json(checked));
+    let ok = result.is_ok() && people.is_none_or(users::Report::is_good);
+    let mut said = json!({ "ok": ok, "file": file, "problems": problems, "warnings": warnings });
+    if let Some(said) = said.as_object_mut() {
+        if let Ok((_, checked)) = result {
+            said.insert("metadata".to_owned(), metadata::json(checked));
+        }
+        if let Some(people) = people {
+            said.insert("users".to_owned(), json!(people));
+        }
     }
     writeln!(out, "{said:#}")
 }

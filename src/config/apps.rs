@@ -6,14 +6,12 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::attributes::{AttributeConfig, NameConfig, attributes_schema, name_schema};
 use super::{MetadataSource, ZoneName};
 use crate::domain::{AppId, EncryptionAlgorithm, KeyTransport, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
 
 /// The icons a tile may have.
 pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
-
-/// The fields of a user that attributes, NameID and session names may be taken from.
-pub const USER_FIELDS: [&str; 7] = ["email", "username", "first_name", "last_name", "display_name", "phone", "groups"];
 
 /// One `[[apps]]` block as written: what a preset fills in is filled in by `saml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -94,21 +92,21 @@ pub struct AppConfig {
     /// The format of the subject's name. Left out, the preset's or `persistent`.
     #[serde(default)]
     pub name_id: Option<NameIdFormat>,
-    /// The user field the subject's name is taken from, where the format leaves a choice.
+    /// What the subject's name is taken from, where the format leaves a choice: a user field, or a table with a template.
     #[serde(default)]
-    #[schemars(extend("format" = "user-field"))]
-    pub name_id_field: Option<String>,
-    /// Attribute names and the user field each is taken from.
+    #[schemars(schema_with = "name_schema")]
+    pub name_id_field: Option<NameConfig>,
+    /// Attribute names and what each says: a user field, or a table with one, a constant or a template.
     #[serde(default)]
     #[schemars(schema_with = "attributes_schema")]
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: BTreeMap<String, AttributeConfig>,
     /// What the app lets people become. Policies decide each (`Role::"aws/Dev"`). With the preset `aws`.
     #[serde(default)]
     pub roles: Vec<RoleConfig>,
-    /// The user field AWS names the session by. With the preset `aws`.
+    /// What AWS names the session by: a user field, or a table with a template. With the preset `aws`.
     #[serde(default)]
-    #[schemars(extend("format" = "user-field"))]
-    pub role_session_name: Option<String>,
+    #[schemars(schema_with = "name_schema")]
+    pub role_session_name: Option<NameConfig>,
     /// Seconds a console session of AWS lasts, 900 to 43200. With the preset `aws`.
     #[serde(default)]
     pub session_duration: Option<u32>,
@@ -227,7 +225,7 @@ fn yes() -> bool {
     true
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a text or a list of texts")]
     enum OneOrMany {
@@ -254,13 +252,5 @@ fn relay_states_schema(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "propertyNames": { "format": "target-name" },
         "additionalProperties": { "type": "string", "format": "relay-state" },
-    })
-}
-
-fn attributes_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "propertyNames": { "format": "attribute-name" },
-        "additionalProperties": { "type": "string", "format": "user-field" },
     })
 }

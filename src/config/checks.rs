@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
     for (index, app) in config.apps.iter().enumerate() {
         problems.extend(check_app(app).into_iter().map(|problem| problem.under(&format!("apps[{index}]"))));
     }
+    problems.extend(super::attributes::check_groups(config));
     problems.into_iter().map(Found::at_value).collect()
 }
 

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::apps::{APP_ICONS, USER_FIELDS};
+use super::apps::APP_ICONS;
 use super::server::is_https_or_loopback;
-use super::shape::nearest;
 use super::{AccountsUrl, MailSender, MailUrl, MetadataSource, OtlpUrl, PublicUrl, StateUrl, ZoneName, parse_block};
 use crate::domain::{
     AppId, CONSOLE, CONSOLE_GROUPS, CONSOLE_USERS, Country, CountryListName, EVERYONE, EmailAddress, GroupName,
-    NetworkName, PORTAL, RelayState, RoleName,
+    NetworkName, PORTAL, RelayState, RoleName, Template, UserField,
 };
+
+/// The longest constant or name of an attribute.
+const MAX_ATTRIBUTE_CHARS: usize = 1024;
 
 /// Why a text is refused, and what to write instead where that is known.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,7 +64,9 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "target-name" => slug(text),
         "icon-name" => icon(text),
         "attribute-name" => plain(text, 256, "an attribute name"),
+        "attribute-value" => plain(text, MAX_ATTRIBUTE_CHARS, "an attribute"),
         "user-field" => user_field(text),
+        "template" => Template::parse(text).map(drop).map_err(|e| Refusal { message: e.problem, help: Some(e.help) }),
         "arn" => arn(text),
         "pkcs11-label" => plain(text, 255, "a label of PKCS#11"),
         _ => return None,
@@ -155,14 +159,10 @@ fn slug(text: &str) -> Result<(), Refusal> {
 }
 
 fn user_field(text: &str) -> Result<(), Refusal> {
-    if USER_FIELDS.contains(&text) {
-        return Ok(());
+    match UserField::parse(text) {
+        Some(_) => Ok(()),
+        None => refuse(format!("`{text}` is no field of a user"), UserField::help(text)),
     }
-    let help = nearest(text, USER_FIELDS).map_or_else(
-        || format!("fields are {}", USER_FIELDS.map(|field| format!("`{field}`")).join(", ")),
-        |field| format!("did you mean `{field}`?"),
-    );
-    refuse(format!("`{text}` is no field of a user"), help)
 }
 
 fn arn(text: &str) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@
 mod accounts;
 mod apps;
 mod at_start;
+mod attributes;
 mod checks;
 mod devices;
 mod formats;
@@ -36,8 +37,9 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 pub use accounts::{Accounts, AccountsTls, AccountsUrl, AccountsUrlError, PostgresHost, PostgresUrl};
-pub use apps::{APP_ICONS, AppConfig, Encrypt, Preset, RoleConfig, SignedRequests, USER_FIELDS};
+pub use apps::{APP_ICONS, AppConfig, Encrypt, Preset, RoleConfig, SignedRequests};
 pub use at_start::acts_at_start;
+pub use attributes::{AttributeConfig, AttributeTable, NameConfig, NameTemplate};
 pub use devices::{Devices, MOST_TRUST_DAYS};
 pub use geoip::GeoIp;
 pub use mail::{Mail, MailSecurity, MailSender, MailSenderError, MailTls, MailUrl, MailUrlError};

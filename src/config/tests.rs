@@ -150,7 +150,8 @@ fn metadata_comes_from_a_file_beside_the_settings_or_by_https() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let app = |id: &str, source: &str| format!("[[apps]]\nid = \"{id}\"\nmetadata = \"{source}\"\n");
-    let text = app("wiki", "wiki.xml") + "metadata_certificate = \"wiki.pem\"\n" + &app("chat", "https://chat.example.com/m");
+    let text =
+        app("wiki", "wiki.xml") + "metadata_certificate = \"wiki.pem\"\n" + &app("chat", "https://chat.example.com/m");
     std::fs::write(&file, text).unwrap();
     let config = load(&file, []).unwrap().config;
     let paths: Vec<_> = config.apps.iter().flat_map(AppConfig::paths).cloned().collect();
@@ -160,7 +161,10 @@ fn metadata_comes_from_a_file_beside_the_settings_or_by_https() {
     for (line, problem) in [
         ("metadata = \"http://chat.example.com/m\"", "3:12 apps[0].metadata: `http://chat.example.com/m` is not https"),
         ("metadata = \"\"", "3:12 apps[0].metadata: a file or an address cannot be empty"),
-        ("acs = \"https://a.example.com/\"\nentity_id = \"a\"\nmetadata_certificate = \"a.pem\"", "5:24 apps[0].metadata_certificate: there is no metadata"),
+        (
+            "acs = \"https://a.example.com/\"\nentity_id = \"a\"\nmetadata_certificate = \"a.pem\"",
+            "5:24 apps[0].metadata_certificate: there is no metadata",
+        ),
     ] {
         let problems = problems(&format!("[[apps]]\nid = \"a\"\n{line}"), &[]);
         assert!(problems.len() == 1 && problems[0].starts_with(problem), "{problems:?}");
@@ -317,8 +321,33 @@ fn rules_of_apps_are_told_where_they_are_broken() {
         ),
         (
             "attributes = { \"urn:oid:2.5.4.4\" = \"cn\" }",
-            "5:36 apps[0].attributes.\"urn:oid:2.5.4.4\": `cn` is no field of a user [fields are `email`, `username`, \
-          `first_name`, `last_name`, `display_name`, `phone`, `groups`]",
+            "5:36 apps[0].attributes.\"urn:oid:2.5.4.4\": `cn` is no field of a user [fields are `id`, `username`, `email`, \
+          `first_name`, `last_name`, `display_name`, `phone`, `groups`, `language`, `home_country`, `time_zone`]",
+        ),
+        (
+            "attributes = { a = { fild = \"email\" } }",
+            "5:22 apps[0].attributes.a.fild: unknown key `fild` [did you mean `field`?]",
+        ),
+        (
+            "attributes = { a = { template = \"{emial}\" } }",
+            "5:33 apps[0].attributes.a.template: `emial` is no field of a user [did you mean `email`?]",
+        ),
+        (
+            "attributes = { a = [\"email\"] }",
+            "5:20 apps[0].attributes.a: expected a text in quotes or a table, found a list",
+        ),
+        (
+            "attributes = { a = { field = \"groups\", only = [\"stafff\"] } }\n[groups]\nstaff = \"all\"",
+            "5:48 apps[0].attributes.a.only[0]: there is no group `stafff` [did you mean `staff`?]",
+        ),
+        (
+            "attributes = { a = { field = \"groups\", rename = { chiefs = \"boss\" } } }",
+            "5:60 apps[0].attributes.a.rename.chiefs: there is no group `chiefs` [declare it under `[groups]`]",
+        ),
+        (
+            "name_id_field = { template = \"{username\" }",
+            "5:30 apps[0].name_id_field.template: a `{` that is not closed \
+          [write `{email}` for a field, `{{` for the brace itself]",
         ),
         (
             "session_duration = 3600",

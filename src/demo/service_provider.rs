@@ -252,9 +252,9 @@ fn signed_assertion(signed: &str) -> Result<Assertion, Refusal> {
 fn attributes(statements: Vec<samael::schema::AttributeStatement>) -> Vec<Attribute> {
     let attributes = statements.into_iter().flat_map(|statement| statement.attributes);
     attributes
-        .map(|attribute| Attribute {
-            name: attribute.name.unwrap_or_default(),
-            values: attribute.values.into_iter().map(|value| value.value.unwrap_or_default()).collect(),
+        .map(|attribute| {
+            let values = attribute.values.into_iter().map(|value| value.value.unwrap_or_default());
+            Attribute::new(attribute.name.unwrap_or_default(), values.collect())
         })
         .collect()
 }

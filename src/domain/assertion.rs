@@ -47,13 +47,56 @@ pub struct NameId {
     pub value: String,
 }
 
+/// How an attribute's name is to be read (SAML core §8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameFormat {
+    /// `urn:oasis:names:tc:SAML:2.0:attrname-format:uri`
+    Uri,
+    /// `urn:oasis:names:tc:SAML:2.0:attrname-format:basic`
+    Basic,
+    /// `urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified`
+    Unspecified,
+}
+
+impl NameFormat {
+    /// The one that fits `name`: `uri` for names with a colon, else `basic`.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        if name.contains(':') { Self::Uri } else { Self::Basic }
+    }
+
+    /// The URI on the wire.
+    #[must_use]
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::Uri => "urn:oasis:names:tc:SAML:2.0:attrname-format:uri",
+            Self::Basic => "urn:oasis:names:tc:SAML:2.0:attrname-format:basic",
+            Self::Unspecified => "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified",
+        }
+    }
+}
+
 /// One attribute and its values, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// The `Name`.
     pub name: String,
+    /// The `NameFormat`.
+    pub format: NameFormat,
+    /// The `FriendlyName`: for people who read the assertion.
+    pub friendly_name: Option<String>,
     /// At least one value.
     pub values: Vec<String>,
+}
+
+impl Attribute {
+    /// An attribute whose format follows from its name, without a friendly one.
+    #[must_use]
+    pub fn new(name: impl Into<String>, values: Vec<String>) -> Self {
+        let name = name.into();
+        Self { format: NameFormat::of_name(&name), friendly_name: None, name, values }
+    }
 }
 
 /// A role the app offers, and the value that stands for it in the assertion.

@@ -5,19 +5,24 @@ mod assertion;
 mod authn_context;
 mod decision;
 mod encryption;
+mod field;
 mod ids;
 mod method;
 mod proof;
 mod sign_in;
 mod signals;
+mod template;
 mod totp;
 mod user;
 
 pub use app::{App, AppName};
-pub use assertion::{Attribute, IssueRequest, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm};
+pub use assertion::{
+    Attribute, IssueRequest, NameFormat, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm,
+};
 pub use authn_context::{AuthnContextClass, Required};
 pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
 pub use encryption::{EncryptedPart, Encryption, EncryptionAlgorithm, KeyTransport};
+pub use field::{FieldSource, UserField};
 pub(crate) use ids::fold;
 pub use ids::{
     AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,
@@ -27,6 +32,7 @@ pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
 pub use proof::Proof;
 pub use sign_in::{Language, RelayState, RelayStateError};
 pub use signals::{Country, DeviceFacts, RiskFacts, SignalSet, UnknownSignal};
+pub use template::{Template, TemplateError};
 pub use totp::{TotpSecret, TotpSecretError};
 pub use user::{EmailAddress, User, UserStatus};
 

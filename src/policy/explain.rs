@@ -57,6 +57,15 @@ pub struct Explanation {
     pub policies: Vec<ExplainedPolicy>,
 }
 
+impl Explanation {
+    /// Whether a permit is about this person, app and step: if none is, nothing the person shows and no circumstance lets them in.
+    #[must_use]
+    pub fn is_within_reach(&self) -> bool {
+        let is_about = |outcome: &Outcome| !matches!(outcome, Outcome::OtherScope | Outcome::Expired);
+        self.policies.iter().any(|policy| !policy.forbids && !policy.shadow && is_about(&policy.outcome))
+    }
+}
+
 /// Explains the answer to one step.
 #[must_use]
 pub fn explain(bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Explanation {
@@ -139,6 +148,21 @@ mod tests {
     use super::*;
     use crate::domain::{Method, MethodSet};
     use crate::policy::samples;
+
+    #[test]
+    fn an_app_is_out_of_reach_of_whom_no_permit_is_about() {
+        let bundle = samples::shipped();
+        for (groups, app, within) in [
+            (["aws-users"].as_slice(), "aws", true),
+            (&["contractors"], "aws", false),
+            (&[], "aws", false),
+            (&[], "portal", true),
+        ] {
+            let sample = samples::Sample::new(groups, app);
+            let q = sample.question(MethodSet::EMPTY);
+            assert_eq!(explain(&bundle, Step::SignIn, None, &q).is_within_reach(), within, "{groups:?} {app}");
+        }
+    }
 
     #[test]
     fn each_policy_tells_what_kept_it_from_applying() {

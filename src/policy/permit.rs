@@ -248,7 +248,7 @@ mod tests {
             in_response_to: None,
             relay_state: None,
             name_id: NameId { format: NameIdFormat::Persistent, value: "x".to_owned() },
-            attributes: vec![Attribute { name: "mail".to_owned(), values: vec!["ann@example.com".to_owned()] }],
+            attributes: vec![Attribute::new("mail", vec!["ann@example.com".to_owned()])],
             role_attribute: None,
             roles: roles
                 .iter()

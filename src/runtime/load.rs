@@ -168,10 +168,7 @@ pub fn build_apps(loaded: &Loaded, today: jiff::civil::Date) -> Result<Vec<Arc<S
 ///
 /// # Errors
 /// The apps do not load.
-pub fn metadata_of(
-    loaded: &Loaded,
-    today: jiff::civil::Date,
-) -> Result<(Vec<Imported>, Vec<Unavailable>), LoadError> {
+pub fn metadata_of(loaded: &Loaded, today: jiff::civil::Date) -> Result<(Vec<Imported>, Vec<Unavailable>), LoadError> {
     let Apps { imported, unavailable, .. } = Apps::build(loaded, today)?;
     Ok((imported, unavailable))
 }

@@ -25,4 +25,4 @@ pub use metadata::{Imported, NoFetching, Refresher, fetch_missing};
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
 pub use reload::{InForce, Refusal, ReloadOutcome, Runtime, Trigger};
 pub use snapshot::{NoPortal, Snapshot};
-pub use source::{Set, Source, written_down};
+pub use source::{Set, Source, offline, written_down};

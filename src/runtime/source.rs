@@ -8,8 +8,8 @@ use rustls::sign::CertifiedKey;
 
 use super::files::Files;
 use super::inventory::{Inventory, Values};
-use super::metadata::Imported;
 use super::load::{Checked, LoadError, check, check_again};
+use super::metadata::Imported;
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};
@@ -164,6 +164,15 @@ impl Source {
 fn documents(imported: &[Imported]) -> impl Iterator<Item = (String, Values)> {
     let values = |sha256: &String| [("sha256".to_owned(), sha256.clone().into())].into();
     imported.iter().map(move |one| (format!("metadata {}", one.source), values(&one.sha256)))
+}
+
+/// What the files of `loaded` come to at the time of `clock`, to be looked at: nothing is made, watched or served.
+///
+/// # Errors
+/// They do not load.
+pub fn offline(loaded: Loaded, clock: Arc<dyn Clock>) -> Result<Snapshot, LoadError> {
+    let bound = loaded.config.server.listen;
+    Ok(Source::new(loaded, bound, clock).load(String::new(), None)?.snapshot)
 }
 
 /// What the files of `loaded` come to, for a comparison with what is in force.

@@ -74,7 +74,7 @@ pub(crate) fn wiki_config() -> AppConfig {
         name: Some("Wiki".into()),
         entity_id: Some("https://wiki.example.com/saml".into()),
         acs: vec!["https://wiki.example.com/acs".into(), "https://wiki.example.com/acs2?a=1&b=2".into()],
-        attributes: fields.map(|(name, field)| (name.to_owned(), field.to_owned())).into(),
+        attributes: fields.map(|(name, field)| (name.to_owned(), field.into())).into(),
         ..app_config("wiki")
     }
 }

@@ -10,9 +10,13 @@ use super::encode;
 use super::encrypt::{EncryptError, seal};
 use super::metadata::Cache;
 use super::sign::{SignError, SigningKeys};
-use super::wire::{self, AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
+use super::wire::{
+    self, AssertionParts, AttributeParts, ResponseParts, StatusParts, Text, TextError, WireError, response,
+};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{EncryptedPart, Encryption, IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{
+    EncryptedPart, Encryption, IssueRequest, NameFormat, RelayState, RoleName, SignMode, SignatureAlgorithm,
+};
 use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
@@ -38,7 +42,7 @@ impl IdentityProvider {
     pub fn new(public_url: &str, keys: SigningKeys) -> Self {
         let base = public_url.trim_end_matches('/');
         Self {
-            entity_id: format!("{base}/saml/metadata"),
+            entity_id: entity_id(base),
             sso_url: format!("{base}/saml/sso"),
             slo_url: format!("{base}/saml/slo"),
             keys: Arc::new(keys),
@@ -149,6 +153,72 @@ pub fn issue(
     issue_permitted(permit.redeem(now)?.request(), idp, now, entropy)
 }
 
+/// What [`issue`] would sign, without a signature: for people to look at. It takes the permit just the same.
+///
+/// # Errors
+/// The permit is more than ten seconds old, a value cannot stand in XML, or the random source failed.
+pub fn draft(
+    permit: IssuePermit,
+    idp: &IdentityProvider,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<String, IssueError> {
+    Ok(unsigned(permit.redeem(now)?.request(), &idp.entity_id, now, entropy)?.xml)
+}
+
+/// A response before it is signed.
+struct Unsigned {
+    id: String,
+    assertion_id: String,
+    parts: ResponseParts,
+    xml: String,
+}
+
+fn unsigned(
+    request: &IssueRequest,
+    issuer: &str,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<Unsigned, IssueError> {
+    let (id, assertion_id) = (new_id(entropy)?, new_id(entropy)?);
+    let parts = ResponseParts {
+        id: id.clone(),
+        issue_instant: now,
+        destination: Text::new("the address", &request.acs)?,
+        in_response_to: request.in_response_to.as_deref().map(|id| Text::new("the request's id", id)).transpose()?,
+        issuer: Text::new("the entity id", issuer)?,
+        content: Ok(assertion(request, assertion_id.clone(), now)?),
+    };
+    let mut xml = response(&parts)?;
+    if let (Some(how), Ok(assertion)) = (encrypted(request, EncryptedPart::NameId), &parts.content) {
+        xml = wire::hide_name_id(&xml, &parts, &seal(&wire::name_id(assertion)?, how, entropy)?)?;
+    }
+    Ok(Unsigned { id, assertion_id, parts, xml })
+}
+
+/// The size in base64 of what would be signed, when that can be written and is not too large already.
+///
+/// # Errors
+/// A value cannot stand in XML, the response is too large without its signature, or the random source failed.
+pub(super) fn unsigned_size(
+    request: &IssueRequest,
+    public_url: &str,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<usize, IssueError> {
+    let xml = unsigned(request, &entity_id(public_url), now, entropy)?.xml;
+    check_size(&xml)
+}
+
+fn check_size(xml: &str) -> Result<usize, IssueError> {
+    let bytes = xml.len().div_ceil(3).saturating_mul(4);
+    if bytes > MAX_BASE64_BYTES { Err(IssueError::TooLarge { bytes }) } else { Ok(bytes) }
+}
+
+fn entity_id(public_url: &str) -> String {
+    format!("{}/saml/metadata", public_url.trim_end_matches('/'))
+}
+
 /// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] calls this.
 ///
 /// # Errors
@@ -159,19 +229,7 @@ pub(super) fn issue_permitted(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<SignedResponse, IssueError> {
-    let (id, assertion_id) = (new_id(entropy)?, new_id(entropy)?);
-    let parts = ResponseParts {
-        id: id.clone(),
-        issue_instant: now,
-        destination: Text::new("the address", &request.acs)?,
-        in_response_to: request.in_response_to.as_deref().map(|id| Text::new("the request's id", id)).transpose()?,
-        issuer: Text::new("the entity id", &idp.entity_id)?,
-        content: Ok(assertion(request, assertion_id.clone(), now)?),
-    };
-    let mut xml = response(&parts)?;
-    if let (Some(how), Ok(assertion)) = (encrypted(request, EncryptedPart::NameId), &parts.content) {
-        xml = wire::hide_name_id(&xml, &parts, &seal(&wire::name_id(assertion)?, how, entropy)?)?;
-    }
+    let Unsigned { id, assertion_id, parts, mut xml } = unsigned(request, &idp.entity_id, now, entropy)?;
     if matches!(request.sign, SignMode::Assertion | SignMode::Both) {
         xml = idp.keys.sign_element(&xml, &assertion_id, request.signature_algorithm)?;
     }
@@ -181,10 +239,7 @@ pub(super) fn issue_permitted(
     if matches!(request.sign, SignMode::Response | SignMode::Both) {
         xml = idp.keys.sign_element(&xml, &id, request.signature_algorithm)?;
     }
-    let bytes = xml.len().div_ceil(3).saturating_mul(4);
-    if bytes > MAX_BASE64_BYTES {
-        return Err(IssueError::TooLarge { bytes });
-    }
+    check_size(&xml)?;
     Ok(SignedResponse {
         id,
         assertion_id: Some(assertion_id),
@@ -205,12 +260,22 @@ fn assertion(request: &IssueRequest, id: String, now: Timestamp) -> Result<Asser
     let mut attributes = Vec::with_capacity(request.attributes.len() + 1);
     if let Some(name) = request.role_attribute.as_deref().filter(|_| !request.roles.is_empty()) {
         let values = request.roles.iter().map(|role| Text::new(format_args!("role `{}`", role.name), &role.value));
-        attributes.push((Text::new("the role attribute", name)?, values.collect::<Result<_, _>>()?));
+        attributes.push(AttributeParts {
+            name: Text::new("the role attribute", name)?,
+            name_format: NameFormat::of_name(name).uri(),
+            friendly_name: None,
+            values: values.collect::<Result<_, _>>()?,
+        });
     }
     for attribute in request.attributes.iter().filter(|attribute| !attribute.values.is_empty()) {
         let what = format!("attribute `{}`", attribute.name);
         let values = attribute.values.iter().map(|value| Text::new(&what, value));
-        attributes.push((Text::new(&what, &attribute.name)?, values.collect::<Result<_, _>>()?));
+        attributes.push(AttributeParts {
+            name: Text::new(&what, &attribute.name)?,
+            name_format: attribute.format.uri(),
+            friendly_name: attribute.friendly_name.as_deref().map(|name| Text::new(&what, name)).transpose()?,
+            values: values.collect::<Result<_, _>>()?,
+        });
     }
     Ok(AssertionParts {
         id,

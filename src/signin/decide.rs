@@ -73,6 +73,31 @@ impl History {
 }
 
 impl Facts {
+    /// Facts that are stated instead of gathered: all of `shown` is shown now.
+    pub(super) fn stated(
+        user: User,
+        shown: MethodSet,
+        signals: SignalSet,
+        repertoire: Repertoire,
+        sp_initiated: bool,
+    ) -> Self {
+        let now = signals.now;
+        Self {
+            user,
+            proofs: shown,
+            fresh: shown,
+            recent: shown,
+            newest: now,
+            signals,
+            repertoire,
+            store_born: now,
+            is_listed: false,
+            sp_initiated,
+            force_authn: false,
+            required: Required::NOTHING,
+        }
+    }
+
     /// The question whether the device may be trusted: somebody who typed the password at the portal a minute ago and the code
     /// just now has shown both now.
     pub(super) fn trust_question<'a>(&'a self, app: &'a App) -> Question<'a> {
@@ -521,7 +546,7 @@ fn still_enrolled(proof: &Proof, authenticators: &[Authenticator]) -> bool {
 }
 
 /// What somebody can show. A mailed code takes nothing but an address and a server that sends mail.
-fn repertoire(authenticators: &[Authenticator], mailable: bool, lost: MethodSet) -> Repertoire {
+pub(super) fn repertoire(authenticators: &[Authenticator], mailable: bool, lost: MethodSet) -> Repertoire {
     let own = authenticators.iter().map(|authenticator| authenticator.method);
     let enrolled: MethodSet = own.chain([Method::Password]).chain(mailable.then_some(Method::EmailOtp)).collect();
     let last_used = authenticators.iter().max_by_key(|authenticator| authenticator.last_used);

@@ -27,6 +27,9 @@ const MOST_STATUSES_PER_MINUTE: u64 = 60;
 /// How long the id of an answered request is remembered: longer than any request is accepted.
 const CONSUMED_TTL: Ttl = Ttl::seconds(60 * 60);
 
+/// What the key of persistent and transient NameIDs is derived for.
+pub(super) const NAME_ID_KEY: &str = "persistent-name-id";
+
 impl Service {
     /// Has the response signed, then begins the session or goes on with it, and leads on to the portal or the app. The session
     /// changes last: whatever fails before leaves the browser as it was.
@@ -198,7 +201,7 @@ impl Service {
             }
         };
         let index = self.parts.envelope.mac("session-index", format!("{}/{}", session.id, target.app).as_bytes());
-        let persistent_id_key = self.parts.envelope.derive_key("persistent-name-id")?;
+        let persistent_id_key = self.parts.envelope.derive_key(NAME_ID_KEY)?;
         Ok(OwnedContext {
             acs: request.map(|request| request.acs().to_owned()),
             in_response_to: request.map(|request| request.id().to_owned()),

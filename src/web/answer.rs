@@ -156,7 +156,11 @@ impl Web {
     }
 
     fn problem(&self, context: &Context, kind: ProblemKind) -> Problem {
-        Problem::new(context.frame(), kind, if kind == ProblemKind::NotFound { "/" } else { "/signin" })
+        Problem::new(
+            context.frame(),
+            kind,
+            if matches!(kind, ProblemKind::NotFound | ProblemKind::NoAssertion) { "/" } else { "/signin" },
+        )
     }
 
     fn sign_in_problem(&self, context: &Context, error: &SignInError) -> Problem {
@@ -168,14 +172,16 @@ impl Web {
             SignInError::UnknownApp | SignInError::NotLaunchable => ProblemKind::NotFound,
             SignInError::Busy => ProblemKind::Busy,
             SignInError::TooMany(_) => ProblemKind::TooManyAttempts,
-            SignInError::Mapping(_) => ProblemKind::Internal,
+            SignInError::Mapping(_) => ProblemKind::NoAssertion,
             SignInError::Unavailable { .. } => ProblemKind::Unavailable,
         };
         let problem = self.problem(context, kind);
-        if !matches!(kind, ProblemKind::Internal | ProblemKind::Unavailable) {
-            return problem;
+        match kind {
+            ProblemKind::Internal | ProblemKind::Unavailable => self.service.metrics().failed(error.away()),
+            // Nothing failed: the log tells which account has to be mended, and the page how to ask for it.
+            ProblemKind::NoAssertion => {}
+            _ => return problem,
         }
-        self.service.metrics().failed(error.away());
         match crate::domain::ReferenceId::new(&*self.entropy) {
             Ok(reference) => {
                 tracing::error!(error.reference = %reference, error = %Chain(error), "a sign-in failed");

@@ -26,6 +26,7 @@ mod matrix;
 mod operations;
 mod permits;
 mod postgres;
+mod preview;
 mod redis_faults;
 mod registration;
 mod reload;

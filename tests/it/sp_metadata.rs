@@ -160,7 +160,8 @@ async fn until_answers(server: &Server, source: &Source, expected: &[u16]) {
 
 async fn failures(client: &Client) -> u32 {
     let metrics = client.get("/metrics").await.body;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("cedargate_metadata_fetches_total{result=\"failed\"} "));
+    let line =
+        metrics.lines().find_map(|line| line.strip_prefix("cedargate_metadata_fetches_total{result=\"failed\"} "));
     line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
 }
 

@@ -35,7 +35,7 @@ impl Opened {
     }
 
     /// The person whose name or address was given.
-    pub(super) async fn find(&self, typed: &str) -> anyhow::Result<User> {
+    pub(in crate::cli) async fn find(&self, typed: &str) -> anyhow::Result<User> {
         let login = self.accounts.find_by_login(typed).await?;
         Ok(login.with_context(|| format!("there is no user `{typed}`"))?.user)
     }

@@ -249,6 +249,8 @@ problem-too-large-title = Das war zu viel
 problem-too-large-text = Was geschickt wurde, ist größer, als diese Seite annimmt.
 problem-too-slow-title = Das hat zu lange gedauert
 problem-too-slow-text = Was gesendet wurde, kam nicht rechtzeitig an. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.
+problem-no-assertion-title = Diese Anwendung lässt sich mit Ihrem Konto nicht öffnen
+problem-no-assertion-text = In Ihrem Konto fehlt etwas, oder es hat eine Form, die die Anwendung nicht nimmt. Andere sind nicht betroffen, und ein neuer Versuch hilft nicht. Bitten Sie um Hilfe und nennen Sie das Aktenzeichen: Damit sieht die Verwaltung, was zu ändern ist.
 problem-internal-title = Bei uns ist etwas schiefgegangen
 problem-internal-text = Wir haben es festgehalten. Versuchen Sie es noch einmal; wenn es bleibt, bitten Sie um Hilfe und nennen Sie das Aktenzeichen.
 

@@ -249,6 +249,8 @@ problem-too-large-title = That was too much
 problem-too-large-text = What was sent is larger than this page takes.
 problem-too-slow-title = That took too long
 problem-too-slow-text = What was sent did not arrive in time. Check your connection and try again.
+problem-no-assertion-title = This app can’t be opened with your account
+problem-no-assertion-text = Something in your account is missing, or has a form the app does not take. Nobody else is affected, and trying again does not help. Ask for help and give the reference: with it your administrators see what to change.
 problem-internal-title = Something went wrong on our side
 problem-internal-text = We noted it. Try again; if it lasts, ask for help and give the reference.
 

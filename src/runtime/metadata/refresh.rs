@@ -94,11 +94,7 @@ impl Refresher {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(
-        runtime: Arc<Runtime>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, NoFetching> {
+    pub fn new(runtime: Arc<Runtime>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, NoFetching> {
         let tools = Arc::new(Tools { fetcher: Fetcher::new()?, clock, entropy });
         Ok(Self { tools, runtime, due: HashMap::new(), seen: None, told: HashSet::new() })
     }
@@ -338,7 +334,11 @@ fn try_on(
     match refused {
         Some(why) if !works => Err(why),
         Some(why) => {
-            tracing::warn!(metadata.url = url.as_str(), error = why, "fetched metadata does not do for each of its apps");
+            tracing::warn!(
+                metadata.url = url.as_str(),
+                error = why,
+                "fetched metadata does not do for each of its apps"
+            );
             Ok(trial)
         }
         None => Ok(trial),
@@ -354,7 +354,9 @@ fn keeps_its_name(
     let (app, name) = (&sp.app().id, sp.entity_id());
     if let Some(before) = before.filter(|before| before.entity_id() != name) {
         let was = before.entity_id();
-        return Err(format!("app `{app}` calls itself `{name}` now, and was `{was}`: if that is right, set `entity_id`"));
+        return Err(format!(
+            "app `{app}` calls itself `{name}` now, and was `{was}`: if that is right, set `entity_id`"
+        ));
     }
     match in_force.and_then(|set| set.by_entity_id(name)).filter(|other| other.app().id != *app) {
         Some(other) => Err(format!("app `{app}` has the entity id of app `{}`: `{name}`", other.app().id)),

@@ -71,7 +71,10 @@ fn a_file_that_is_no_metadata_is_a_problem_at_its_key() {
         ("<a/>".to_owned(), "root"),
         ("x".repeat(2 * 1024 * 1024 + 1), "larger than"),
         (format!("<md:EntitiesDescriptor xmlns:md=\"{NAMESPACE}\"/>"), "no service provider"),
-        (metadata("wiki.example.com", "").replace("https://wiki.example.com/acs", "http://wiki.example.com/acs"), "https"),
+        (
+            metadata("wiki.example.com", "").replace("https://wiki.example.com/acs", "http://wiki.example.com/acs"),
+            "https",
+        ),
     ] {
         fs::write(&path, content).unwrap();
         assert!(refused(&config).starts_with(&place) && refused(&config).contains(part), "{}", refused(&config));
@@ -99,7 +102,10 @@ fn metadata_that_is_over_or_missing_leaves_out_its_app_and_no_other() {
     let config = loaded(folder.path(), &format!("{}{}", wiki(""), chat()));
     let apps = built(&config).unwrap();
     assert_eq!(apps.apps.len(), 1);
-    assert_eq!(why(&apps.unavailable), [("chat", "its metadata at `https://chat.example.com/metadata` was never fetched")]);
+    assert_eq!(
+        why(&apps.unavailable),
+        [("chat", "its metadata at `https://chat.example.com/metadata` was never fetched")]
+    );
 
     for (copy, part) in [
         ("no XML".to_owned(), "no metadata"),
@@ -115,14 +121,16 @@ fn metadata_that_is_over_or_missing_leaves_out_its_app_and_no_other() {
     let apps = built(&config).unwrap();
     assert_eq!((apps.apps.len(), apps.unavailable.len()), (2, 0), "it ends later today");
 
-    fs::write(folder.path().join("wiki.xml"), metadata("wiki.example.com", "validUntil=\"2026-11-21T00:00:00Z\"")).unwrap();
+    fs::write(folder.path().join("wiki.xml"), metadata("wiki.example.com", "validUntil=\"2026-11-21T00:00:00Z\""))
+        .unwrap();
     assert_eq!(built(&config).unwrap().unavailable[0].app.id.as_str(), "wiki", "so it is with files");
 }
 
 #[test]
 fn what_was_fetched_takes_no_name_from_an_app_that_comes_later() {
     let folder = tempfile::tempdir().unwrap();
-    let own = "[[apps]]\nid = \"own\"\nentity_id = \"https://own.example.com/saml\"\nacs = \"https://own.example.com/\"\n";
+    let own =
+        "[[apps]]\nid = \"own\"\nentity_id = \"https://own.example.com/saml\"\nacs = \"https://own.example.com/\"\n";
     let config = loaded(folder.path(), &format!("{}{own}", chat()));
     keep_copy(&config, &metadata("own.example.com", ""));
     let apps = built(&config).unwrap();

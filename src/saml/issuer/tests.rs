@@ -100,17 +100,15 @@ fn a_response_says_when_where_and_for_whom() {
 
 #[test]
 fn a_response_larger_than_service_providers_take_does_not_leave() {
-    let mut user = ann();
-    user.first_name = "x".repeat(80_000);
-    let request = build(&wiki_config()).issue_request(&user, &context()).unwrap();
+    let mut request = build(&wiki_config()).issue_request(&ann(), &context()).unwrap();
+    request.attributes[0].values = vec!["x".repeat(80_000)];
     assert!(matches!(issue_permitted(&request, &IDP, now(), &entropy()), Err(IssueError::TooLarge { .. })));
 }
 
 #[test]
 fn a_control_character_stops_the_response_and_is_named() {
-    let mut user = ann();
-    user.last_name = "Bob\u{0}by".into();
-    let request = build(&wiki_config()).issue_request(&user, &context()).unwrap();
+    let mut request = build(&wiki_config()).issue_request(&ann(), &context()).unwrap();
+    request.attributes[0].values = vec!["Bob\u{0}by".into()];
     let error = issue_permitted(&request, &IDP, now(), &entropy()).unwrap_err();
     assert!(error.to_string().contains("holds the character U+0000"), "{error}");
 }

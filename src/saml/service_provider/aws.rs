@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::field::Field;
+use super::mapping::Mapping;
 use crate::config::{AppConfig, Encrypt, Problem};
 use crate::domain::RoleCandidate;
 
@@ -174,10 +174,11 @@ pub(super) fn check_acs(acs: &str, expected: &Partition) -> Result<(), String> {
 }
 
 /// Checks the attributes that AWS would read something into.
-pub(super) fn attributes(attributes: &[(String, Field)], problems: &mut Vec<Problem>) {
+pub(super) fn attributes(attributes: &[Mapping], problems: &mut Vec<Problem>) {
     let mut tags = BTreeSet::new();
-    for (name, field) in attributes.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
-        let key = format!(".attributes.{name:?}");
+    for mapping in attributes.iter().filter(|mapping| mapping.name.starts_with(PREFIX)) {
+        let name = &mapping.name;
+        let key = AppConfig::attribute_key(name);
         let mut problem = |message: String, help: &str| {
             problems.push(Problem { key: key.clone(), message, help: (!help.is_empty()).then(|| help.to_owned()) });
         };
@@ -186,11 +187,13 @@ pub(super) fn attributes(attributes: &[(String, Field)], problems: &mut Vec<Prob
             SESSION_NAME => problem("it has a key of its own".into(), "set `role_session_name`"),
             SESSION_DURATION => problem("it has a key of its own".into(), "set `session_duration`"),
             name if name == SOURCE_IDENTITY || name.starts_with(TAG) => {
-                if !field.names_a_person() {
+                if mapping.is_self_edited() {
                     problem(
                         "people may edit this field themselves, so it may decide nothing at AWS".into(),
                         "use `email` or `username`",
                     );
+                } else if name == SOURCE_IDENTITY && !mapping.names_a_person() {
+                    problem("the source identity names one person".into(), "use `email` or `username`");
                 }
                 if let Some(tag) = name.strip_prefix(TAG) {
                     if let Err(rule) = check_tag_key(tag) {
@@ -247,6 +250,9 @@ pub(super) fn check_values(name: &str, values: &[String]) -> Result<(), String> 
             }
         }
     } else if let Some(tag) = name.strip_prefix(TAG) {
+        if values.len() > 1 {
+            return Err(format!("the tag `{tag}` would have {} values, and AWS takes one", values.len()));
+        }
         for value in values {
             if value.chars().count() > 256 || !value.chars().all(is_tag_char) {
                 return Err(format!(

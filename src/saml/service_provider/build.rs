@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::field::Field;
+use super::mapping::{self, Naming};
 use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption, imported};
 use crate::config::{AppConfig, Preset, Problem, SignedRequests};
-use crate::domain::{App, NameIdFormat, RelayState};
+use crate::domain::{App, NameIdFormat, RelayState, UserField};
 
 const MAX_ACS: usize = 64;
 /// SAML core §8.3.6.
@@ -32,7 +32,7 @@ impl ServiceProvider {
             None => acs(config, partition.as_ref(), &mut problems),
         };
         let acs_numbers = imported::acs_numbers(&acs, metadata.filter(|_| config.acs.is_empty()));
-        let attributes = attributes(config, &mut problems);
+        let attributes = mapping::attributes(config, &mut problems);
         let (roles, session) = match config.preset {
             Some(Preset::Aws) => {
                 aws::attributes(&attributes, &mut problems);
@@ -148,50 +148,14 @@ pub(in crate::saml) fn check_acs_url(acs: &str) -> Result<(), String> {
     }
 }
 
-fn parse_field(key: &str, name: &str, problems: &mut Vec<Problem>) -> Option<Field> {
-    let field = Field::parse(name);
-    if field.is_none() {
-        let help = match Field::nearest(name) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("the fields are {}", Field::names()),
-        };
-        problems.push(Problem::new(key, format!("there is no user field `{name}`")).with_help(help));
-    }
-    field
-}
-
-/// A field that says who somebody is: nothing people edit themselves.
-fn naming_field(key: &str, name: &str, problems: &mut Vec<Problem>) -> Option<Field> {
-    let field = parse_field(key, name, problems)?;
-    if field.names_a_person() {
-        return Some(field);
-    }
-    problems.push(
-        Problem::new(key, format!("`{name}` cannot name a person: people may edit it, or it has several values"))
-            .with_help("use `email` or `username`"),
-    );
-    None
-}
-
-fn attributes(config: &AppConfig, problems: &mut Vec<Problem>) -> Vec<(String, Field)> {
-    let mut attributes = Vec::with_capacity(config.attributes.len());
-    for (name, field) in &config.attributes {
-        let key = format!(".attributes.{name:?}");
-        if name.is_empty() || name.len() > 512 || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            problems.push(Problem::new(&key, "an attribute's name has 1 to 512 characters and no spaces"));
-        }
-        attributes.extend(parse_field(&key, field, problems).map(|field| (name.clone(), field)));
-    }
-    attributes
-}
-
-fn name_id_field(config: &AppConfig, problems: &mut Vec<Problem>) -> Option<Field> {
-    let name = config.name_id_field.as_deref()?;
-    let field = naming_field(".name_id_field", name, problems)?;
+fn name_id_field(config: &AppConfig, problems: &mut Vec<Problem>) -> Option<Naming> {
+    let naming = mapping::naming(".name_id_field", config.name_id_field.as_ref()?, problems)?;
     let wrong = match config.name_id {
         Some(NameIdFormat::Transient) => "a transient NameID is new each time and comes from no field",
-        Some(NameIdFormat::EmailAddress) if field != Field::Email => "a NameID of format `emailAddress` is the `email`",
-        _ => return Some(field),
+        Some(NameIdFormat::EmailAddress) if !naming.may_be_an_address() => {
+            "a NameID of format `emailAddress` is the `email`, or a template that makes an address"
+        }
+        _ => return Some(naming),
     };
     problems.push(Problem::new(".name_id_field", wrong));
     None
@@ -209,15 +173,13 @@ fn signed_requests(config: &AppConfig, supplied: &Supplied, problems: &mut Vec<P
 }
 
 fn aws_session(config: &AppConfig, problems: &mut Vec<Problem>) -> AwsSession {
-    let name = config.role_session_name.as_deref().unwrap_or("email");
+    let name = config.role_session_name.as_ref();
+    let name = name.and_then(|name| mapping::naming(".role_session_name", name, problems));
     if let Some(seconds) = config.session_duration.filter(|seconds| !(900..=43_200).contains(seconds)) {
         let message = format!("AWS takes 900 to 43200 seconds, not {seconds}");
         problems.push(Problem::new(".session_duration", message));
     }
-    AwsSession {
-        name: naming_field(".role_session_name", name, problems).unwrap_or(Field::Email),
-        duration: config.session_duration,
-    }
+    AwsSession { name: name.unwrap_or_else(|| Naming::field(UserField::Email)), duration: config.session_duration }
 }
 
 fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {

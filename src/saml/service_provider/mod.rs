@@ -4,8 +4,8 @@
 mod aws;
 mod build;
 mod encryption;
-mod field;
 mod imported;
+mod mapping;
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Timestamp;
 use crate::config::SignedRequests;
 use crate::domain::{
-    App, AppId, Attribute, AuthnContextClass, Encryption, IssueRequest, NameId, NameIdFormat, RelayState,
+    App, AppId, Attribute, AuthnContextClass, EmailAddress, Encryption, IssueRequest, NameId, NameIdFormat, RelayState,
     RoleCandidate, RoleName, SignMode, SignatureAlgorithm, User, Username,
 };
 use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
 use crate::saml::sp_metadata::{Endpoint, SpMetadata};
 pub(in crate::saml) use build::check_acs_url;
-use field::Field;
+use mapping::{Mapping, Naming};
 
 /// A user for whom this app's assertion cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,7 +108,7 @@ enum SessionEnd {
 /// What AWS is told besides roles and attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AwsSession {
-    name: Field,
+    name: Naming,
     duration: Option<u32>,
 }
 
@@ -133,8 +133,8 @@ pub struct ServiceProvider {
     session_end: SessionEnd,
     /// As configured; `None` = persistent, and requests may choose another that tells no more.
     name_id: Option<NameIdFormat>,
-    name_id_field: Option<Field>,
-    attributes: Vec<(String, Field)>,
+    name_id_field: Option<Naming>,
+    attributes: Vec<Mapping>,
     roles: Vec<RoleCandidate>,
     aws: Option<AwsSession>,
     initiation: Initiation,
@@ -261,7 +261,8 @@ impl ServiceProvider {
             .into_iter()
             .filter(|format| *format == self.format(None) || self.offers(*format))
             .filter(|format| asked.is_none_or(|uri| uri == format.uri() || uri == NameIdFormat::Unspecified.uri()))
-            .any(|format| self.name_id_value(user, format, "", persistent_id_key) == subject.value)
+            .filter_map(|format| self.name_id_value(user, format, "", persistent_id_key).ok())
+            .any(|value| value == subject.value)
     }
 
     /// What an assertion would say about `user`, before policies permit it.
@@ -279,7 +280,8 @@ impl ServiceProvider {
         if context.name_id_format.is_some_and(|asked| !self.offers(asked)) {
             return Err(error(format!("it does not offer the NameID format `{}`", format.uri())));
         }
-        let value = self.name_id_value(user, format, context.session_index, context.persistent_id_key);
+        let value =
+            self.name_id_value(user, format, context.session_index, context.persistent_id_key).map_err(error)?;
         if value.is_empty() || value.chars().count() > 256 {
             return Err(error("the NameID must have 1 to 256 characters".to_owned()));
         }
@@ -314,14 +316,24 @@ impl ServiceProvider {
 
     /// Persistent: the configured field, or a name that tells two apps nothing about being the same person. Transient: the
     /// same for one session and app, unlike any other.
-    fn name_id_value(&self, user: &User, format: NameIdFormat, session_index: &str, key: &[u8; 32]) -> String {
-        match (format, self.name_id_field) {
+    fn name_id_value(
+        &self,
+        user: &User,
+        format: NameIdFormat,
+        session_index: &str,
+        key: &[u8; 32],
+    ) -> Result<String, String> {
+        let value = match (format, &self.name_id_field) {
             (NameIdFormat::Transient, _) => self.opaque(key, "transient", &[&user.id.to_string(), session_index]),
             (NameIdFormat::Persistent, None) => self.opaque(key, "persistent", &[&user.id.to_string()]),
             (NameIdFormat::EmailAddress, None) => user.email.to_string(),
             (NameIdFormat::Unspecified, None) => user.username.to_string(),
-            (_, Some(field)) => field.of(user).pop().unwrap_or_default(),
+            (_, Some(naming)) => naming.of("the NameID", user)?,
+        };
+        if format == NameIdFormat::EmailAddress && EmailAddress::parse(&value).is_err() {
+            return Err(format!("the NameID `{value}` is no mail address"));
         }
+        Ok(value)
     }
 
     fn opaque(&self, key: &[u8; 32], kind: &str, parts: &[&str]) -> String {
@@ -338,22 +350,19 @@ impl ServiceProvider {
     fn attributes_of(&self, user: &User) -> Result<Vec<Attribute>, String> {
         let mut attributes = Vec::with_capacity(self.attributes.len() + 2);
         if let Some(session) = &self.aws {
-            let name = session.name.of(user).pop().unwrap_or_default();
+            let name = session.name.of("RoleSessionName", user)?;
             aws::check_session_name("RoleSessionName", &name)?;
-            attributes.push(Attribute { name: aws::SESSION_NAME.to_owned(), values: vec![name] });
+            attributes.push(Attribute::new(aws::SESSION_NAME, vec![name]));
             if let Some(seconds) = session.duration {
-                attributes
-                    .push(Attribute { name: aws::SESSION_DURATION.to_owned(), values: vec![seconds.to_string()] });
+                attributes.push(Attribute::new(aws::SESSION_DURATION, vec![seconds.to_string()]));
             }
         }
-        for (name, field) in &self.attributes {
-            let values = field.of(user);
+        for mapping in &self.attributes {
+            let Some(attribute) = mapping.of(user)? else { continue };
             if self.aws.is_some() {
-                aws::check_values(name, &values)?;
+                aws::check_values(&attribute.name, &attribute.values)?;
             }
-            if !values.is_empty() {
-                attributes.push(Attribute { name: name.clone(), values });
-            }
+            attributes.push(attribute);
         }
         Ok(attributes)
     }

@@ -153,7 +153,7 @@ fn what_any_service_provider_would_refuse_is_a_problem_of_the_config() {
             |c| {
                 c.attributes.insert("mail".into(), "mail".into());
             },
-            ".attributes.\"mail\"",
+            ".attributes.mail",
             "no user field `mail`",
         ),
     ];
@@ -210,7 +210,7 @@ fn name_ids_come_from_the_field_that_config_names() {
         (NameIdFormat::Unspecified, Some("email"), "ann@example.com"),
         (NameIdFormat::Persistent, Some("username"), "ann"),
     ] {
-        let config = AppConfig { name_id: Some(format), name_id_field: field.map(str::to_owned), ..wiki_config() };
+        let config = AppConfig { name_id: Some(format), name_id_field: field.map(Into::into), ..wiki_config() };
         assert_eq!(value(&ann(), &config, &context()), expected, "{format:?} {field:?}");
     }
 }
@@ -260,6 +260,36 @@ fn relay_states_follow_the_rules() {
         build(&aws_config()).relay_state_for_launch(None).unwrap().unwrap().as_str(),
         "https://console.aws.amazon.com"
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn only_what_config_names_ever_replaces_a_relay_state(
+        carried in "[^\\p{Cc}]{0,60}|https://[a-z]{1,9}\\.example/[a-z/?=&]{0,30}",
+        page in "[^\\p{Cc}]{0,60}|docs|https://[a-z]{1,9}\\.example/",
+    ) {
+        let config = AppConfig {
+            relay_state: Some("/home".into()),
+            relay_states: [("docs".to_owned(), "/docs".to_owned())].into(),
+            ..wiki_config()
+        };
+        let state = RelayState::parse(&carried).unwrap();
+        let echo = build(&config);
+        proptest::prop_assert_eq!(echo.relay_state_for_request(Some(&state)), Some(&state), "as it came, to the byte");
+        proptest::prop_assert_eq!(echo.relay_state_for_request(None), None);
+        let replace = build(&AppConfig { relay_state_override: true, ..config });
+        proptest::prop_assert_eq!(replace.relay_state_for_request(Some(&state)).map(RelayState::as_str), Some("/home"));
+        match echo.relay_state_for_launch(Some(&page)) {
+            Ok(found) => proptest::prop_assert_eq!((page.as_str(), found.map(RelayState::as_str)), ("docs", Some("/docs"))),
+            Err(unknown) => proptest::prop_assert!(unknown.0 == page && page != "docs"),
+        }
+    }
+
+    #[test]
+    fn a_relay_state_is_taken_whole_or_not_at_all(text in "\\PC{0,1100}|[\\x00-\\x20a]{0,20}") {
+        let good = text.len() <= RelayState::MAX_BYTES && !text.chars().any(char::is_control);
+        proptest::prop_assert_eq!(RelayState::parse(&text).ok().map(String::from), good.then_some(text));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod response;
 mod text;
 
 pub(super) use encrypted::{Sealed, assertion, hide_assertion, hide_name_id, name_id};
-pub(super) use response::{AssertionParts, ResponseParts, StatusParts, response};
+pub(super) use response::{AssertionParts, AttributeParts, ResponseParts, StatusParts, response};
 pub use text::TextError;
 pub(super) use text::{Text, escape};
 

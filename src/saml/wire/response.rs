@@ -16,8 +16,6 @@ use crate::saml::ns;
 
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
-const FORMAT_URI: &str = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri";
-const FORMAT_BASIC: &str = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic";
 
 /// Declarations samael writes into every attribute value although nothing uses them: a hundred bytes per role. In escaped
 /// text no `"` stands, so these cannot be anything but markup.
@@ -55,8 +53,16 @@ pub(in crate::saml) struct AssertionParts {
     pub(in crate::saml) session_index: Text,
     pub(in crate::saml) session_not_on_or_after: Option<Timestamp>,
     pub(in crate::saml) authn_context: &'static str,
-    /// Name and values; never empty values.
-    pub(in crate::saml) attributes: Vec<(Text, Vec<Text>)>,
+    pub(in crate::saml) attributes: Vec<AttributeParts>,
+}
+
+/// One attribute of an assertion.
+pub(in crate::saml) struct AttributeParts {
+    pub(in crate::saml) name: Text,
+    pub(in crate::saml) name_format: &'static str,
+    pub(in crate::saml) friendly_name: Option<Text>,
+    /// At least one.
+    pub(in crate::saml) values: Vec<Text>,
 }
 
 /// What of a Response is encrypted already.
@@ -115,19 +121,16 @@ fn issuer(entity_id: &Text) -> Issuer {
     Issuer { value: Some(entity_id.element()), ..Issuer::default() }
 }
 
-fn name_format(name: &Text) -> &'static str {
-    if name.raw().contains(':') { FORMAT_URI } else { FORMAT_BASIC }
-}
-
 fn model(parts: &ResponseParts, assertion: &AssertionParts) -> Result<Assertion, WireError> {
     let attributes: Vec<Attribute> = assertion
         .attributes
         .iter()
-        .map(|(name, values)| Attribute {
-            friendly_name: None,
-            name: Some(name.attribute()),
-            name_format: Some(name_format(name).to_owned()),
-            values: values
+        .map(|attribute| Attribute {
+            friendly_name: attribute.friendly_name.as_ref().map(Text::attribute),
+            name: Some(attribute.name.attribute()),
+            name_format: Some(attribute.name_format.to_owned()),
+            values: attribute
+                .values
                 .iter()
                 .map(|value| AttributeValue { attribute_type: None, value: Some(value.element()) })
                 .collect(),
@@ -297,9 +300,11 @@ fn expected_statements<'a>(assertion: &'a AssertionParts, elements: &mut Vec<Ele
     if !assertion.attributes.is_empty() {
         push(2, "AttributeStatement", vec![], "");
     }
-    for (name, values) in &assertion.attributes {
-        push(3, "Attribute", vec![("Name", Is(name.raw())), ("NameFormat", Is(name_format(name)))], "");
-        for value in values {
+    for attribute in &assertion.attributes {
+        let mut named = vec![("Name", Is(attribute.name.raw())), ("NameFormat", Is(attribute.name_format))];
+        named.extend(attribute.friendly_name.as_ref().map(|name| ("FriendlyName", Is(name.raw()))));
+        push(3, "Attribute", named, "");
+        for value in &attribute.values {
             push(4, "AttributeValue", vec![], value.raw());
         }
     }

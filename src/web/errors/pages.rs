@@ -60,13 +60,15 @@ pub enum ProblemKind {
     NotAForm,
     /// The body did not come in time.
     TooSlow,
+    /// What the app has to be told cannot be said of this account.
+    NoAssertion,
     /// A fault of this server.
     Internal,
 }
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Expired,
         Self::Replayed,
         Self::StartAgain,
@@ -83,6 +85,7 @@ impl ProblemKind {
         Self::TooLarge,
         Self::NotAForm,
         Self::TooSlow,
+        Self::NoAssertion,
         Self::Internal,
     ];
 
@@ -106,6 +109,7 @@ impl ProblemKind {
             Self::TooLarge => "too-large",
             Self::NotAForm => "not-a-form",
             Self::TooSlow => "too-slow",
+            Self::NoAssertion => "no-assertion",
             Self::Internal => "internal",
         }
     }
@@ -115,7 +119,7 @@ impl ProblemKind {
     pub fn status(self) -> u16 {
         match self {
             Self::CookiesOff | Self::BadForm | Self::BadSamlRequest => 400,
-            Self::Csrf => 403,
+            Self::Csrf | Self::NoAssertion => 403,
             Self::NotFound | Self::LinkInvalid => 404,
             Self::MethodNotAllowed => 405,
             Self::TooSlow => 408,

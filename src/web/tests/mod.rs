@@ -212,3 +212,28 @@ fn the_samples_are_written_for_people_to_look_at() {
         fs::write(shown.join(asset.name), asset.bytes).unwrap();
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_relay_state_comes_out_of_the_page_as_it_went_in(
+        state in "[^\\p{Cc}]{0,80}|([\"'<>&/=; ]|&#?[a-z0-9]{1,4};|</?(input|script|form)|javascript:){0,12}",
+    ) {
+        let frame = Frame::new(Language::En, "Example", None, "token");
+        let page = super::saml::pages::Post {
+            frame,
+            app_name: "Wiki".to_owned(),
+            acs: "https://wiki.example.com/acs".to_owned(),
+            saml_response: "PHg+".to_owned(),
+            relay_state: Some(state.clone()),
+        };
+        let html = scraper::Html::parse_document(&askama::Template::render(&page).unwrap());
+        let inputs = scraper::Selector::parse("form#response input").unwrap();
+        let fields: Vec<(&str, &str)> = html
+            .select(&inputs)
+            .map(|input| (input.attr("name").unwrap_or_default(), input.attr("value").unwrap_or_default()))
+            .collect();
+        proptest::prop_assert_eq!(fields, [("SAMLResponse", "PHg+"), ("RelayState", state.as_str())]);
+        let scripts = scraper::Selector::parse("script").unwrap();
+        proptest::prop_assert!(html.select(&scripts).all(|script| script.inner_html().is_empty()), "nothing but our own file");
+    }
+}
