@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encode;
 use super::encrypt::{EncryptError, seal};
+use super::service_provider::{MappingError, aws_lint};
 use super::sign::{SignError, SigningKeys};
 use super::wire::{self, AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
@@ -82,6 +83,9 @@ pub enum IssueError {
     /// It was permitted too long ago.
     #[error(transparent)]
     Permit(#[from] PermitExpired),
+    /// The service provider would refuse what it says about this person.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// It could not be written.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -138,7 +142,7 @@ impl SignedResponse {
 /// Issues what was permitted, once: the permit is used up. This is the only way to an assertion.
 ///
 /// # Errors
-/// The permit is more than ten seconds old, a value cannot stand in XML, the response is too large, nothing can be encrypted for
+/// The permit is more than ten seconds old, AWS would refuse what it says, a value cannot stand in XML, the response is too large, nothing can be encrypted for
 /// the service provider, or the random source or the key failed.
 pub fn issue(
     permit: IssuePermit,
@@ -146,7 +150,14 @@ pub fn issue(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<SignedResponse, IssueError> {
-    issue_permitted(permit.redeem(now)?.request(), idp, now, entropy)
+    let permitted = permit.redeem(now)?;
+    let request = permitted.request();
+    aws_lint::check(request).map_err(|rule| MappingError {
+        user: permitted.username().clone(),
+        app: request.app.clone(),
+        rule,
+    })?;
+    issue_permitted(request, idp, now, entropy)
 }
 
 /// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] calls this.

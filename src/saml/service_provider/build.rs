@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
-use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption};
+use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, aws_lint, encryption};
 use crate::config::{AppConfig, Preset, Problem};
 use crate::domain::{App, NameIdFormat, RelayState};
 
@@ -181,13 +181,14 @@ fn name_id_field(config: &AppConfig, problems: &mut Vec<Problem>) -> Option<Fiel
 
 fn aws_session(config: &AppConfig, problems: &mut Vec<Problem>) -> AwsSession {
     let name = config.role_session_name.as_deref().unwrap_or("email");
-    if let Some(seconds) = config.session_duration.filter(|seconds| !(900..=43_200).contains(seconds)) {
+    if let Some(seconds) = config.session_duration.filter(|seconds| !aws_lint::DURATION.contains(seconds)) {
         let message = format!("AWS takes 900 to 43200 seconds, not {seconds}");
         problems.push(Problem::new(".session_duration", message));
     }
     AwsSession {
         name: naming_field(".role_session_name", name, problems).unwrap_or(Field::Email),
         duration: config.session_duration,
+        transitive_tags: aws::transitive_tags(config, problems),
     }
 }
 
@@ -196,6 +197,7 @@ fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {
         (".roles", !config.roles.is_empty()),
         (".role_session_name", config.role_session_name.is_some()),
         (".session_duration", config.session_duration.is_some()),
+        (".transitive_tags", !config.transitive_tags.is_empty()),
     ] {
         if present {
             problems.push(Problem::new(key, "has an effect only with `preset = \"aws\"`"));

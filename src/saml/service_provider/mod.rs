@@ -2,6 +2,7 @@
 //! whatever would be refused by the service provider later is a problem of the config file now (`build`, `aws`).
 
 mod aws;
+pub(in crate::saml) mod aws_lint;
 mod build;
 mod encryption;
 mod field;
@@ -104,6 +105,8 @@ enum SessionEnd {
 struct AwsSession {
     name: Field,
     duration: Option<u32>,
+    /// Keys of tags.
+    transitive_tags: Vec<String>,
 }
 
 /// An app with all that SAML needs to know of it.
@@ -233,15 +236,15 @@ impl ServiceProvider {
         if let (Some(chosen), true) = (context.role, roles.is_empty()) {
             return Err(error(format!("it has no role `{chosen}`")));
         }
-        Ok(IssueRequest {
+        let request = IssueRequest {
             app: self.app.id.clone(),
             audience: self.entity_id.clone(),
             acs: acs.clone(),
             in_response_to: context.in_response_to.map(str::to_owned),
             relay_state: context.relay_state.cloned(),
             name_id: NameId { format, value },
-            attributes: self.attributes_of(user).map_err(error)?,
-            role_attribute: self.aws.as_ref().map(|_| aws::ROLE.to_owned()),
+            attributes: self.attributes_of(user),
+            role_attribute: self.aws.as_ref().map(|_| aws_lint::ROLE.to_owned()),
             roles,
             session_index: context.session_index.to_owned(),
             authn_instant: context.authn_instant,
@@ -250,7 +253,10 @@ impl ServiceProvider {
             sign: self.sign,
             signature_algorithm: self.signature_algorithm,
             encryption: self.encryption.clone(),
-        })
+        };
+        // The issuer looks again at what is signed; whoever asks before that learns it here.
+        aws_lint::check(&request).map_err(error)?;
+        Ok(request)
     }
 
     fn format(&self, asked: Option<NameIdFormat>) -> NameIdFormat {
@@ -280,27 +286,31 @@ impl ServiceProvider {
         URL_SAFE_NO_PAD.encode(mac.sign())
     }
 
-    fn attributes_of(&self, user: &User) -> Result<Vec<Attribute>, String> {
+    fn attributes_of(&self, user: &User) -> Vec<Attribute> {
         let mut attributes = Vec::with_capacity(self.attributes.len() + 2);
         if let Some(session) = &self.aws {
             let name = session.name.of(user).pop().unwrap_or_default();
-            aws::check_session_name("RoleSessionName", &name)?;
-            attributes.push(Attribute { name: aws::SESSION_NAME.to_owned(), values: vec![name] });
+            attributes.push(Attribute { name: aws_lint::SESSION_NAME.to_owned(), values: vec![name] });
             if let Some(seconds) = session.duration {
                 attributes
-                    .push(Attribute { name: aws::SESSION_DURATION.to_owned(), values: vec![seconds.to_string()] });
+                    .push(Attribute { name: aws_lint::SESSION_DURATION.to_owned(), values: vec![seconds.to_string()] });
             }
         }
         for (name, field) in &self.attributes {
             let values = field.of(user);
-            if self.aws.is_some() {
-                aws::check_values(name, &values)?;
-            }
             if !values.is_empty() {
                 attributes.push(Attribute { name: name.clone(), values });
             }
         }
-        Ok(attributes)
+        if let Some(session) = &self.aws {
+            let sent =
+                |key: &&String| attributes.iter().any(|a| a.name.strip_prefix(aws_lint::TAG) == Some(key.as_str()));
+            let values: Vec<String> = session.transitive_tags.iter().filter(sent).cloned().collect();
+            if !values.is_empty() {
+                attributes.push(Attribute { name: aws_lint::TRANSITIVE_TAGS.to_owned(), values });
+            }
+        }
+        attributes
     }
 }
 
