@@ -12,7 +12,9 @@ use super::service_provider::{MappingError, aws_lint};
 use super::sign::{SignError, SigningKeys};
 use super::wire::{self, AssertionParts, ResponseParts, StatusParts, Text, TextError, WireError, response};
 use crate::clock::{Entropy, EntropyError, Timestamp};
-use crate::domain::{EncryptedPart, Encryption, IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{
+    EncryptedPart, Encryption, IssueRequest, RelayState, RoleName, SignMode, SignatureAlgorithm, Username,
+};
 use crate::policy::{IssuePermit, PermitExpired};
 
 /// How long a response may be redeemed.
@@ -151,16 +153,22 @@ pub fn issue(
     entropy: &dyn Entropy,
 ) -> Result<SignedResponse, IssueError> {
     let permitted = permit.redeem(now)?;
-    let request = permitted.request();
-    aws_lint::check(request).map_err(|rule| MappingError {
-        user: permitted.username().clone(),
-        app: request.app.clone(),
-        rule,
-    })?;
+    issue_checked(permitted.request(), permitted.username(), idp, now, entropy)
+}
+
+/// Issues what was permitted, unless AWS would refuse it: the error then names the person, the app and the rule, as AWS's does not.
+fn issue_checked(
+    request: &IssueRequest,
+    user: &Username,
+    idp: &IdentityProvider,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<SignedResponse, IssueError> {
+    aws_lint::check(request).map_err(|rule| MappingError { user: user.clone(), app: request.app.clone(), rule })?;
     issue_permitted(request, idp, now, entropy)
 }
 
-/// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] calls this.
+/// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] comes here.
 ///
 /// # Errors
 /// A value cannot stand in XML, the response is too large, or the random source or the key failed.
