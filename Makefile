@@ -64,7 +64,7 @@ build-libraries:
 tools: build-libraries $(VENV)/installed $(NODE)/installed ## Installs what the tests need
 	@$(call install,$(TEST_PACKAGES))
 	@for tool in chromium chromedriver xmlsec1 xmllint redis-server redis-cli node; do \
-	  command -v $$tool >/dev/null || { echo "The tests need \`$$tool\`. On Debian: $(TEST_PACKAGES)" >&2; exit 1; }; \
+	  command -v $$tool >/dev/null || { echo "The tests need \`$$tool\`. On Debian: $(TEST_PACKAGES) nodejs npm" >&2; exit 1; }; \
 	done
 
 $(VENV)/installed: tests/judges/requirements.txt

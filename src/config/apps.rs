@@ -110,6 +110,10 @@ pub struct AppConfig {
     /// Seconds a console session of AWS lasts, 900 to 43200. With the preset `aws`.
     #[serde(default)]
     pub session_duration: Option<u32>,
+    /// Keys of `PrincipalTag` attributes that AWS hands on when a role becomes another. With the preset `aws`.
+    #[serde(default)]
+    #[schemars(schema_with = "tags_schema")]
+    pub transitive_tags: Vec<String>,
     /// Whether the app may be opened from the portal, without a request of its own.
     #[serde(default = "yes")]
     pub idp_initiated: bool,
@@ -198,6 +202,7 @@ impl AppConfig {
             roles: Vec::new(),
             role_session_name: None,
             session_duration: None,
+            transitive_tags: Vec::new(),
             idp_initiated: yes(),
             icon: None,
         }
@@ -253,4 +258,8 @@ fn relay_states_schema(_: &mut SchemaGenerator) -> Schema {
         "propertyNames": { "format": "target-name" },
         "additionalProperties": { "type": "string", "format": "relay-state" },
     })
+}
+
+fn tags_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string", "format": "attribute-name" } })
 }

@@ -118,6 +118,7 @@ fn check_app(app: &AppConfig) -> Vec<Problem> {
             ("roles", !app.roles.is_empty()),
             ("role_session_name", app.role_session_name.is_some()),
             ("session_duration", app.session_duration.is_some()),
+            ("transitive_tags", !app.transitive_tags.is_empty()),
         ];
         for (key, _) in only_preset.into_iter().filter(|(_, used)| *used) {
             let problem = Problem::new(key, format!("`{key}` has no effect without a preset that knows roles"));

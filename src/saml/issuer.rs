@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::encode;
 use super::encrypt::{EncryptError, seal};
 use super::metadata::Cache;
+use super::service_provider::{MappingError, aws_lint};
 use super::sign::{SignError, SigningKeys};
 use super::wire::{
     self, AssertionParts, AttributeParts, ResponseParts, StatusParts, Text, TextError, WireError, response,
 };
 use crate::clock::{Entropy, EntropyError, Timestamp};
 use crate::domain::{
-    EncryptedPart, Encryption, IssueRequest, NameFormat, RelayState, RoleName, SignMode, SignatureAlgorithm,
+    EncryptedPart, Encryption, IssueRequest, NameFormat, RelayState, RoleName, SignMode, SignatureAlgorithm, Username,
 };
 use crate::policy::{IssuePermit, PermitExpired};
 
@@ -86,6 +87,9 @@ pub enum IssueError {
     /// It was permitted too long ago.
     #[error(transparent)]
     Permit(#[from] PermitExpired),
+    /// The service provider would refuse what it says about this person.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// It could not be written.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -142,7 +146,7 @@ impl SignedResponse {
 /// Issues what was permitted, once: the permit is used up. This is the only way to an assertion.
 ///
 /// # Errors
-/// The permit is more than ten seconds old, a value cannot stand in XML, the response is too large, nothing can be encrypted for
+/// The permit is more than ten seconds old, AWS would refuse what it says, a value cannot stand in XML, the response is too large, nothing can be encrypted for
 /// the service provider, or the random source or the key failed.
 pub fn issue(
     permit: IssuePermit,
@@ -150,7 +154,8 @@ pub fn issue(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<SignedResponse, IssueError> {
-    issue_permitted(permit.redeem(now)?.request(), idp, now, entropy)
+    let permitted = permit.redeem(now)?;
+    issue_checked(permitted.request(), permitted.username(), idp, now, entropy)
 }
 
 /// What [`issue`] would sign, without a signature: for people to look at. It takes the permit just the same.
@@ -163,7 +168,9 @@ pub fn draft(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<String, IssueError> {
-    Ok(unsigned(permit.redeem(now)?.request(), &idp.entity_id, now, entropy)?.xml)
+    let permitted = permit.redeem(now)?;
+    check_for_aws(permitted.request(), permitted.username())?;
+    Ok(unsigned(permitted.request(), &idp.entity_id, now, entropy)?.xml)
 }
 
 /// A response before it is signed.
@@ -219,7 +226,24 @@ fn entity_id(public_url: &str) -> String {
     format!("{}/saml/metadata", public_url.trim_end_matches('/'))
 }
 
-/// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] calls this.
+/// Whether AWS would take it: the error names the person, the app and the rule, as AWS's own does not.
+fn check_for_aws(request: &IssueRequest, user: &Username) -> Result<(), MappingError> {
+    aws_lint::check(request).map_err(|rule| MappingError { user: user.clone(), app: request.app.clone(), rule })
+}
+
+/// Issues what was permitted, unless AWS would refuse it.
+fn issue_checked(
+    request: &IssueRequest,
+    user: &Username,
+    idp: &IdentityProvider,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<SignedResponse, IssueError> {
+    check_for_aws(request, user)?;
+    issue_permitted(request, idp, now, entropy)
+}
+
+/// Writes and signs what was permitted. INVARIANT: outside tests only [`issue`] comes here.
 ///
 /// # Errors
 /// A value cannot stand in XML, the response is too large, or the random source or the key failed.

@@ -130,6 +130,15 @@ impl From<MethodError> for SignInError {
     }
 }
 
+impl From<IssueError> for SignInError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Mapping(error) => error.into(),
+            error => Self::unavailable("the response can't be signed", error),
+        }
+    }
+}
+
 macro_rules! unavailable {
     ($($error:ty => $what:literal),+ $(,)?) => {
         $(impl From<$error> for SignInError {
@@ -149,7 +158,6 @@ unavailable! {
     TotpError => "an authenticator app can't be set up",
     AuditError => "the decision can't be recorded",
     PlanError => "the policies can't be decided",
-    IssueError => "the response can't be signed",
     EnvelopeError => "a key can't be derived",
     EntropyError => "there are no random bytes",
 }

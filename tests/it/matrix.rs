@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use crate::harness::judges::{self, Case, Decryption, Expected, Verdict};
+use crate::harness::people::seconds_now;
 use crate::harness::repository;
-use crate::harness::saml::{AuthnRequest, Delivered, SUCCESS};
+use crate::harness::saml::{AuthnRequest, Delivered, NO_PASSIVE, SUCCESS};
 use crate::harness::server::{Server, Setup};
 
 const SIGN: [&str; 3] = ["assertion", "response", "both"];
@@ -279,6 +282,8 @@ fn line(
     ];
     if let Ok(read) = python {
         assert_read(row, "python3-saml", read, true);
+        let left = read["session_end"].as_u64().unwrap() - seconds_now();
+        assert!((11 * 60 * 60..=12 * 60 * 60).contains(&left), "the session ends in {left} seconds");
     }
     let named = row.encrypted() != Some("name-id");
     if let Ok(read) = node {
@@ -306,4 +311,84 @@ fn line(
     }
     let (sign, algorithm, name_id) = (row.sign, row.algorithm, row.name_id.0);
     Ok(format!("| {sign} | {algorithm} | {encryption} | {name_id} | {xmlsec1} | {python} | {node} |\n"))
+}
+
+/// The app of `row` in a browser where Ann has signed in.
+async fn answer(server: &Server, row: &Row) -> (String, Delivered) {
+    let client = server.client();
+    client.sign_in(server.person("ann")).await;
+    let request = AuthnRequest::of(server, &row.entity_id, &row.acs.replace('&', "&amp;"));
+    let delivered = Delivered::from_page(&client.get(&request.redirect(None)).await);
+    (request.id, delivered)
+}
+
+#[tokio::test]
+async fn what_is_encrypted_is_for_one_reader_and_not_to_be_changed() {
+    let (_folder, key, certificate) = judges::stranger();
+    let (_other_folder, other_key, other_certificate) = judges::stranger();
+    let row = rows().into_iter().find(|row| row.encrypted() == Some("assertion")).unwrap();
+    let server = server(std::slice::from_ref(&row), &certificate);
+    let (id, delivered) = answer(&server, &row).await;
+    let (issuer, own) = (server.issuer(), row.certificate(&server));
+    let expected = Expected {
+        issuer: &issuer,
+        certificate: &own,
+        audience: &row.entity_id,
+        acs: &row.acs,
+        request_id: Some(&id),
+        sign: row.sign,
+        name_id: row.name_id.1,
+    };
+    let reader = Decryption { key: &key, certificate: &certificate, what: "assertion" };
+    let stranger = Decryption { key: &other_key, certificate: &other_certificate, what: "assertion" };
+    // One letter in the key, and letters from the nonce to the tag.
+    let values: Vec<(usize, &str)> = delivered.xml.match_indices("<xenc:CipherValue>").collect();
+    let end = delivered.xml.rfind("</xenc:CipherValue>").unwrap();
+    let [(wrapped, tag), (content, _)] = values[..] else { panic!("{}", delivered.xml) };
+    let start = content + tag.len();
+    let places = [wrapped + tag.len() + 20, start + 2, start + 40, (start + end) / 2, end - 12];
+    let changed: Vec<String> =
+        places.iter().map(|at| BASE64.encode(with_another_letter(&delivered.xml, *at))).collect();
+    let case = |response, decryption| Case { response, expected: expected.clone(), decryption: Some(decryption) };
+    let mut cases = vec![case(&delivered.response, reader), case(&delivered.response, stranger)];
+    cases.extend(changed.iter().map(|response| case(response, reader)));
+    for (judge, verdicts) in
+        [("python3-saml", judges::python3_saml_all(&cases)), ("node-saml", judges::node_saml_all(&cases))]
+    {
+        let accepted: Vec<usize> = (0..verdicts.len()).filter(|index| verdicts[*index].is_ok()).collect();
+        assert_eq!(accepted, [0], "{judge}: {verdicts:?}");
+    }
+    assert!(judges::xmlsec1_decrypt(&delivered.xml, &other_key).is_err());
+}
+
+/// With another letter of base64 at a place.
+fn with_another_letter(xml: &str, at: usize) -> String {
+    let letter = if &xml[at..=at] == "A" { "B" } else { "A" };
+    format!("{}{letter}{}", &xml[..at], &xml[at + 1..])
+}
+
+#[tokio::test]
+async fn refusals_are_signed_with_the_key_that_the_app_knows() {
+    let (_folder, _key, certificate) = judges::stranger();
+    let row = rows().into_iter().find(|row| row.algorithm == "ecdsa-sha256").unwrap();
+    let server = server(std::slice::from_ref(&row), &certificate);
+    let request = AuthnRequest::of(&server, &row.entity_id, &row.acs.replace('&', "&amp;"));
+    let page = server.client().get(&request.asking("IsPassive=\"true\"").redirect(None)).await;
+    let delivered = Delivered::from_page(&page);
+    assert_eq!(delivered.status().last().map(String::as_str), Some(NO_PASSIVE));
+    judges::schema_valid(&delivered.xml).unwrap();
+    judges::xmlsec1_verify(&delivered.xml, &row.certificate(&server)).unwrap();
+    assert!(judges::xmlsec1_verify(&delivered.xml, &server.certificate()).is_err(), "it is not the RSA key's");
+}
+
+#[test]
+fn an_app_that_is_to_get_ecdsa_waits_for_a_key() {
+    let (_folder, _key, certificate) = judges::stranger();
+    let row = rows().into_iter().find(|row| row.algorithm == "ecdsa-sha256").unwrap();
+    let said = Setup::default().with_config(&row.config(&certificate)).fails_to_start();
+    for part in
+        ["signature_algorithm = \"ecdsa-sha256\"", "there is no ECDSA key in", "cedargate keys new --kind ecdsa"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }

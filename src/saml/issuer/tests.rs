@@ -106,6 +106,20 @@ fn a_response_larger_than_service_providers_take_does_not_leave() {
 }
 
 #[test]
+fn what_aws_would_refuse_is_not_signed_and_names_person_app_and_rule() {
+    let request = build(&aws_config()).issue_request(&ann(), &context()).unwrap();
+    let issued = |request: &IssueRequest| issue_checked(request, &ann().username, &IDP, now(), &entropy());
+    assert!(issued(&request).is_ok());
+    // As if something between the settings and the signature had let it through.
+    let mut spoiled = request.clone();
+    spoiled.roles.first_mut().unwrap().value.push_str(",more");
+    let error = issued(&spoiled).unwrap_err();
+    assert!(matches!(error, IssueError::Mapping(_)));
+    let said = error.to_string();
+    assert!(said.starts_with("no assertion for user `ann` and app `aws`: the role `Dev` must be"), "{said}");
+}
+
+#[test]
 fn a_control_character_stops_the_response_and_is_named() {
     let mut request = build(&wiki_config()).issue_request(&ann(), &context()).unwrap();
     request.attributes[0].values = vec!["Bob\u{0}by".into()];

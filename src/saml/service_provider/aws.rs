@@ -1,20 +1,15 @@
-//! What AWS asks of an assertion (docs/saml.md lists the sources): checked when config loads, or before the response leaves.
+//! What AWS asks of the settings of an app (docs/saml.md lists the sources), checked when config loads. `aws_lint` looks at what is
+//! about to be signed.
 
 use std::collections::BTreeSet;
 
+use super::aws_lint::{
+    MAX_TAGS, PREFIX, ROLE, SESSION_DURATION, SESSION_NAME, SOURCE_IDENTITY, TAG, TRANSITIVE_TAGS, check_tag_key,
+};
 use super::mapping::Mapping;
 use crate::config::{AppConfig, Encrypt, Problem};
 use crate::domain::RoleCandidate;
 
-/// The role attribute: `role-arn,provider-arn` values.
-pub(super) const ROLE: &str = "https://aws.amazon.com/SAML/Attributes/Role";
-pub(super) const SESSION_NAME: &str = "https://aws.amazon.com/SAML/Attributes/RoleSessionName";
-pub(super) const SESSION_DURATION: &str = "https://aws.amazon.com/SAML/Attributes/SessionDuration";
-const SOURCE_IDENTITY: &str = "https://aws.amazon.com/SAML/Attributes/SourceIdentity";
-const TAG: &str = "https://aws.amazon.com/SAML/Attributes/PrincipalTag:";
-const PREFIX: &str = "https://aws.amazon.com/SAML/Attributes/";
-
-const MAX_TAGS: usize = 50;
 /// Bytes of a response that are not roles, with room for long attributes.
 const OTHER_BYTES: usize = 12_000;
 /// What an `AttributeValue` element adds to each role.
@@ -186,6 +181,7 @@ pub(super) fn attributes(attributes: &[Mapping], problems: &mut Vec<Problem>) {
             ROLE => problem("roles are decided by policies".into(), "list them under `roles`"),
             SESSION_NAME => problem("it has a key of its own".into(), "set `role_session_name`"),
             SESSION_DURATION => problem("it has a key of its own".into(), "set `session_duration`"),
+            TRANSITIVE_TAGS => problem("it has a key of its own".into(), "set `transitive_tags`"),
             name if name == SOURCE_IDENTITY || name.starts_with(TAG) => {
                 if mapping.is_self_edited() {
                     problem(
@@ -215,51 +211,17 @@ pub(super) fn attributes(attributes: &[Mapping], problems: &mut Vec<Problem>) {
     }
 }
 
-fn is_tag_char(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ':' | '/' | '=' | '+' | '-' | '@')
-}
-
-fn check_tag_key(key: &str) -> Result<(), String> {
-    if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_char) {
-        return Err("a tag's key has 1 to 128 letters, digits, spaces or `_.:/=+-@`".to_owned());
-    }
-    if key.to_lowercase().starts_with("aws:") {
-        return Err("keys of tags may not begin with `aws:`".to_owned());
-    }
-    Ok(())
-}
-
-/// `[a-zA-Z_0-9+=,.@-]{2,64}`.
-pub(super) fn check_session_name(attribute: &str, value: &str) -> Result<(), String> {
-    let good = (2..=64).contains(&value.len())
-        && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '=' | ',' | '.' | '@' | '-'));
-    if good {
-        Ok(())
-    } else {
-        Err(format!("{attribute} `{value}` must have 2 to 64 of the characters a-z A-Z 0-9 _ + = , . @ -"))
-    }
-}
-
-/// Checks the values of an attribute that AWS reads.
-pub(super) fn check_values(name: &str, values: &[String]) -> Result<(), String> {
-    if name == SOURCE_IDENTITY {
-        for value in values {
-            check_session_name("SourceIdentity", value)?;
-            if value.to_lowercase().starts_with("aws:") {
-                return Err(format!("SourceIdentity `{value}` may not begin with `aws:`"));
-            }
-        }
-    } else if let Some(tag) = name.strip_prefix(TAG) {
-        if values.len() > 1 {
-            return Err(format!("the tag `{tag}` would have {} values, and AWS takes one", values.len()));
-        }
-        for value in values {
-            if value.chars().count() > 256 || !value.chars().all(is_tag_char) {
-                return Err(format!(
-                    "the tag `{tag}` with the value `{value}` must have at most 256 letters, digits, spaces or _ . : / = + - @"
-                ));
-            }
+/// The tags that AWS hands on to the next role: of those that are sent.
+pub(super) fn transitive_tags(config: &AppConfig, problems: &mut Vec<Problem>) -> Vec<String> {
+    for (index, tag) in config.transitive_tags.iter().enumerate() {
+        if !config.attributes.contains_key(&format!("{TAG}{tag}")) {
+            problems.push(
+                Problem::new(format!(".transitive_tags[{index}]"), format!("no tag `{tag}` is sent"))
+                    .with_help(format!("add `\"{TAG}{tag}\"` to `attributes`, or leave it out")),
+            );
+        } else if config.transitive_tags.iter().take(index).any(|earlier| earlier == tag) {
+            problems.push(Problem::new(format!(".transitive_tags[{index}]"), format!("`{tag}` stands there twice")));
         }
     }
-    Ok(())
+    config.transitive_tags.clone()
 }

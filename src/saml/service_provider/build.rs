@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::mapping::{self, Naming};
-use super::{AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, encryption, imported};
+use super::{
+    AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, aws_lint, encryption, imported,
+};
 use crate::config::{AppConfig, Preset, Problem, SignedRequests};
 use crate::domain::{App, NameIdFormat, RelayState, UserField};
 
@@ -175,11 +177,15 @@ fn signed_requests(config: &AppConfig, supplied: &Supplied, problems: &mut Vec<P
 fn aws_session(config: &AppConfig, problems: &mut Vec<Problem>) -> AwsSession {
     let name = config.role_session_name.as_ref();
     let name = name.and_then(|name| mapping::naming(".role_session_name", name, problems));
-    if let Some(seconds) = config.session_duration.filter(|seconds| !(900..=43_200).contains(seconds)) {
+    if let Some(seconds) = config.session_duration.filter(|seconds| !aws_lint::DURATION.contains(seconds)) {
         let message = format!("AWS takes 900 to 43200 seconds, not {seconds}");
         problems.push(Problem::new(".session_duration", message));
     }
-    AwsSession { name: name.unwrap_or_else(|| Naming::field(UserField::Email)), duration: config.session_duration }
+    AwsSession {
+        name: name.unwrap_or_else(|| Naming::field(UserField::Email)),
+        duration: config.session_duration,
+        transitive_tags: aws::transitive_tags(config, problems),
+    }
 }
 
 fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {
@@ -187,6 +193,7 @@ fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {
         (".roles", !config.roles.is_empty()),
         (".role_session_name", config.role_session_name.is_some()),
         (".session_duration", config.session_duration.is_some()),
+        (".transitive_tags", !config.transitive_tags.is_empty()),
     ] {
         if present {
             problems.push(Problem::new(key, "has an effect only with `preset = \"aws\"`"));

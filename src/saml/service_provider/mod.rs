@@ -2,6 +2,7 @@
 //! whatever would be refused by the service provider later is a problem of the config file now (`build`, `aws`).
 
 mod aws;
+pub(in crate::saml) mod aws_lint;
 mod build;
 mod encryption;
 mod imported;
@@ -110,6 +111,8 @@ enum SessionEnd {
 struct AwsSession {
     name: Naming,
     duration: Option<u32>,
+    /// Keys of tags.
+    transitive_tags: Vec<String>,
 }
 
 /// An app with all that SAML needs to know of it.
@@ -290,7 +293,7 @@ impl ServiceProvider {
         if let (Some(chosen), true) = (context.role, roles.is_empty()) {
             return Err(error(format!("it has no role `{chosen}`")));
         }
-        Ok(IssueRequest {
+        let request = IssueRequest {
             app: self.app.id.clone(),
             audience: self.entity_id.clone(),
             acs: acs.clone(),
@@ -298,7 +301,7 @@ impl ServiceProvider {
             relay_state: context.relay_state.cloned(),
             name_id: NameId { format, value },
             attributes: self.attributes_of(user).map_err(error)?,
-            role_attribute: self.aws.as_ref().map(|_| aws::ROLE.to_owned()),
+            role_attribute: self.aws.as_ref().map(|_| aws_lint::ROLE.to_owned()),
             roles,
             session_index: context.session_index.to_owned(),
             authn_instant: context.authn_instant,
@@ -307,7 +310,10 @@ impl ServiceProvider {
             sign: self.sign,
             signature_algorithm: self.signature_algorithm,
             encryption: self.encryption.clone(),
-        })
+        };
+        // The issuer looks again at what is signed; whoever asks before that learns it here.
+        aws_lint::check(&request).map_err(error)?;
+        Ok(request)
     }
 
     fn format(&self, asked: Option<NameIdFormat>) -> NameIdFormat {
@@ -351,18 +357,23 @@ impl ServiceProvider {
         let mut attributes = Vec::with_capacity(self.attributes.len() + 2);
         if let Some(session) = &self.aws {
             let name = session.name.of("RoleSessionName", user)?;
-            aws::check_session_name("RoleSessionName", &name)?;
-            attributes.push(Attribute::new(aws::SESSION_NAME, vec![name]));
+            attributes.push(Attribute::new(aws_lint::SESSION_NAME, vec![name]));
             if let Some(seconds) = session.duration {
-                attributes.push(Attribute::new(aws::SESSION_DURATION, vec![seconds.to_string()]));
+                attributes.push(Attribute::new(aws_lint::SESSION_DURATION, vec![seconds.to_string()]));
             }
         }
         for mapping in &self.attributes {
-            let Some(attribute) = mapping.of(user)? else { continue };
-            if self.aws.is_some() {
-                aws::check_values(&attribute.name, &attribute.values)?;
+            if let Some(attribute) = mapping.of(user)? {
+                attributes.push(attribute);
             }
-            attributes.push(attribute);
+        }
+        if let Some(session) = &self.aws {
+            let sent =
+                |key: &&String| attributes.iter().any(|a| a.name.strip_prefix(aws_lint::TAG) == Some(key.as_str()));
+            let values: Vec<String> = session.transitive_tags.iter().filter(sent).cloned().collect();
+            if !values.is_empty() {
+                attributes.push(Attribute::new(aws_lint::TRANSITIVE_TAGS, values));
+            }
         }
         Ok(attributes)
     }

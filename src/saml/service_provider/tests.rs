@@ -1,7 +1,10 @@
 use super::*;
-use crate::config::AppConfig;
-use crate::domain::{EmailAddress, Username};
-use crate::saml::fixtures::{PERSISTENT_ID_KEY, ann, app_config, aws_config, build, context, wiki_config};
+use crate::config::{AppConfig, Encrypt};
+use crate::domain::{EmailAddress, EncryptedPart, EncryptionAlgorithm, KeyTransport, Username};
+use crate::saml::fixtures::{
+    IDP, PERSISTENT_ID_KEY, ann, app_config, aws_config, build, context, entropy, now, wiki_config,
+};
+use crate::saml::issuer::issue_permitted;
 
 fn value(user: &User, config: &AppConfig, context: &IssueContext<'_>) -> String {
     build(config).issue_request(user, context).unwrap().name_id.value
@@ -133,6 +136,91 @@ fn too_many_roles_for_one_response_are_a_problem_of_the_config() {
     let mut user = ann();
     user.email = EmailAddress::parse("ann@example.com").unwrap();
     assert_eq!(build(&config).issue_request(&user, &context()).unwrap().roles.len(), 400);
+}
+
+#[test]
+fn encryption_leaves_room_for_fewer_roles() {
+    let mut config = AppConfig { encrypt: Encrypt::Assertion, ..aws_config() };
+    let template = config.roles[0].clone();
+    config.roles = (0..400)
+        .map(|n| crate::config::RoleConfig {
+            name: RoleName::parse(&format!("r{n}")).unwrap(),
+            role_arn: format!("{}{n}", template.role_arn),
+            ..template.clone()
+        })
+        .collect();
+    let rsa = Supplied { encryption_certificate: Some(reader(&rcgen::PKCS_RSA_SHA256)), ..Supplied::default() };
+    let problems = ServiceProvider::build(&config, &rsa).unwrap_err();
+    assert_eq!(problems[0].message, "400 roles make a response larger than AWS takes");
+    config.roles.truncate(280);
+    let request = ServiceProvider::build(&config, &rsa).unwrap().issue_request(&ann(), &context()).unwrap();
+    assert!(issue_permitted(&request, &IDP, now(), &entropy()).is_ok(), "what the config may say can be sent");
+}
+
+/// A certificate that something may be encrypted for.
+fn reader(kind: &'static rcgen::SignatureAlgorithm) -> Certificate {
+    let key = rcgen::KeyPair::generate_for(kind).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
+    Certificate::from_der(certificate.der()).unwrap()
+}
+
+#[test]
+fn encryption_needs_a_certificate_that_it_can_be_for_and_keys_without_effect_are_told() {
+    let built = |config: &AppConfig, certificate: Option<Certificate>| {
+        let supplied = Supplied { encryption_certificate: certificate, ..Supplied::default() };
+        ServiceProvider::build(config, &supplied)
+            .map_err(|problems| problems.into_iter().map(|p| (p.key, p.message)).collect::<Vec<_>>())
+    };
+    let problem = |key: &str, message: &str| vec![(key.to_owned(), message.to_owned())];
+    let encrypting = AppConfig { encrypt: Encrypt::Assertion, ..wiki_config() };
+    assert_eq!(built(&encrypting, None), Err(problem(".encrypt", "there is no certificate to encrypt for")));
+    assert_eq!(
+        built(&encrypting, Some(reader(&rcgen::PKCS_ECDSA_P256_SHA256))),
+        Err(problem(".encryption_certificate", "nothing can be encrypted for a key on an elliptic curve"))
+    );
+    let rsa = reader(&rcgen::PKCS_RSA_SHA256);
+    let without = |config: AppConfig, key: &str| {
+        let said = built(&config, Some(rsa.clone()));
+        assert_eq!(said, Err(problem(key, "has no effect: nothing is encrypted")), "{key}");
+    };
+    without(AppConfig { encryption_certificate: Some("wiki.pem".into()), ..wiki_config() }, ".encryption_certificate");
+    let algorithm = EncryptionAlgorithm::Aes128Gcm;
+    without(AppConfig { encryption_algorithm: algorithm, ..wiki_config() }, ".encryption_algorithm");
+    without(AppConfig { key_transport: KeyTransport::RsaOaepSha256, ..wiki_config() }, ".key_transport");
+    let request = built(&encrypting, Some(rsa.clone())).unwrap().issue_request(&ann(), &context()).unwrap();
+    let expected = Encryption {
+        part: EncryptedPart::Assertion,
+        algorithm: EncryptionAlgorithm::Aes256Gcm,
+        key_transport: KeyTransport::RsaOaepMgf1p,
+        public_key: rsa.public_key().to_vec(),
+    };
+    assert_eq!(request.encryption, Some(expected));
+}
+
+#[test]
+fn the_end_of_the_session_is_told_unless_it_would_shorten_that_of_aws() {
+    let ends = now();
+    let context = IssueContext { session_not_on_or_after: Some(ends), ..context() };
+    let said = |config: &AppConfig| build(config).issue_request(&ann(), &context).unwrap().session_not_on_or_after;
+    assert_eq!(said(&wiki_config()), Some(ends));
+    assert_eq!(said(&AppConfig { session_end: Some(false), ..wiki_config() }), None);
+    assert_eq!(said(&aws_config()), None);
+    assert_eq!(said(&AppConfig { session_end: Some(true), ..aws_config() }), Some(ends));
+}
+
+#[test]
+fn tags_that_are_handed_on_are_tags_that_are_sent() {
+    let mut config = AppConfig { transitive_tags: vec!["Phone".into()], ..aws_config() };
+    let problems = ServiceProvider::build(&config, &Supplied::default()).unwrap_err();
+    assert_eq!(problems[0].message, "no tag `Phone` is sent");
+    config.attributes.insert(format!("{TAGS}Phone"), "email".into());
+    let sent = |config: &AppConfig| build(config).issue_request(&ann(), &context()).unwrap().attributes;
+    let handed_on = Attribute::new(aws_lint::TRANSITIVE_TAGS, vec!["Phone".into()]);
+    assert!(sent(&config).contains(&handed_on));
+    config.transitive_tags.push("Phone".into());
+    let problems = ServiceProvider::build(&config, &Supplied::default()).unwrap_err();
+    assert_eq!(problems[0].message, "`Phone` stands there twice");
+    check(&wiki_config(), &[(|c| c.transitive_tags = vec!["x".into()], ".transitive_tags", "only with")]);
 }
 
 #[test]
