@@ -125,8 +125,13 @@ mod tests {
         for file in ["wiki.xml", "/etc/cedargate/wiki.xml", "a b.xml", "http:wiki.xml"] {
             assert_eq!(MetadataSource::parse(file), Ok(MetadataSource::File(file.into())));
         }
-        for url in ["https://wiki.example.com/metadata?x=1", "http://127.0.0.1:8/m", "http://[::1]:8/m", "http://localhost/m"] {
-            assert!(matches!(MetadataSource::parse(url), Ok(MetadataSource::Url(found)) if found.as_str() == url), "{url}");
+        for url in
+            ["https://wiki.example.com/metadata?x=1", "http://127.0.0.1:8/m", "http://[::1]:8/m", "http://localhost/m"]
+        {
+            assert!(
+                matches!(MetadataSource::parse(url), Ok(MetadataSource::Url(found)) if found.as_str() == url),
+                "{url}"
+            );
         }
     }
 

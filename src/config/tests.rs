@@ -150,7 +150,8 @@ fn metadata_comes_from_a_file_beside_the_settings_or_by_https() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let app = |id: &str, source: &str| format!("[[apps]]\nid = \"{id}\"\nmetadata = \"{source}\"\n");
-    let text = app("wiki", "wiki.xml") + "metadata_certificate = \"wiki.pem\"\n" + &app("chat", "https://chat.example.com/m");
+    let text =
+        app("wiki", "wiki.xml") + "metadata_certificate = \"wiki.pem\"\n" + &app("chat", "https://chat.example.com/m");
     std::fs::write(&file, text).unwrap();
     let config = load(&file, []).unwrap().config;
     let paths: Vec<_> = config.apps.iter().flat_map(AppConfig::paths).cloned().collect();
@@ -160,7 +161,10 @@ fn metadata_comes_from_a_file_beside_the_settings_or_by_https() {
     for (line, problem) in [
         ("metadata = \"http://chat.example.com/m\"", "3:12 apps[0].metadata: `http://chat.example.com/m` is not https"),
         ("metadata = \"\"", "3:12 apps[0].metadata: a file or an address cannot be empty"),
-        ("acs = \"https://a.example.com/\"\nentity_id = \"a\"\nmetadata_certificate = \"a.pem\"", "5:24 apps[0].metadata_certificate: there is no metadata"),
+        (
+            "acs = \"https://a.example.com/\"\nentity_id = \"a\"\nmetadata_certificate = \"a.pem\"",
+            "5:24 apps[0].metadata_certificate: there is no metadata",
+        ),
     ] {
         let problems = problems(&format!("[[apps]]\nid = \"a\"\n{line}"), &[]);
         assert!(problems.len() == 1 && problems[0].starts_with(problem), "{problems:?}");

@@ -73,7 +73,11 @@ pub(super) fn built_app(
 
 /// A request names its app by entity id, so each app needs its own. Who is named by config or a file comes first: what was
 /// fetched takes no name from another app, and stops no set.
-fn of_different_names(built: Vec<Built>, unavailable: &mut Vec<Unavailable>, problems: &mut Vec<Problem>) -> Vec<Built> {
+fn of_different_names(
+    built: Vec<Built>,
+    unavailable: &mut Vec<Unavailable>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Built> {
     let is_fetched = |app: &Built| matches!(&app.imported, Some(Imported { source: MetadataSource::Url(_), .. }));
     let (fetched, own): (Vec<_>, Vec<_>) = built.into_iter().partition(is_fetched);
     let mut names: HashMap<String, AppId> = HashMap::new();

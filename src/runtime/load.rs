@@ -155,10 +155,7 @@ pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) ->
 ///
 /// # Errors
 /// The apps do not load.
-pub fn metadata_of(
-    loaded: &Loaded,
-    today: jiff::civil::Date,
-) -> Result<(Vec<Imported>, Vec<Unavailable>), LoadError> {
+pub fn metadata_of(loaded: &Loaded, today: jiff::civil::Date) -> Result<(Vec<Imported>, Vec<Unavailable>), LoadError> {
     let Apps { imported, unavailable, .. } = Apps::build(loaded, today)?;
     Ok((imported, unavailable))
 }

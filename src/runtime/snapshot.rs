@@ -55,19 +55,7 @@ impl Snapshot {
         let Checked { apps, imported, unavailable, bundle, .. } = checked;
         let by_id = apps.iter().map(|app| (app.app().id.clone(), Arc::clone(app))).collect();
         let by_entity_id = apps.iter().map(|app| (app.entity_id().to_owned(), Arc::clone(app))).collect();
-        Ok(Self {
-            config,
-            public_url,
-            bundle,
-            observer,
-            idp,
-            apps,
-            by_id,
-            by_entity_id,
-            imported,
-            unavailable,
-            portal,
-        })
+        Ok(Self { config, public_url, bundle, observer, idp, apps, by_id, by_entity_id, imported, unavailable, portal })
     }
 
     /// The app of this id, the reserved ones included.

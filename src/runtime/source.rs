@@ -8,8 +8,8 @@ use rustls::sign::CertifiedKey;
 
 use super::files::Files;
 use super::inventory::{Inventory, Values};
-use super::metadata::Imported;
 use super::load::{Checked, LoadError, check, check_again};
+use super::metadata::Imported;
 use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};

@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode};
-use url::Host;
+use url::{Host, Url};
 
 use super::copies::Version;
 use crate::config::MetadataUrl;
@@ -139,24 +139,30 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 fn literal(url: &str) -> Option<IpAddr> {
-    match url::Url::parse(url).ok()?.host()? {
+    match Url::parse(url).ok()?.host()? {
         Host::Ipv4(ip) => Some(ip.into()),
         Host::Ipv6(ip) => Some(ip.into()),
         Host::Domain(_) => None,
     }
 }
 
-/// Redirects lead to https and to the world; what names lead to is [`OnlyTheWorld`]'s business.
 fn followed(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    if attempt.previous().len() > MAX_REDIRECTS {
-        return attempt.error("it sends us on too often");
+    match check_redirect(attempt.previous().len(), attempt.url()) {
+        Ok(()) => attempt.follow(),
+        Err(why) => attempt.error(why),
     }
-    if attempt.url().scheme() != "https" {
-        return attempt.error("it sends us to an address without https");
-    }
-    match literal(attempt.url().as_str()) {
-        Some(ip) if !is_of_the_world(ip) => attempt.error("it sends us to an address of a private network"),
-        _ => attempt.follow(),
+}
+
+/// Redirects lead to https and to the world; what names lead to is [`OnlyTheWorld`]'s business.
+fn check_redirect(asked: usize, url: &Url) -> Result<(), &'static str> {
+    if asked > MAX_REDIRECTS {
+        Err("it sends us on too often")
+    } else if url.scheme() != "https" {
+        Err("it sends us to an address without https")
+    } else if literal(url.as_str()).is_some_and(|ip| !is_of_the_world(ip)) {
+        Err("it sends us to an address of a private network")
+    } else {
+        Ok(())
     }
 }
 
@@ -170,7 +176,11 @@ impl Resolve for OnlyTheWorld {
             match found.iter().find(|address| !is_of_the_world(address.ip())) {
                 // One private address among others is the way of rebinding.
                 Some(private) => {
-                    let why = format!("`{}` is at `{}`, in a private network: give the metadata as a file", name.as_str(), private.ip());
+                    let why = format!(
+                        "`{}` is at `{}`, in a private network: give the metadata as a file",
+                        name.as_str(),
+                        private.ip()
+                    );
                     Err(why.into())
                 }
                 None => Ok(Box::new(found.into_iter()) as Addrs),
@@ -228,18 +238,61 @@ mod tests {
     #[test]
     fn private_addresses_are_not_of_the_world() {
         for private in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1", "172.31.255.255",
-            "192.0.0.8", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::7f00:1", "64:ff9b::a00:1",
-            "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "2002:a00:1::", "fc00::1", "fd12::1",
-            "fe80::1", "fec0::1", "ff02::1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::7f00:1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a00:1::",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
         ] {
             assert!(!is_of_the_world(private.parse().unwrap()), "{private}");
         }
         for public in [
-            "1.1.1.1", "9.255.255.255", "11.0.0.1", "100.63.0.1", "100.128.0.1", "172.15.0.1", "172.32.0.1", "193.0.0.1",
-            "198.17.0.1", "198.20.0.1", "223.255.255.255", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::",
-            "2001:4860:4860::8888", "2606:4700::1111", "2a00:1450::1",
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.1",
+            "100.63.0.1",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "193.0.0.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "::ffff:1.1.1.1",
+            "64:ff9b::101:101",
+            "2002:101:101::",
+            "2001:4860:4860::8888",
+            "2606:4700::1111",
+            "2a00:1450::1",
         ] {
             assert!(is_of_the_world(public.parse().unwrap()), "{public}");
         }
@@ -264,6 +317,22 @@ mod tests {
         ] {
             let error = fetcher.fetch(&url(inside), Version::default()).await.unwrap_err();
             assert!(matches!(error, FetchError::Private(_)), "{inside}: {error}");
+        }
+    }
+
+    #[test]
+    fn redirects_lead_by_https_to_the_world_and_to_an_end() {
+        for (asked, to, expected) in [
+            (1, "https://cdn.example.com/metadata", Ok(())),
+            (3, "https://1.1.1.1/metadata", Ok(())),
+            (4, "https://cdn.example.com/metadata", Err("it sends us on too often")),
+            (1, "http://cdn.example.com/metadata", Err("it sends us to an address without https")),
+            (1, "file:///etc/passwd", Err("it sends us to an address without https")),
+            (1, "https://127.0.0.1:8443/", Err("it sends us to an address of a private network")),
+            (1, "https://[::1]/", Err("it sends us to an address of a private network")),
+            (1, "https://169.254.169.254/", Err("it sends us to an address of a private network")),
+        ] {
+            assert_eq!(check_redirect(asked, &Url::parse(to).unwrap()), expected, "{asked} {to}");
         }
     }
 

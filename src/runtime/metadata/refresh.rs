@@ -94,11 +94,7 @@ impl Refresher {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(
-        runtime: Arc<Runtime>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, NoFetching> {
+    pub fn new(runtime: Arc<Runtime>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, NoFetching> {
         let tools = Arc::new(Tools { fetcher: Fetcher::new()?, clock, entropy });
         Ok(Self { tools, runtime, due: HashMap::new(), seen: None, told: HashSet::new() })
     }
@@ -303,15 +299,15 @@ impl Tools {
 }
 
 /// What the apps of a source say on when to ask again.
-#[derive(Debug, Default)]
-struct Trial {
-    cache: Option<Duration>,
-    ends: Option<Timestamp>,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Trial {
+    pub(super) cache: Option<Duration>,
+    pub(super) ends: Option<Timestamp>,
 }
 
 /// Builds the apps of this source from what was fetched. An app that works now must work with it, under the name it has; of
 /// apps that do not work yet, one must.
-fn try_on(
+pub(super) fn try_on(
     config: &Config,
     in_force: Option<&Snapshot>,
     url: &MetadataUrl,
@@ -338,7 +334,11 @@ fn try_on(
     match refused {
         Some(why) if !works => Err(why),
         Some(why) => {
-            tracing::warn!(metadata.url = url.as_str(), error = why, "fetched metadata does not do for each of its apps");
+            tracing::warn!(
+                metadata.url = url.as_str(),
+                error = why,
+                "fetched metadata does not do for each of its apps"
+            );
             Ok(trial)
         }
         None => Ok(trial),
@@ -354,7 +354,9 @@ fn keeps_its_name(
     let (app, name) = (&sp.app().id, sp.entity_id());
     if let Some(before) = before.filter(|before| before.entity_id() != name) {
         let was = before.entity_id();
-        return Err(format!("app `{app}` calls itself `{name}` now, and was `{was}`: if that is right, set `entity_id`"));
+        return Err(format!(
+            "app `{app}` calls itself `{name}` now, and was `{was}`: if that is right, set `entity_id`"
+        ));
     }
     match in_force.and_then(|set| set.by_entity_id(name)).filter(|other| other.app().id != *app) {
         Some(other) => Err(format!("app `{app}` has the entity id of app `{}`: `{name}`", other.app().id)),

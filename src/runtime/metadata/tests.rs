@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::refresh::try_on;
 use super::*;
 use crate::config::Loaded;
 use crate::runtime::apps::Apps;
@@ -71,7 +72,10 @@ fn a_file_that_is_no_metadata_is_a_problem_at_its_key() {
         ("<a/>".to_owned(), "root"),
         ("x".repeat(2 * 1024 * 1024 + 1), "larger than"),
         (format!("<md:EntitiesDescriptor xmlns:md=\"{NAMESPACE}\"/>"), "no service provider"),
-        (metadata("wiki.example.com", "").replace("https://wiki.example.com/acs", "http://wiki.example.com/acs"), "https"),
+        (
+            metadata("wiki.example.com", "").replace("https://wiki.example.com/acs", "http://wiki.example.com/acs"),
+            "https",
+        ),
     ] {
         fs::write(&path, content).unwrap();
         assert!(refused(&config).starts_with(&place) && refused(&config).contains(part), "{}", refused(&config));
@@ -99,7 +103,10 @@ fn metadata_that_is_over_or_missing_leaves_out_its_app_and_no_other() {
     let config = loaded(folder.path(), &format!("{}{}", wiki(""), chat()));
     let apps = built(&config).unwrap();
     assert_eq!(apps.apps.len(), 1);
-    assert_eq!(why(&apps.unavailable), [("chat", "its metadata at `https://chat.example.com/metadata` was never fetched")]);
+    assert_eq!(
+        why(&apps.unavailable),
+        [("chat", "its metadata at `https://chat.example.com/metadata` was never fetched")]
+    );
 
     for (copy, part) in [
         ("no XML".to_owned(), "no metadata"),
@@ -115,14 +122,16 @@ fn metadata_that_is_over_or_missing_leaves_out_its_app_and_no_other() {
     let apps = built(&config).unwrap();
     assert_eq!((apps.apps.len(), apps.unavailable.len()), (2, 0), "it ends later today");
 
-    fs::write(folder.path().join("wiki.xml"), metadata("wiki.example.com", "validUntil=\"2026-11-21T00:00:00Z\"")).unwrap();
+    fs::write(folder.path().join("wiki.xml"), metadata("wiki.example.com", "validUntil=\"2026-11-21T00:00:00Z\""))
+        .unwrap();
     assert_eq!(built(&config).unwrap().unavailable[0].app.id.as_str(), "wiki", "so it is with files");
 }
 
 #[test]
 fn what_was_fetched_takes_no_name_from_an_app_that_comes_later() {
     let folder = tempfile::tempdir().unwrap();
-    let own = "[[apps]]\nid = \"own\"\nentity_id = \"https://own.example.com/saml\"\nacs = \"https://own.example.com/\"\n";
+    let own =
+        "[[apps]]\nid = \"own\"\nentity_id = \"https://own.example.com/saml\"\nacs = \"https://own.example.com/\"\n";
     let config = loaded(folder.path(), &format!("{}{own}", chat()));
     keep_copy(&config, &metadata("own.example.com", ""));
     let apps = built(&config).unwrap();
@@ -148,4 +157,34 @@ fn one_file_may_describe_many_apps() {
     assert_eq!(apps.apps[49].acs(), ["https://app49.example.com/acs"]);
     let without = loaded(folder.path(), "[[apps]]\nid = \"app\"\nmetadata = \"all.xml\"\n");
     assert!(refused(&without).contains("holds 50 service providers"), "{}", refused(&without));
+}
+
+#[test]
+fn what_is_fetched_is_tried_on_the_apps_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let tried = |text: &str, xml: &str| {
+        let config = loaded(folder.path(), text).config;
+        let url = fetched_urls(&config).next().unwrap();
+        try_on(&config, None, url, &copy_of(&config, url), xml, now).map(|trial| (trial.cache, trial.ends))
+    };
+    let ends = "2026-12-01T00:00:00Z";
+    let good = metadata("chat.example.com", &format!("validUntil=\"{ends}\" cacheDuration=\"PT1H\""));
+    let hour = Some(Duration::from_secs(3600));
+    assert_eq!(tried(&chat(), &good), Ok((hour, Some(ends.parse().unwrap()))));
+    for (xml, part) in [
+        ("<a/>".to_owned(), "root"),
+        (metadata("chat.example.com", "validUntil=\"2026-11-22T12:00:00Z\""), "ended"),
+        (good.replace("https://chat.example.com/acs", "http://chat.example.com/acs"), "use https"),
+    ] {
+        let why = tried(&chat(), &xml).unwrap_err();
+        assert!(why.contains(part), "{why}");
+    }
+    // Of two apps of one address, one that does not work yet stops no other.
+    let two = format!(
+        "{}[[apps]]\nid = \"other\"\nmetadata = \"{CHAT_URL}\"\nentity_id = \"https://other.example.com/saml\"\n",
+        chat().replace("metadata =", "entity_id = \"https://chat.example.com/saml\"\nmetadata =")
+    );
+    assert!(tried(&two, &good).is_ok());
+    assert!(tried(&two, &metadata("third.example.com", "")).is_err());
 }

@@ -39,8 +39,11 @@ pub(super) fn signs_requests(supplied: &Supplied, problems: &mut Vec<Problem>) -
     let signs = supplied.metadata.as_ref().is_some_and(|metadata| metadata.signs_requests);
     if signs && supplied.request_certificates.is_empty() {
         problems.push(
-            Problem::new(".metadata", "the metadata says that requests are signed, and holds no certificate to verify them by")
-                .with_help("ask for metadata with a signing certificate, or give it as `request_certificates`"),
+            Problem::new(
+                ".metadata",
+                "the metadata says that requests are signed, and holds no certificate to verify them by",
+            )
+            .with_help("ask for metadata with a signing certificate, or give it as `request_certificates`"),
         );
     }
     signs

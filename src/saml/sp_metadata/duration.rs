@@ -65,8 +65,32 @@ mod tests {
     #[test]
     fn anything_else_is_none() {
         for text in [
-            "", "P", "PT", "P1DT", "-P1D", "+P1D", "1D", "P1H", "PT1D", "P1.5D", "PT.5S", "PT5.S", "PT1.2.3S", "P1S", "PD",
-            "P1D1Y", "P1W", "P1D ", " P1D", "PTM", "PT1e3S", "P1M1M", "P999999999Y", "PTinfS", "PTNaNS", "P١D",
+            "",
+            "P",
+            "PT",
+            "P1DT",
+            "-P1D",
+            "+P1D",
+            "1D",
+            "P1H",
+            "PT1D",
+            "P1.5D",
+            "PT.5S",
+            "PT5.S",
+            "PT1.2.3S",
+            "P1S",
+            "PD",
+            "P1D1Y",
+            "P1W",
+            "P1D ",
+            " P1D",
+            "PTM",
+            "PT1e3S",
+            "P1M1M",
+            "P999999999Y",
+            "PTinfS",
+            "PTNaNS",
+            "P١D",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

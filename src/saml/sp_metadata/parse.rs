@@ -40,9 +40,9 @@ impl Bounds {
             None => None,
         };
         let kept = match attribute(node, "cacheDuration")?.map(str::trim) {
-            Some(text) => {
-                Some(duration::parse(text).ok_or_else(|| wrong(format!("`{text}` in `cacheDuration` is no duration")))?)
-            }
+            Some(text) => Some(
+                duration::parse(text).ok_or_else(|| wrong(format!("`{text}` in `cacheDuration` is no duration")))?,
+            ),
             None => None,
         };
         Ok(Self {
@@ -88,9 +88,7 @@ pub(super) fn entities(xml: &str) -> Result<Providers, MetadataError> {
 
 fn entity_id<'a>(node: Node<'a, '_>) -> Result<&'a str, ReadError> {
     attribute(node, "entityID")?
-        .filter(|id| {
-            (1..=MAX_ENTITY_ID_CHARS).contains(&id.chars().count()) && !id.contains(char::is_whitespace)
-        })
+        .filter(|id| (1..=MAX_ENTITY_ID_CHARS).contains(&id.chars().count()) && !id.contains(char::is_whitespace))
         .ok_or_else(|| wrong("its `entityID` is missing, too long, or holds spaces"))
 }
 
@@ -194,9 +192,10 @@ fn logout(role: Node<'_, '_>, left_out: &mut Notes) -> Result<Vec<Endpoint>, Rea
         let binding = attribute(node, "Binding")?.ok_or_else(|| missing("Binding"))?;
         let location = address(node, "Location")?.ok_or_else(|| missing("Location"))?;
         let response = address(node, "ResponseLocation")?;
-        let refused = [Some(location), response].into_iter().flatten().find_map(|url| {
-            check_acs_url(url).err().map(|why| format!("logout address `{url}`: {why}"))
-        });
+        let refused = [Some(location), response]
+            .into_iter()
+            .flatten()
+            .find_map(|url| check_acs_url(url).err().map(|why| format!("logout address `{url}`: {why}")));
         match refused {
             Some(note) => left_out.add(note),
             None => endpoints.push(Endpoint {

@@ -88,7 +88,9 @@ fn only_post_over_https_takes_responses() {
     assert_eq!(read.left_out, ["address `http://wiki.example.com/acs`: use https (http only on this machine)"]);
     let none = refused(&with(&format!("{artifact}{plain}")));
     assert!(none.contains("no address that takes responses by HTTP-POST") && none.contains("use https"), "{none}");
-    for url in ["javascript:alert(1)", "https://a:b@wiki.example.com/", "/acs", "https://wiki.example.com/#x", "file:///x"] {
+    for url in
+        ["javascript:alert(1)", "https://a:b@wiki.example.com/", "/acs", "https://wiki.example.com/#x", "file:///x"]
+    {
         assert!(refused(&with(&acs(0, "", url))).contains("no address"), "{url}");
     }
     SpMetadata::parse(&with(&acs(0, "", "http://127.0.0.1:8081/acs"))).unwrap();
@@ -211,7 +213,10 @@ fn what_is_no_metadata_is_refused() {
         (entity("https://wiki.example.com", "", "<md:NameIDFormat>a<!-- -->b</md:NameIDFormat>"), "plain text"),
         (entity("https://wiki.example.com", "", &"<md:NameIDFormat>a</md:NameIDFormat>".repeat(65)), "more than 64"),
         (entity("https://wiki.example.com", "", &deep), "too deeply"),
-        (with(&format!("{}</md:SPSSODescriptor><md:SPSSODescriptor {SPEAKS}>", acs(0, "", "https://a.example.com"))), "more than one"),
+        (
+            with(&format!("{}</md:SPSSODescriptor><md:SPSSODescriptor {SPEAKS}>", acs(0, "", "https://a.example.com"))),
+            "more than one",
+        ),
     ] {
         let why = refused(&xml);
         assert!(why.contains(part), "{part}: {why}");
@@ -268,7 +273,11 @@ fn signed_metadata_is_what_was_signed_and_by_whom_config_says() {
         };
         let moved = good.replace("https://wiki.example.com/acs", "https://evil.example.com/acs");
         assert_eq!(refused(&moved, &trusted), VerifyError::Digest);
-        assert_eq!(refused(&good, &[certificate_of_another()]), VerifyError::Signature, "the key in it is not looked at");
+        assert_eq!(
+            refused(&good, &[certificate_of_another()]),
+            VerifyError::Signature,
+            "the key in it is not looked at"
+        );
         assert_eq!(refused(xml, &trusted), VerifyError::Unsigned);
         // The signed document as a part of another, with an entity of the attacker's beside it.
         let evil = entity("https://wiki.example.com", "", "").replace("/acs", "/evil");
