@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn the_metadata_says_when_within_limits() {
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        let hours = |hours| Duration::from_secs(hours * 3600);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
         let end = |text: &str| Some(text.parse().unwrap());
         for (cache, ends, expected) in [
             (None, None, hours(24)),
