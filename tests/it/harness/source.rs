@@ -100,7 +100,6 @@ fn answer(stream: impl Read + Write, state: &Mutex<State>) -> std::io::Result<()
             known = Some(value.to_owned());
         }
     }
-    drop(lines);
     let mut stream = reader.into_inner();
     let mut state = state.lock().unwrap();
     let Some(document) = state.document.clone() else {
