@@ -52,6 +52,8 @@
 //!   else was read with it. **Inventory**: a set written down. **Change**: what differs between two. **Refusal**: why a set does not
 //!   come into force.
 //! - **Trigger**: why the files are looked at. **Lifecycle**: whether the server is about to stop.
+//! - **Imported**: what is known of an app from metadata. **Copy**: the last good document of an address that metadata is fetched
+//!   from; its **Note**: when and how it came. **Unavailable**: an app that is left out for want of metadata.
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 // What tests of the library share with the integration tests names the crate as those do.

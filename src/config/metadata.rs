@@ -119,6 +119,7 @@ impl From<MetadataSource> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AppConfig, load};
 
     #[test]
     fn what_holds_a_scheme_is_an_address_and_all_else_a_file() {
@@ -148,6 +149,34 @@ mod tests {
         ] {
             let error = MetadataSource::parse(url).unwrap_err().to_string();
             assert!(error.contains(part), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_looked_for_beside_the_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        let load = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            load(&file, [])
+        };
+        let wiki = "[[apps]]\nid = \"wiki\"\nmetadata = \"wiki.xml\"\nmetadata_certificate = \"wiki.pem\"\n";
+        let chat = "[[apps]]\nid = \"chat\"\nmetadata = \"https://chat.example.com/m\"\n";
+        let config = load(&format!("{wiki}{chat}")).unwrap().config;
+        let paths: Vec<_> = config.apps.iter().flat_map(AppConfig::paths).cloned().collect();
+        assert_eq!(paths, ["wiki.pem", "wiki.xml"].map(|name| folder.path().join(name)));
+        assert!(matches!(&config.apps[1].metadata, Some(MetadataSource::Url(url)) if url.as_str().ends_with("/m")));
+        assert_eq!(config.saml.metadata_cache, folder.path().join("var/metadata"));
+
+        let by_hand = "acs = \"https://a.example.com/\"\nentity_id = \"a\"\nmetadata_certificate = \"a.pem\"";
+        for (line, place, part) in [
+            ("metadata = \"http://chat.example.com/m\"", ":3:12: ", "`http://chat.example.com/m` is not https"),
+            ("metadata = \"\"", ":3:12: ", "cannot be empty"),
+            (by_hand, ":5:24: ", "there is no metadata that it could have signed"),
+        ] {
+            let error = load(&format!("[[apps]]\nid = \"a\"\n{line}")).unwrap_err();
+            assert_eq!(error.problems().len(), 1, "{error}");
+            assert!(error.to_string().contains(place) && error.to_string().contains(part), "{error}");
         }
     }
 }

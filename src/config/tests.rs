@@ -146,32 +146,6 @@ fn sections_without_effect_yet_are_unknown() {
 }
 
 #[test]
-fn metadata_comes_from_a_file_beside_the_settings_or_by_https() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.toml");
-    let app = |id: &str, source: &str| format!("[[apps]]\nid = \"{id}\"\nmetadata = \"{source}\"\n");
-    let text =
-        app("wiki", "wiki.xml") + "metadata_certificate = \"wiki.pem\"\n" + &app("chat", "https://chat.example.com/m");
-    std::fs::write(&file, text).unwrap();
-    let config = load(&file, []).unwrap().config;
-    let paths: Vec<_> = config.apps.iter().flat_map(AppConfig::paths).cloned().collect();
-    assert_eq!(paths, ["wiki.pem", "wiki.xml"].map(|name| folder.path().join(name)));
-    assert!(matches!(&config.apps[1].metadata, Some(MetadataSource::Url(url)) if url.as_str().ends_with("/m")));
-    assert_eq!(config.saml.metadata_cache, folder.path().join("var/metadata"));
-    for (line, problem) in [
-        ("metadata = \"http://chat.example.com/m\"", "3:12 apps[0].metadata: `http://chat.example.com/m` is not https"),
-        ("metadata = \"\"", "3:12 apps[0].metadata: a file or an address cannot be empty"),
-        (
-            "acs = \"https://a.example.com/\"\nentity_id = \"a\"\nmetadata_certificate = \"a.pem\"",
-            "5:24 apps[0].metadata_certificate: there is no metadata",
-        ),
-    ] {
-        let problems = problems(&format!("[[apps]]\nid = \"a\"\n{line}"), &[]);
-        assert!(problems.len() == 1 && problems[0].starts_with(problem), "{problems:?}");
-    }
-}
-
-#[test]
 fn what_is_wrong_with_mail_is_told_at_its_key() {
     check(
         "[mail]\nurl = \"smtp://ann:hunter2@mail.example.com\"\ntls = \"startls\"\nsecurity_team = [\"soc\"]",

@@ -30,6 +30,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("cedar_policy", &["policy"]),
     ("samael", &["saml", "demo"]),
     ("bergshamra", &["saml"]),
+    ("reqwest", &["runtime/metadata"]),
     ("sqlx", &["accounts", "state/embedded", "state/embedded.rs"]),
     ("redis", &["state/redis", "state/redis.rs", "state/mod.rs"]),
     ("actix_web", &["web", "demo", "cli/serve.rs", "cli/demo.rs"]),

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 
 use crate::harness::client::Client;
 use crate::harness::saml::{AuthnRequest, Delivered, SUCCESS};
-use crate::harness::server::{Server, Setup};
+use crate::harness::server::{Server, Setup, write_certificate};
 use crate::harness::source::Source;
 
 /// How long a change may take to be in force on a busy machine.
@@ -193,4 +193,25 @@ async fn without_any_copy_the_app_is_left_out_and_the_others_work_until_its_sour
     server.process().signal("HUP");
     until_acs(&server, &client, Some(&at("main"))).await;
     assert!(client.get("/metrics").await.body.contains("cedargate_apps_unavailable 0"));
+}
+
+#[tokio::test]
+async fn metadata_comes_by_https_from_whom_the_system_trusts_and_from_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    write_certificate(folder.path());
+    let source = Source::by_https(&metadata("", &[&at("main")]), folder.path());
+    let authorities = folder.path().join("tls.crt.pem");
+    let server = fetching(&source).environment("SSL_CERT_FILE", authorities.to_str().unwrap()).start();
+    let client = signed_in(&server).await;
+    assert_eq!(acs_now(&client).await, Some(at("main")), "{}", server.log());
+    assert_eq!(source.answers(), [200]);
+
+    let other = tempfile::tempdir().unwrap();
+    write_certificate(other.path());
+    let authorities = other.path().join("tls.crt.pem");
+    let server = fetching(&source).environment("SSL_CERT_FILE", authorities.to_str().unwrap()).start();
+    until_logged(&server, "metadata can't be had").await;
+    assert!(server.log().contains("certificate"), "{}", server.log());
+    assert_eq!(acs_now(&signed_in(&server).await).await, None);
+    assert_eq!(source.answers(), [200], "nothing was asked of a server that could not show who it is");
 }

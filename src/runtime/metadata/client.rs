@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode};
-use url::Host;
+use url::{Host, Url};
 
 use super::copies::Version;
 use crate::config::MetadataUrl;
@@ -139,24 +139,30 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 fn literal(url: &str) -> Option<IpAddr> {
-    match url::Url::parse(url).ok()?.host()? {
+    match Url::parse(url).ok()?.host()? {
         Host::Ipv4(ip) => Some(ip.into()),
         Host::Ipv6(ip) => Some(ip.into()),
         Host::Domain(_) => None,
     }
 }
 
-/// Redirects lead to https and to the world; what names lead to is [`OnlyTheWorld`]'s business.
 fn followed(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    if attempt.previous().len() > MAX_REDIRECTS {
-        return attempt.error("it sends us on too often");
+    match check_redirect(attempt.previous().len(), attempt.url()) {
+        Ok(()) => attempt.follow(),
+        Err(why) => attempt.error(why),
     }
-    if attempt.url().scheme() != "https" {
-        return attempt.error("it sends us to an address without https");
-    }
-    match literal(attempt.url().as_str()) {
-        Some(ip) if !is_of_the_world(ip) => attempt.error("it sends us to an address of a private network"),
-        _ => attempt.follow(),
+}
+
+/// Redirects lead to https and to the world; what names lead to is [`OnlyTheWorld`]'s business.
+fn check_redirect(asked: usize, url: &Url) -> Result<(), &'static str> {
+    if asked > MAX_REDIRECTS {
+        Err("it sends us on too often")
+    } else if url.scheme() != "https" {
+        Err("it sends us to an address without https")
+    } else if literal(url.as_str()).is_some_and(|ip| !is_of_the_world(ip)) {
+        Err("it sends us to an address of a private network")
+    } else {
+        Ok(())
     }
 }
 
@@ -311,6 +317,22 @@ mod tests {
         ] {
             let error = fetcher.fetch(&url(inside), Version::default()).await.unwrap_err();
             assert!(matches!(error, FetchError::Private(_)), "{inside}: {error}");
+        }
+    }
+
+    #[test]
+    fn redirects_lead_by_https_to_the_world_and_to_an_end() {
+        for (asked, to, expected) in [
+            (1, "https://cdn.example.com/metadata", Ok(())),
+            (3, "https://1.1.1.1/metadata", Ok(())),
+            (4, "https://cdn.example.com/metadata", Err("it sends us on too often")),
+            (1, "http://cdn.example.com/metadata", Err("it sends us to an address without https")),
+            (1, "file:///etc/passwd", Err("it sends us to an address without https")),
+            (1, "https://127.0.0.1:8443/", Err("it sends us to an address of a private network")),
+            (1, "https://[::1]/", Err("it sends us to an address of a private network")),
+            (1, "https://169.254.169.254/", Err("it sends us to an address of a private network")),
+        ] {
+            assert_eq!(check_redirect(asked, &Url::parse(to).unwrap()), expected, "{asked} {to}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! The last good copies of fetched metadata: each a file of XML, and beside it a note on when and how it came. A copy is written
 //! whole or not at all, and only after everything was checked that will be checked again when it is read.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -74,10 +74,47 @@ pub(super) fn sha256(content: &[u8]) -> String {
     HEXLOWER.encode(digest(&SHA256, content).as_ref())
 }
 
+/// Beside it first, under a name nobody else takes: nodes may share the folder.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_added_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    let mut unfinished = tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(folder)?;
+    unfinished.write_all(content)?;
+    unfinished.as_file().sync_all()?;
+    unfinished.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_comes_with_a_note_that_fits_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("metadata/a.xml");
+        assert_eq!(Note::of(&copy), None);
+        let at = "2026-11-22T12:00:00Z".parse().unwrap();
+        let note = |xml: &str| Note {
+            url: "https://wiki.example.com/metadata".to_owned(),
+            seen: at,
+            again: at,
+            sha256: sha256(xml.as_bytes()),
+            version: Version { etag: Some("\"1\"".to_owned()), last_modified: None },
+        };
+        store(&copy, "<one/>", &note("<one/>")).unwrap();
+        store(&copy, "<two/>", &note("<two/>")).unwrap();
+        let read = Note::of(&copy).unwrap();
+        assert_eq!(read, note("<two/>"));
+        assert!(read.fits(&copy));
+        assert_eq!(fs::read_dir(folder.path().join("metadata")).unwrap().count(), 2, "nothing unfinished stays");
+        for (path, mode) in [(copy.as_path(), 0o600), (&folder.path().join("metadata"), 0o700)] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+        }
+        fs::write(&copy, "<other/>").unwrap();
+        assert!(!read.fits(&copy), "somebody changed the copy: its version is not sent");
+        fs::write(copy.with_extension("json"), "{").unwrap();
+        assert_eq!(Note::of(&copy), None);
+    }
 }

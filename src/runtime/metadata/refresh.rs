@@ -299,15 +299,15 @@ impl Tools {
 }
 
 /// What the apps of a source say on when to ask again.
-#[derive(Debug, Default)]
-struct Trial {
-    cache: Option<Duration>,
-    ends: Option<Timestamp>,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Trial {
+    pub(super) cache: Option<Duration>,
+    pub(super) ends: Option<Timestamp>,
 }
 
 /// Builds the apps of this source from what was fetched. An app that works now must work with it, under the name it has; of
 /// apps that do not work yet, one must.
-fn try_on(
+pub(super) fn try_on(
     config: &Config,
     in_force: Option<&Snapshot>,
     url: &MetadataUrl,

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::refresh::try_on;
 use super::*;
 use crate::config::Loaded;
 use crate::runtime::apps::Apps;
@@ -156,4 +157,34 @@ fn one_file_may_describe_many_apps() {
     assert_eq!(apps.apps[49].acs(), ["https://app49.example.com/acs"]);
     let without = loaded(folder.path(), "[[apps]]\nid = \"app\"\nmetadata = \"all.xml\"\n");
     assert!(refused(&without).contains("holds 50 service providers"), "{}", refused(&without));
+}
+
+#[test]
+fn what_is_fetched_is_tried_on_the_apps_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let tried = |text: &str, xml: &str| {
+        let config = loaded(folder.path(), text).config;
+        let url = fetched_urls(&config).next().unwrap();
+        try_on(&config, None, url, &copy_of(&config, url), xml, now).map(|trial| (trial.cache, trial.ends))
+    };
+    let ends = "2026-12-01T00:00:00Z";
+    let good = metadata("chat.example.com", &format!("validUntil=\"{ends}\" cacheDuration=\"PT1H\""));
+    let hour = Some(Duration::from_secs(3600));
+    assert_eq!(tried(&chat(), &good), Ok((hour, Some(ends.parse().unwrap()))));
+    for (xml, part) in [
+        ("<a/>".to_owned(), "root"),
+        (metadata("chat.example.com", "validUntil=\"2026-11-22T12:00:00Z\""), "ended"),
+        (good.replace("https://chat.example.com/acs", "http://chat.example.com/acs"), "use https"),
+    ] {
+        let why = tried(&chat(), &xml).unwrap_err();
+        assert!(why.contains(part), "{why}");
+    }
+    // Of two apps of one address, one that does not work yet stops no other.
+    let two = format!(
+        "{}[[apps]]\nid = \"other\"\nmetadata = \"{CHAT_URL}\"\nentity_id = \"https://other.example.com/saml\"\n",
+        chat().replace("metadata =", "entity_id = \"https://chat.example.com/saml\"\nmetadata =")
+    );
+    assert!(tried(&two, &good).is_ok());
+    assert!(tried(&two, &metadata("third.example.com", "")).is_err());
 }

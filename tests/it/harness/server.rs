@@ -137,6 +137,7 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     token: bool,
     files: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -242,6 +243,12 @@ impl Setup {
         self
     }
 
+    /// The server is started with this in its environment.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The server speaks https with the certificate `tls.crt.pem` and its key `tls.key.pem`, which `files` writes into its
     /// folder.
     pub(crate) fn https(mut self) -> Self {
@@ -297,7 +304,9 @@ impl Setup {
                 let said = cedargate(folder.path(), &["users", "import", "people.csv"]);
                 assert!(said.ok || !failure.is_empty(), "the import failed: {}{}", said.out, said.err);
             }
-            match serve(folder.path(), &self.arguments) {
+            let mut command = binary(folder.path());
+            command.arg("serve").args(&self.arguments).envs(self.environment.iter().cloned());
+            match started(command) {
                 Ok((process, url)) => {
                     let scheme = if self.https { "https" } else { "http" };
                     assert_eq!(url.as_str(), format!("{scheme}://{address}/"), "it listens where config says");
