@@ -1,6 +1,6 @@
 //! `cedargate check`: is what the files say fit to run? Config, apps, policies and the policies' own tests.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
