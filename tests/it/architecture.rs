@@ -41,6 +41,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),
+    ("cryptoki", &["saml/keys"]),
     ("clap", &["cli", "telemetry"]),
     ("anyhow", &["cli", "main.rs"]),
 ];

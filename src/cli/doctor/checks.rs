@@ -128,7 +128,8 @@ pub(super) fn secret(config: &Config) -> Check {
 /// The certificate that service providers know.
 pub(super) fn signing_key(config: &Config, now: Timestamp) -> Check {
     let folder = &config.saml.keys;
-    if matches!(folder.join("current.key.pem").try_exists(), Ok(false)) {
+    let missing = |name: &str| matches!(folder.join(name).try_exists(), Ok(false));
+    if config.saml.pkcs11.is_none() && missing("current.key.pem") && missing("current.crt.pem") {
         return Check::ok("signing key", format!("none in `{}` yet; `serve` makes one", folder.display()));
     }
     let keys = match KeyStore::configured(&config.saml) {

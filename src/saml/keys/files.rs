@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -48,9 +48,21 @@ pub(super) fn write(dir: &Path, name: &str, content: &[u8]) -> Result<(), KeysEr
         .mode(0o600)
         .open(&unfinished)
         .map_err(|e| KeysError::io(&unfinished, e))?;
+    give_to_owner(dir, &unfinished)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| KeysError::io(&unfinished, e))?;
     rename(&unfinished, &path)?;
     sync(dir)
+}
+
+/// Whoever owns the folder owns what is in it: when root runs a command, the server that runs as somebody else must be able to
+/// read what came of it.
+pub(super) fn give_to_owner(dir: &Path, path: &Path) -> Result<(), KeysError> {
+    let owner = fs::metadata(dir).map_err(|e| KeysError::io(dir, e))?;
+    let own = fs::metadata(path).map_err(|e| KeysError::io(path, e))?;
+    if owner.uid() == own.uid() {
+        return Ok(());
+    }
+    chown(path, Some(owner.uid()), Some(owner.gid())).map_err(|e| KeysError::io(path, e))
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), KeysError> {

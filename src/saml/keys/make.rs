@@ -22,7 +22,7 @@ pub enum NewKey {
     Ecdsa,
 }
 
-/// How large an RSA key is. More is slower: 4096 bits sign at a sixth of the speed of 2048.
+/// How large an RSA key is. More is several times slower to sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RsaBits {
     /// 2048, what everybody takes.

@@ -225,6 +225,7 @@ impl KeyFolder {
         let fingerprint = certificate.fingerprint();
         let kept = format!("{RETIRED}/{fingerprint}.crt.pem");
         files::make_folder(&self.dir.join(RETIRED))?;
+        files::give_to_owner(&self.dir, &self.dir.join(RETIRED))?;
         // One that was retired before and put back by hand.
         files::remove(&self.dir.join(&kept))?;
         let (moves, removes) = (vec![(place.certificate_file(), kept)], vec![place.key_file()]);
@@ -257,7 +258,10 @@ impl KeyFolder {
     fn lock_file(&self) -> Result<File, KeysError> {
         let path = self.dir.join(LOCK);
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|e| KeysError::io(&path, e))
+        options.create(true).truncate(false).write(true).mode(0o600);
+        let file = options.open(&path).map_err(|e| KeysError::io(&path, e))?;
+        files::give_to_owner(&self.dir, &path)?;
+        Ok(file)
     }
 
     /// Locks the folder and carries an interrupted step to its end. When that was the very step that is asked for, it is done.

@@ -208,6 +208,22 @@ fn a_start_carries_an_interrupted_step_to_its_end_and_another_step_does_so_first
 }
 
 #[test]
+fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let made = folder();
+    let own = fs::metadata(made.dir.path()).unwrap().uid();
+    // Only root can give files away; anybody else finds that all is as it was.
+    let owner = if chown(made.dir.path(), Some(own + 4711), None).is_ok() { own + 4711 } else { own };
+    fs::remove_file(made.path(LOCK)).unwrap();
+    made.new_key(NewKey::Ecdsa).unwrap();
+    made.new_key(NewKey::Ecdsa).unwrap();
+    made.folder.retire(Place::new(Slot::Next, KeyType::Ecdsa), now()).unwrap();
+    for name in ["current-ec.key.pem", "current-ec.crt.pem", "keys.toml", LOCK, RETIRED] {
+        assert_eq!(fs::metadata(made.path(name)).unwrap().uid(), owner, "{name}");
+    }
+}
+
+#[test]
 fn two_at_once_do_not_both_change_the_folder() {
     let made = folder();
     let lock = made.folder.lock_file().unwrap();
