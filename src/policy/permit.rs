@@ -318,12 +318,12 @@ mod tests {
     #[test]
     fn nothing_is_permitted_before_what_the_service_provider_wants_was_shown() {
         let bundle = samples::shipped();
-        let mut sample = Sample::new(&[], "wiki");
+        let mut sample = Sample::new(&[], "portal");
         sample.signals.device.trusted = true;
         let required = crate::domain::Required::any_of(&[AuthnContextClass::TimeSyncToken]);
         let permit = |proofs: &[Method]| {
             let q = Question { required, ..sample.question(shown(proofs)) };
-            bundle.permit_issue(&q, request("wiki", &[]), session(), at(0))
+            bundle.permit_issue(&q, request("portal", &[]), session(), at(0))
         };
         let refused = permit(&[Method::Password]).unwrap_err();
         assert_eq!((refused.reason, refused.verdict.allowed), (DenyReason::CannotShow, false));

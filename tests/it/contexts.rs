@@ -4,8 +4,8 @@ use reqwest::StatusCode;
 
 use crate::harness::client::{Client, Page};
 use crate::harness::judges;
-use crate::harness::saml::{AWS, AWS_ACS, AuthnRequest, Delivered, NO_PASSIVE, SUCCESS};
-use crate::harness::server::Server;
+use crate::harness::saml::{AuthnRequest, Delivered, NO_PASSIVE, SUCCESS};
+use crate::harness::server::{Server, Setup};
 
 const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
 const TOKEN: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken";
@@ -13,6 +13,25 @@ const REFEDS: &str = "https://refeds.org/profile/mfa";
 const MICROSOFT: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 const KERBEROS: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos";
 const NO_AUTHN_CONTEXT: &str = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext";
+
+/// A password is enough for everything, but administrators of AWS show a second factor or have the device remembered.
+const POLICIES: &str = r#"
+@id("t.visit") @description("Anybody sees the pages.")
+permit (principal is Anonymous, action == Action::"visit", resource);
+@id("t.open") @description("Everybody opens everything.")
+permit (principal is User, action in [Action::"signIn", Action::"trustDevice", Action::"selfService"], resource);
+@id("t.first-factor") @description("Not without a first factor.")
+forbid (principal is User, action == Action::"signIn", resource) unless { context.proofs.contains(Proof::"first_factor") };
+@id("t.proof") @description("Remembering takes a second factor shown now.")
+forbid (principal is User, action == Action::"trustDevice", resource) unless { context.fresh.contains(Proof::"second_factor") };
+@id("t.second-factor") @description("Administrators show a second factor, or have the device remembered.")
+forbid (principal in Group::"aws-admins", action == Action::"signIn", resource == App::"wiki")
+unless { context.proofs.contains(Proof::"second_factor") || context.device.trusted };
+"#;
+
+fn server() -> Server {
+    Setup::default().policies(POLICIES).start()
+}
 
 /// The request, wanting `class`.
 fn wanting(request: AuthnRequest, comparison: &str, class: &str) -> AuthnRequest {
@@ -45,7 +64,7 @@ fn status(page: &Page) -> String {
 
 #[tokio::test]
 async fn what_an_app_wants_shown_is_asked_for_and_stated_in_its_own_words() {
-    let server = Server::start();
+    let server = server();
     let (client, ann) = (server.client(), server.person("ann"));
     let portal = client.sign_in(ann).await;
     assert!(!asks_for_a_code(&portal));
@@ -73,27 +92,27 @@ async fn what_an_app_wants_shown_is_asked_for_and_stated_in_its_own_words() {
 
 #[tokio::test]
 async fn a_remembered_device_is_no_proof_to_an_app_that_wants_one() {
-    let server = Server::start();
-    let (client, ann) = (server.client(), server.person("ann"));
-    let page = client.get(&AuthnRequest::of(&server, AWS, AWS_ACS).redirect(None)).await;
-    let page = client.submit(&page.form("/signin").set("username", "ann")).await;
+    let server = server();
+    let (client, dora) = (server.client(), server.person("dora"));
+    let plain = || AuthnRequest::of_wiki(&server).redirect(None);
+    let page = client.get(&plain()).await;
+    let page = client.submit(&page.form("/signin").set("username", "dora")).await;
     let page = client.submit(&page.form("/signin/password").set("password", crate::harness::people::PASSWORD)).await;
-    let page = client.submit(&page.form("/signin/totp").set("code", &ann.code()).set("remember_device", "yes")).await;
-    assert_eq!(stated(&server, &page), TOKEN);
+    let code = page.form("/signin/totp").set("code", &dora.code());
+    assert_eq!(stated(&server, &client.submit(&code.set("remember_device", "yes")).await), TOKEN);
     client.submit(&client.get("/").await.form("/signout")).await;
 
-    client.sign_in(ann).await;
-    let page = client.get(&AuthnRequest::of(&server, AWS, AWS_ACS).redirect(None)).await;
+    client.sign_in(dora).await;
+    let page = client.get(&plain()).await;
     assert_eq!(stated(&server, &page), PASSWORD, "the device spares the code, and says nothing of one");
-    let wanting_code = wanting(AuthnRequest::of(&server, AWS, AWS_ACS), "exact", TOKEN);
-    let page = client.get(&wanting_code.redirect(None)).await;
+    let page = ask(&server, &client, "exact", TOKEN).await;
     assert!(asks_for_a_code(&page), "{page:?}");
-    assert_eq!(stated(&server, &client.walk(page, ann).await), TOKEN);
+    assert_eq!(stated(&server, &client.walk(page, dora).await), TOKEN);
 }
 
 #[tokio::test]
 async fn who_cannot_be_asked_or_cannot_show_it_gets_no_less_told() {
-    let server = Server::start();
+    let server = server();
     let (client, ann) = (server.client(), server.person("ann"));
     client.sign_in(ann).await;
     let passive = wanting(AuthnRequest::of_wiki(&server), "exact", TOKEN).asking("IsPassive=\"true\"");

@@ -217,7 +217,7 @@ fn a_policy_that_fails_is_a_refusal_that_names_it() {
 #[test]
 fn what_a_service_provider_wants_is_asked_for_added_or_out_of_reach() {
     let bundle = samples::shipped();
-    let sample = Sample::new(&[], "wiki");
+    let sample = Sample::new(&[], "portal");
     let wanting = |class, methods: &[Method]| Question {
         required: Required::any_of(&[class]),
         ..sample.question(shown(methods))
@@ -238,7 +238,7 @@ fn what_a_service_provider_wants_is_asked_for_added_or_out_of_reach() {
     let new = Repertoire { enrollable: vec![Method::Totp], ..has(&password) };
     assert!(matches!(decide(&wanting(token, &password), &new), Decision::Enrol { .. }));
     // The device may be trusted: that shows nothing.
-    let mut trusted = Sample::new(&[], "wiki");
+    let mut trusted = Sample::new(&[], "portal");
     trusted.signals.device.trusted = true;
     let q = Question { required: Required::any_of(&[token]), ..trusted.question(shown(&password)) };
     assert!(matches!(decide(&q, &has(&both)), Decision::Challenge { .. }));

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
 
 use super::*;
 use crate::domain::SignatureAlgorithm;
@@ -335,4 +336,24 @@ fn a_key_of_one_kind_never_serves_another() {
     let mixed = signed().replace("rsa-sha256", "ecdsa-sha256");
     assert_eq!(read(&mixed, &[idp()]), Err(VerifyError::Signature));
     assert_eq!(read(&mixed, &[P256.certificate.clone()]), Err(VerifyError::Signature));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_cut_out_or_put_in_nothing_else_is_read(
+        at in 0_usize..4000, cut in 0_usize..40, put in "[<>/a-zA-Z:=\"' &;!?#\\[\\]-]{0,30}",
+    ) {
+        let xml = signed();
+        let changed: String = xml.chars().take(at).chain(put.chars()).chain(xml.chars().skip(at + cut)).collect();
+        if let Ok(message) = read(&changed, &[idp()]) {
+            prop_assert_eq!(message, read(&xml, &[idp()]).unwrap());
+        }
+    }
+
+    #[test]
+    fn nothing_a_stranger_sends_panics(text in ".{0,200}", query in "(SAMLRequest|SigAlg|Signature|RelayState|[=&%+a-f0-9]){0,30}") {
+        let _ = read(&text, &[idp()]);
+        let _ = super::query(&text, "SAMLRequest", &[idp()]);
+        let _ = super::query(&query, "SAMLRequest", &[idp(), P256.certificate.clone()]);
+    }
 }
