@@ -87,6 +87,7 @@ fn policy_decision(criterion: &mut Criterion) {
         signals: &signals,
         sp_initiated: false,
         force_authn: false,
+        required: cedargate::domain::Required::NOTHING,
         profile: Profile::Compat,
     };
     let enrolled = vec![Method::Password, Method::Totp, Method::BackupCode];

@@ -102,6 +102,7 @@ fn saml_issue(criterion: &mut Criterion) {
         signals: &signals,
         sp_initiated: false,
         force_authn: false,
+        required: cedargate::domain::Required::NOTHING,
         profile: Profile::Compat,
     };
     let context = IssueContext {
