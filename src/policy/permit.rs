@@ -317,6 +317,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_permitted_before_what_the_service_provider_wants_was_shown() {
+        let bundle = samples::shipped();
+        let mut sample = Sample::new(&[], "portal");
+        sample.signals.device.trusted = true;
+        let required = crate::domain::Required::any_of(&[AuthnContextClass::TimeSyncToken]);
+        let permit = |proofs: &[Method]| {
+            let q = Question { required, ..sample.question(shown(proofs)) };
+            bundle.permit_issue(&q, request("portal", &[]), session(), at(0))
+        };
+        let refused = permit(&[Method::Password]).unwrap_err();
+        assert_eq!((refused.reason, refused.verdict.allowed), (DenyReason::CannotShow, false));
+        assert!(permit(&[Method::Password, Method::Totp]).is_ok());
+    }
+
+    #[test]
     fn a_permit_is_worth_nothing_after_ten_seconds_or_before_it_was_made() {
         let (bundle, sample) = (samples::shipped(), Sample::new(&["aws-users"], "aws"));
         for (millis, good) in [(0, true), (10_000, true), (10_001, false), (-1, false)] {

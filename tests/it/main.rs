@@ -10,7 +10,9 @@
 #![allow(clippy::print_stderr, reason = "what a failed test has to say")]
 
 mod architecture;
+mod attacks;
 mod audit;
+mod contexts;
 mod crash;
 mod demo;
 mod devices;

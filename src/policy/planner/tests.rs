@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::{AuthnContextClass, Required};
 use crate::policy::samples::{self, Sample};
 
 const PROOFS: [&str; 9] = [
@@ -42,6 +43,13 @@ fn any_methods() -> impl Strategy<Value = MethodSet> {
     })
 }
 
+/// What a service provider may want shown.
+fn any_required() -> impl Strategy<Value = Required> {
+    use AuthnContextClass::{PasswordProtectedTransport, RefedsMfa, TimeSyncToken};
+    let wanted = vec![vec![], vec![PasswordProtectedTransport], vec![RefedsMfa], vec![TimeSyncToken]];
+    prop::sample::select(wanted).prop_map(|wanted| Required::any_of(&wanted))
+}
+
 /// All smallest sets by asking about each.
 fn brute_force(bundle: &Bundle, q: &Question<'_>, candidates: MethodSet) -> Vec<MethodSet> {
     let candidates: Vec<Method> = candidates.iter().collect();
@@ -49,7 +57,7 @@ fn brute_force(bundle: &Bundle, q: &Question<'_>, candidates: MethodSet) -> Vec<
         .map(|bits| candidates.iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0).map(|(_, m)| *m).collect())
         .filter(|more: &MethodSet| {
             let q = Question { proofs: q.proofs.union(*more), fresh: q.fresh.union(*more), ..*q };
-            bundle.evaluate(Step::SignIn, None, &q).allowed
+            bundle.evaluate(Step::SignIn, None, &q).allowed && q.shows_required()
         })
         .collect();
     let least = good.iter().map(|set| set.len()).min();
@@ -71,10 +79,11 @@ proptest! {
     #[test]
     fn the_planner_offers_what_brute_force_finds(
         policies in any_policies(), fresh in any_methods(), earlier in any_methods(), enrolled in any_methods(),
+        required in any_required(),
     ) {
         let bundle = samples::parse(&policies).unwrap_or_else(|errors| panic!("{errors}"));
         let sample = Sample::new(&[], "portal");
-        let q = Question { proofs: fresh.union(earlier), ..sample.question(fresh) };
+        let q = Question { proofs: fresh.union(earlier), required, ..sample.question(fresh) };
         let repertoire = Repertoire { enrolled: enrolled.iter().collect(), ..Repertoire::default() };
         let plan = plan(&bundle, Goal::Step(Step::SignIn), &q, &repertoire).unwrap();
         let sets = brute_force(&bundle, &q, enrolled.difference(fresh));
@@ -203,4 +212,34 @@ fn a_policy_that_fails_is_a_refusal_that_names_it() {
     let plan = plan(&bundle, Goal::Step(Step::SignIn), &q, &has(&[Method::Totp])).unwrap();
     assert_eq!(plan.decision, Decision::Deny(DenyReason::EvaluationError { policies: verdict.errors }));
     assert_eq!(plan.determining[0].id.as_str(), "overflows");
+}
+
+#[test]
+fn what_a_service_provider_wants_is_asked_for_added_or_out_of_reach() {
+    let bundle = samples::shipped();
+    let sample = Sample::new(&[], "portal");
+    let wanting = |class, methods: &[Method]| Question {
+        required: Required::any_of(&[class]),
+        ..sample.question(shown(methods))
+    };
+    let goal = Goal::Step(Step::SignIn);
+    let decide = |q: &Question<'_>, repertoire: &Repertoire| plan(&bundle, goal, q, repertoire).unwrap().decision;
+    let (password, both) = ([Method::Password], [Method::Password, Method::Totp]);
+    let offers = |method| vec![Offer { method }];
+    let token = AuthnContextClass::TimeSyncToken;
+    assert_eq!(decide(&sample.question(shown(&password)), &has(&both)), Decision::Allow, "no policy asks for more");
+    let asked = decide(&wanting(token, &password), &has(&both));
+    assert_eq!(asked, Decision::Challenge { offers: offers(Method::Totp), policies: Vec::new() });
+    assert_eq!(decide(&wanting(token, &both), &has(&both)), Decision::Allow);
+    let mailed = has(&[Method::Password, Method::EmailOtp]);
+    assert!(matches!(decide(&wanting(token, &password), &mailed), Decision::Deny(DenyReason::CannotShow)));
+    let asked = decide(&wanting(AuthnContextClass::RefedsMfa, &password), &mailed);
+    assert_eq!(asked, Decision::Challenge { offers: offers(Method::EmailOtp), policies: Vec::new() });
+    let new = Repertoire { enrollable: vec![Method::Totp], ..has(&password) };
+    assert!(matches!(decide(&wanting(token, &password), &new), Decision::Enrol { .. }));
+    // The device may be trusted: that shows nothing.
+    let mut trusted = Sample::new(&[], "portal");
+    trusted.signals.device.trusted = true;
+    let q = Question { required: Required::any_of(&[token]), ..trusted.question(shown(&password)) };
+    assert!(matches!(decide(&q, &has(&both)), Decision::Challenge { .. }));
 }

@@ -1,5 +1,6 @@
 use std::fs;
 use std::process::{Command, Stdio};
+use std::slice::from_ref;
 use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -9,6 +10,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
 
 use super::*;
 use crate::domain::SignatureAlgorithm;
@@ -155,11 +157,11 @@ fn what_xmlsec1_signs_is_verified() {
         (&P384, "ecdsa-sha256", EXCLUSIVE, format!("{enc}sha512"), "", &exclusive),
     ] {
         let xml = xmlsec1(key, &template(&format!("{more}{method}"), canonical, &digest, uri, transforms));
-        let message = read(&xml, &[key.certificate.clone()]).unwrap_or_else(|e| panic!("{method}: {e}: {xml}"));
+        let message = read(&xml, from_ref(&key.certificate)).unwrap_or_else(|e| panic!("{method}: {e}: {xml}"));
         assert!(!message.contains("Signature") && message.contains("<saml:Subject"), "{message}");
         let changed = xml.replace("AllowCreate=\"true\"", "AllowCreate=\"false\"");
         assert_ne!(changed, xml);
-        assert_eq!(read(&changed, &[key.certificate.clone()]), Err(VerifyError::Digest));
+        assert_eq!(read(&changed, from_ref(&key.certificate)), Err(VerifyError::Digest));
         let embedded = xml.contains("X509Certificate");
         assert!(embedded, "the key is in the message");
         assert_eq!(read(&xml, &[idp()]), Err(VerifyError::Signature), "and is not looked at");
@@ -179,7 +181,7 @@ fn algorithms_that_are_not_accepted_are_refused_though_the_signature_is_right() 
         (RSA_SHA256, "http://www.w3.org/2006/12/xml-c14n11", enc, &exclusive, "xml-c14n11"),
     ] {
         let xml = xmlsec1(&RSA, &template(method, canonical, digest, "#_r1", transforms));
-        match read(&xml, &[RSA.certificate.clone()]) {
+        match read(&xml, from_ref(&RSA.certificate)) {
             Err(VerifyError::Algorithm(uri)) => assert!(uri.ends_with(named), "{uri}"),
             other => panic!("{named}: {other:?}"),
         }
@@ -193,12 +195,12 @@ fn transforms_that_choose_what_is_signed_are_refused() {
     let enc = "http://www.w3.org/2001/04/xmlenc#sha256";
     let exclusive = format!("<Transform Algorithm=\"{EXCLUSIVE}\"/>");
     let xml = xmlsec1(&RSA, &template(RSA_SHA256, EXCLUSIVE, enc, "#_r1", xpath));
-    assert!(matches!(read(&xml, &[RSA.certificate.clone()]), Err(VerifyError::Algorithm(_))));
+    assert!(matches!(read(&xml, from_ref(&RSA.certificate)), Err(VerifyError::Algorithm(_))));
     let twice = format!("{exclusive}{exclusive}");
     let xml = xmlsec1(&RSA, &template(RSA_SHA256, EXCLUSIVE, enc, "#_r1", &exclusive));
     let xml = xml.replace(&exclusive, &twice);
     // The signature over SignedInfo is looked at first: what is not signed is not even read.
-    assert_eq!(read(&xml, &[RSA.certificate.clone()]), Err(VerifyError::Signature));
+    assert_eq!(read(&xml, from_ref(&RSA.certificate)), Err(VerifyError::Signature));
 }
 
 #[test]
@@ -265,7 +267,7 @@ fn queries_are_verified_as_they_stood_there() {
         let value = utf8_percent_encode(&value, NON_ALPHANUMERIC);
         let query = format!("{}&Signature={value}", query.unwrap_or(octets));
         assert_eq!(super::query(&query, "SAMLRequest", &[RSA.certificate.clone(), idp()]), Ok(()), "{query}");
-        assert_eq!(super::query(&query, "SAMLRequest", &[RSA.certificate.clone()]), Err(VerifyError::Signature));
+        assert_eq!(super::query(&query, "SAMLRequest", from_ref(&RSA.certificate)), Err(VerifyError::Signature));
         for (from, to) in
             [("SAMLRequest=a", "SAMLRequest=b"), ("%2b", "%2B"), ("x+y", "x%20y"), ("&RelayState=", "&Other=")]
         {
@@ -281,12 +283,12 @@ fn both_forms_of_ecdsa_are_read_in_queries_and_one_in_xml() {
     let octets = "SAMLResponse=a&SigAlg=http://www.w3.org/2001/04/xmldsig-more%23ecdsa-sha256";
     for how in [&ECDSA_P256_SHA256_FIXED_SIGNING, &ECDSA_P256_SHA256_ASN1_SIGNING] {
         let query = format!("{octets}&Signature={}", signature(&P256, how, octets));
-        assert_eq!(super::query(&query, "SAMLResponse", &[P256.certificate.clone()]), Ok(()));
-        assert_eq!(super::query(&query, "SAMLResponse", &[P384.certificate.clone()]), Err(VerifyError::Signature));
-        assert!(matches!(super::query(&query, "SAMLRequest", &[P256.certificate.clone()]), Err(VerifyError::Form(_))));
+        assert_eq!(super::query(&query, "SAMLResponse", from_ref(&P256.certificate)), Ok(()));
+        assert_eq!(super::query(&query, "SAMLResponse", from_ref(&P384.certificate)), Err(VerifyError::Signature));
+        assert!(matches!(super::query(&query, "SAMLRequest", from_ref(&P256.certificate)), Err(VerifyError::Form(_))));
     }
     let der = P256.ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, b"x");
-    let check = |points| algorithm::Method::EcdsaSha256.check(b"x", &der, points, &[P256.certificate.clone()]);
+    let check = |points| algorithm::Method::EcdsaSha256.check(b"x", &der, points, from_ref(&P256.certificate));
     assert_eq!(check(algorithm::Points::FixedOrDer), Ok(()));
     assert_eq!(check(algorithm::Points::Fixed), Err(VerifyError::Signature));
 }
@@ -331,8 +333,28 @@ fn a_key_of_one_kind_never_serves_another() {
     let start = xml.find("<ds:SignatureValue>").unwrap() + "<ds:SignatureValue>".len();
     let end = xml.find("</ds:SignatureValue>").unwrap();
     let forged = format!("{}{value}{}", &xml[..start], &xml[end..]);
-    assert!(matches!(read(&forged, &[RSA.certificate.clone()]), Err(VerifyError::Algorithm(_))));
+    assert!(matches!(read(&forged, from_ref(&RSA.certificate)), Err(VerifyError::Algorithm(_))));
     let mixed = signed().replace("rsa-sha256", "ecdsa-sha256");
     assert_eq!(read(&mixed, &[idp()]), Err(VerifyError::Signature));
-    assert_eq!(read(&mixed, &[P256.certificate.clone()]), Err(VerifyError::Signature));
+    assert_eq!(read(&mixed, from_ref(&P256.certificate)), Err(VerifyError::Signature));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_cut_out_or_put_in_nothing_else_is_read(
+        at in 0_usize..4000, cut in 0_usize..40, put in "[<>/a-zA-Z:=\"' &;!?#\\[\\]-]{0,30}",
+    ) {
+        let xml = signed();
+        let changed: String = xml.chars().take(at).chain(put.chars()).chain(xml.chars().skip(at + cut)).collect();
+        if let Ok(message) = read(&changed, &[idp()]) {
+            prop_assert_eq!(message, read(&xml, &[idp()]).unwrap());
+        }
+    }
+
+    #[test]
+    fn nothing_a_stranger_sends_panics(text in ".{0,200}", query in "(SAMLRequest|SigAlg|Signature|RelayState|[=&%+a-f0-9]){0,30}") {
+        let _ = read(&text, &[idp()]);
+        let _ = super::query(&text, "SAMLRequest", &[idp()]);
+        let _ = super::query(&query, "SAMLRequest", &[idp(), P256.certificate.clone()]);
+    }
 }

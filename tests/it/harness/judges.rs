@@ -162,6 +162,14 @@ pub(crate) fn xmlsec1_decrypt(xml: &str, key: &Path) -> Result<String, String> {
     if said.ok { Ok(said.out) } else { Err(format!("{}{}", said.out, said.err)) }
 }
 
+/// Makes a MAC of the first signature skeleton of `xml`, whose secret is what stands in `secret`.
+pub(crate) fn xmlsec1_mac(xml: &str, secret: &Path) -> String {
+    let (_folder, file) = written(xml);
+    let said = xmlsec1(&["--sign", "--hmackey", &secret.to_string_lossy(), &file.to_string_lossy()]);
+    assert!(said.ok, "{}", said.err);
+    said.out
+}
+
 fn xmlsec1(arguments: &[&str]) -> Said {
     let (command, rest) = arguments.split_first().unwrap();
     let mut xmlsec1 = Command::new("xmlsec1");
