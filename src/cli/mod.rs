@@ -1,6 +1,7 @@
 //! The command line. One file per command; each ends with 0 when all is well, 1 when something in the files is wrong, and 2
 //! when the command itself could not run.
 
+mod app;
 mod audit;
 mod check;
 mod demo;
@@ -57,6 +58,9 @@ enum Command {
     Doctor(doctor::Args),
     /// Show what the running server would take from changed files.
     Plan(plan::Args),
+    /// Connect apps: from the catalogue into config.toml, and what to click on the other side.
+    #[command(subcommand)]
+    App(app::Command),
     /// Look at and test the policies.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -89,6 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, &cli.config),
         Command::Doctor(args) => doctor::run(&args, &cli.config),
         Command::Plan(args) => plan::run(&args, &cli.config),
+        Command::App(command) => app::run(command, &cli.config),
         Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
         Command::Serve => serve::run(&cli.config, cli.log_format, &cli.log),

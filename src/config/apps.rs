@@ -7,10 +7,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ZoneName;
-use crate::domain::{AppId, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{AppId, GroupName, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
 
 /// The icons a tile may have.
-pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
+pub const APP_ICONS: [&str; 18] = [
+    "cloud", "book", "chat", "code", "chart", "people", "ticket", "mail", "video", "folder", "box", "branch", "board",
+    "pulse", "bug", "note", "gear", "key",
+];
 
 /// The fields of a user that attributes, NameID and session names may be taken from.
 pub const USER_FIELDS: [&str; 7] = ["email", "username", "first_name", "last_name", "display_name", "phone", "groups"];
@@ -92,7 +95,13 @@ pub struct AppConfig {
     /// Whether the app may be opened from the portal, without a request of its own.
     #[serde(default = "yes")]
     pub idp_initiated: bool,
-    /// The icon of the tile: `cloud`, `book`, `chat`, `code`, `chart`, `people` or `ticket`. Left out, the preset's or a letter.
+    /// The group that tries the app out: nobody else opens it or sees its tile. Policies read it as `resource.pilot`. Left out,
+    /// everybody.
+    #[serde(default)]
+    #[schemars(extend("format" = "group-reference"))]
+    pub pilot_group: Option<GroupName>,
+    /// The icon of the tile: `cloud`, `book`, `chat`, `code`, `chart`, `people`, `ticket`, `mail`, `video`, `folder`, `box`,
+    /// `branch`, `board`, `pulse`, `bug`, `note`, `gear` or `key`. Left out, the preset's or a letter.
     #[serde(default)]
     #[schemars(extend("format" = "icon-name"))]
     pub icon: Option<String>,
@@ -147,6 +156,7 @@ impl AppConfig {
             role_session_name: None,
             session_duration: None,
             idp_initiated: yes(),
+            pilot_group: None,
             icon: None,
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! Not here: whether somebody may sign in (`policy`), sessions and pages (`signin`, `web`).
 
+pub mod catalogue;
 pub mod certificate;
 pub mod encode;
 pub mod issuer;
