@@ -11,6 +11,7 @@
 
 mod architecture;
 mod audit;
+mod catalogue;
 mod crash;
 mod demo;
 mod devices;
