@@ -113,21 +113,28 @@ fn is_new(config: &Config, new: &ServiceProvider) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A policy to start from. It names a group that has to be declared first: until then it does not load, so that nobody gets in
+/// by a line that was only copied.
 fn write_policies(out: &mut impl io::Write, config: &Config, entry: &Entry, sp: &ServiceProvider) -> io::Result<()> {
     let id = &sp.app().id;
-    writeln!(out, "# Who may open it, for {}:\n", config.policies.path.join(format!("70-{id}.cedar")).display())?;
-    let title = entry.title().replace('"', "");
-    writeln!(out, "@id(\"{id}.open\") @description(\"Everybody with an account may open {title}.\")")?;
+    let (title, group) = (entry.title().replace('"', ""), format!("{id}-users"));
+    let file = config.policies.path.join(format!("70-{id}.cedar"));
     writeln!(
         out,
-        "permit (principal in Group::\"everyone\", action == Action::\"signIn\", resource == App::\"{id}\");\n"
+        "# Who may open it, for {}. Under [groups] of the settings: {group} = \"May open {title}\"\n",
+        file.display()
+    )?;
+    writeln!(out, "@id(\"{id}.group\") @description(\"The policy of group {group}.\")")?;
+    writeln!(
+        out,
+        "permit (principal in Group::\"{group}\", action == Action::\"signIn\", resource == App::\"{id}\");\n"
     )?;
     for role in &sp.app().roles {
         let entity = sp.app().role_entity_id(role);
-        writeln!(out, "@id(\"{id}.role-{role}\") @description(\"Who may become {role}: name a group.\")")?;
+        writeln!(out, "@id(\"{id}.role-{role}\") @description(\"Members of {group} may become {role}.\")")?;
         writeln!(
             out,
-            "permit (principal in Group::\"everyone\", action == Action::\"assumeRole\", resource == Role::\"{entity}\");\n"
+            "permit (principal in Group::\"{group}\", action == Action::\"assumeRole\", resource == Role::\"{entity}\");\n"
         )?;
     }
     Ok(())

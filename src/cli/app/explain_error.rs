@@ -12,10 +12,10 @@ use crate::saml::catalogue::{Catalogue, Entry, Found, KnownError};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// What the app says, or a part of it
-    text: String,
+    pub(super) text: String,
     /// Write one JSON object instead of text
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Prints cause and cure; for a text that nobody knows the nearest ones, or else all.

@@ -15,7 +15,7 @@ use crate::saml::catalogue::Catalogue;
 pub(in crate::cli) struct Args {
     /// Write one JSON object instead of text
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Prints both lists.

@@ -29,7 +29,8 @@ fn without_write_nothing_changes_and_all_is_told() {
     for part in [
         "id = \"chat\"",
         "acs = \"https://acme.slack.com/sso/saml\"",
-        "resource == App::\"chat\"",
+        "chat-users = \"May open Slack\"",
+        "permit (principal in Group::\"chat-users\", action == Action::\"signIn\", resource == App::\"chat\");",
         "SAML 2.0 Endpoint (HTTP): https://login.example.com/saml/sso",
         "Identity Provider Issuer: https://login.example.com/saml/metadata",
         "current.crt.pem",
@@ -96,4 +97,58 @@ fn an_unknown_name_leads_to_one_that_is_known() {
     let file = settings(folder.path());
     let told = add(&file, "github", None, &[], false).unwrap_err().to_string();
     assert_eq!(told, "the catalogue has no app `github`: did you mean `github-enterprise` or `github-organization`?");
+}
+
+#[test]
+fn the_policies_that_are_shown_name_each_role() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path());
+    let set = [("account", "123456789012"), ("role", "Ops"), ("provider", "cedargate")];
+    let told = add(&file, "aws", None, &set, false).unwrap();
+    assert!(told.contains("action == Action::\"assumeRole\", resource == Role::\"aws/Ops\");"), "{told}");
+    assert!(!told.contains("everyone"), "nobody gets a role by a line that was only copied: {told}");
+}
+
+fn explained(text: &str, json: bool) -> (String, bool) {
+    let args = explain_error::Args { text: text.to_owned(), json };
+    let mut out = Vec::new();
+    let code = explain_error::run(&mut out, &Catalogue::read().unwrap(), &args).unwrap();
+    (String::from_utf8(out).unwrap(), format!("{code:?}") == format!("{:?}", ExitCode::SUCCESS))
+}
+
+#[test]
+fn an_error_text_is_told_with_cause_and_cure() {
+    let (told, known) = explained("Response signature invalid", false);
+    assert!(known && told.starts_with("Amazon Web Services: Response signature invalid\n  because  "), "{told}");
+    assert!(told.contains("\n  do       ") && told.contains("troubleshoot_saml.html"), "{told}");
+    let (told, known) = explained("Response signature invalid", true);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(known && told["error"]["app"] == "aws" && told["near"] == serde_json::json!([]), "{told}");
+}
+
+#[test]
+fn an_error_text_that_nobody_knows_shows_the_nearest_or_all() {
+    let (told, known) = explained("the provider does not exist", false);
+    assert!(!known && told.contains("The nearest:") && told.contains("Specified provider doesn't exist."), "{told}");
+    let (told, known) = explained("the printer is on fire", false);
+    assert!(!known && told.contains("none comes near") && told.contains("Response signature invalid"), "{told}");
+    let (told, known) = explained("the printer is on fire", true);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(!known && told["error"].is_null(), "{told}");
+}
+
+#[test]
+fn both_lists_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path());
+    let listed = |json: bool| {
+        let mut out = Vec::new();
+        list::run(&mut out, &Catalogue::read().unwrap(), &list::Args { json }, &file).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let text = listed(false);
+    assert!(text.contains("wiki (https://wiki.example.com)") && text.contains("slack                Slack"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&listed(true)).unwrap();
+    assert_eq!(json["configured"][0]["id"], "wiki");
+    assert!(json["catalogue"].as_array().unwrap().iter().any(|app| app["set"] == serde_json::json!(["workspace"])));
 }
