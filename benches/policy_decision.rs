@@ -25,7 +25,7 @@ const POLICIES: [&str; 5] = [
 
 fn aws() -> App {
     let roles = ["Dev", "Admin"].map(|role| RoleName::parse(role).unwrap()).into();
-    App { id: AppId::parse("aws").unwrap(), name: "AWS".to_owned(), device_limit: 3, roles }
+    App { id: AppId::parse("aws").unwrap(), name: "AWS".to_owned(), device_limit: 3, pilot: None, roles }
 }
 
 fn shipped() -> Bundle {

@@ -60,7 +60,7 @@ enum Command {
     Doctor(doctor::Args),
     /// Show what the running server would take from changed files.
     Plan(plan::Args),
-    /// Look after the apps people sign in to.
+    /// Connect apps: from the catalogue into config.toml, what to click on the other side, and what they are told.
     #[command(subcommand)]
     App(app::Command),
     /// Look at and test the policies.
@@ -100,7 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args, &cli.config),
         Command::Doctor(args) => doctor::run(&args, &cli.config),
         Command::Plan(args) => plan::run(&args, &cli.config),
-        Command::App(command) => app::run(&command, &cli.config),
+        Command::App(command) => app::run(command, &cli.config),
         Command::Policy(command) => policy::run(&command, &cli.config),
         Command::Schema => schema::run(),
         Command::Serve => serve::run(&cli.config, cli.log_format, &cli.log),

@@ -8,10 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::attributes::{AttributeConfig, NameConfig, attributes_schema, name_schema};
 use super::{MetadataSource, ZoneName};
-use crate::domain::{AppId, EncryptionAlgorithm, KeyTransport, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
+use crate::domain::{
+    AppId, EncryptionAlgorithm, GroupName, KeyTransport, NameIdFormat, RoleName, SignMode, SignatureAlgorithm,
+};
 
 /// The icons a tile may have.
-pub const APP_ICONS: [&str; 7] = ["cloud", "book", "chat", "code", "chart", "people", "ticket"];
+pub const APP_ICONS: [&str; 18] = [
+    "cloud", "book", "chat", "code", "chart", "people", "ticket", "mail", "video", "folder", "box", "branch", "board",
+    "pulse", "bug", "note", "gear", "key",
+];
 
 /// One `[[apps]]` block as written: what a preset fills in is filled in by `saml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -117,7 +122,13 @@ pub struct AppConfig {
     /// Whether the app may be opened from the portal, without a request of its own.
     #[serde(default = "yes")]
     pub idp_initiated: bool,
-    /// The icon of the tile: `cloud`, `book`, `chat`, `code`, `chart`, `people` or `ticket`. Left out, the preset's or a letter.
+    /// The group that tries the app out: nobody else opens it or sees its tile. Policies read it as `resource.pilot`. Left out,
+    /// everybody.
+    #[serde(default)]
+    #[schemars(extend("format" = "group-reference"))]
+    pub pilot_group: Option<GroupName>,
+    /// The icon of the tile: `cloud`, `book`, `chat`, `code`, `chart`, `people`, `ticket`, `mail`, `video`, `folder`, `box`,
+    /// `branch`, `board`, `pulse`, `bug`, `note`, `gear` or `key`. Left out, the preset's or a letter.
     #[serde(default)]
     #[schemars(extend("format" = "icon-name"))]
     pub icon: Option<String>,
@@ -204,6 +215,7 @@ impl AppConfig {
             session_duration: None,
             transitive_tags: Vec::new(),
             idp_initiated: yes(),
+            pilot_group: None,
             icon: None,
         }
     }

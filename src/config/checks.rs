@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::places::Found;
 use super::{AppConfig, Config, MOST_TRUST_DAYS, Mail, Problem, Server, State, StateUrl};
+use crate::domain::{CONSOLE_GROUPS, CONSOLE_USERS, GroupName};
 
 /// The longest time a stopping server waits for its load balancer.
 const MOST_DRAIN_SECONDS: u32 = 600;
@@ -34,7 +35,8 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
     repeated(&config.apps, "id", |app| Some(app.id.as_str()), &mut problems);
     repeated(&config.apps, "entity_id", |app| app.entity_id.as_deref(), &mut problems);
     for (index, app) in config.apps.iter().enumerate() {
-        problems.extend(check_app(app).into_iter().map(|problem| problem.under(&format!("apps[{index}]"))));
+        let found = check_app(app).into_iter().chain(check_pilot(app, &config.groups));
+        problems.extend(found.map(|problem| problem.under(&format!("apps[{index}]"))));
     }
     problems.extend(super::attributes::check_groups(config));
     problems.into_iter().map(Found::at_value).collect()
@@ -98,6 +100,21 @@ fn repeated<'a>(
             problems.push(Problem::new(format!("apps[{index}].{key}"), message));
         }
     }
+}
+
+/// A group that nobody is in would close the app to all.
+fn check_pilot(app: &AppConfig, groups: &BTreeMap<GroupName, String>) -> Option<Problem> {
+    let pilot = app.pilot_group.as_ref()?;
+    let built_in = CONSOLE_GROUPS.iter().chain([&CONSOLE_USERS]);
+    if groups.contains_key(pilot) || built_in.into_iter().any(|name| *name == pilot.as_str()) {
+        return None;
+    }
+    let names = groups.keys().map(|group| (strsim::damerau_levenshtein(group.as_str(), pilot.as_str()), group));
+    let help = match names.filter(|(distance, _)| *distance <= 3).min() {
+        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        None => "declare it under `[groups]`".to_owned(),
+    };
+    Some(Problem::new("pilot_group", format!("there is no group `{pilot}`")).with_help(help))
 }
 
 fn check_app(app: &AppConfig) -> Vec<Problem> {

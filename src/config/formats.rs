@@ -50,6 +50,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
         "time-zone" => ZoneName::parse(text).map(drop).map_err(Refusal::from),
         "app-id" => app_id(text),
         "group-name" => group_name(text),
+        "group-reference" => group_reference(text),
         "network-name" => NetworkName::parse(text).map(drop).map_err(Refusal::from),
         "country-list-name" => CountryListName::parse(text).map(drop).map_err(Refusal::from),
         "country" => Country::parse(text).map(drop).map_err(Refusal::from),
@@ -120,6 +121,15 @@ fn group_name(text: &str) -> Result<(), Refusal> {
             format!("the group `{text}` is built in"),
             "leave it out; policies may name it without declaring it",
         );
+    }
+    Ok(())
+}
+
+/// A group that is declared under `[groups]`, or built in; which of them is there is looked up when all is read.
+fn group_reference(text: &str) -> Result<(), Refusal> {
+    GroupName::parse(text)?;
+    if text == EVERYONE {
+        return refuse("`everyone` keeps nobody out", "leave the key out");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Apps as policies and pages see them. What SAML needs besides is `saml::ServiceProvider`.
 
-use super::{AppId, RoleName};
+use super::{AppId, GroupName, RoleName};
 
 /// What people read on the tile and in "to continue to …".
 pub type AppName = String;
@@ -14,6 +14,8 @@ pub struct App {
     pub name: AppName,
     /// How many devices a person may use it from; 0 = no limit.
     pub device_limit: u32,
+    /// The group that tries it out; `None` = it is open to all.
+    pub pilot: Option<GroupName>,
     /// What it lets people become; policies decide each (`assumeRole`).
     pub roles: Vec<RoleName>,
 }

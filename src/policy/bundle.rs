@@ -16,6 +16,7 @@ use super::annotations::{self, Annotations};
 use super::errors::{BundleError, BundleErrors};
 use super::literals::{self, Mentioned};
 use super::notify::Outcome;
+use super::pilot;
 use super::positive;
 use super::question::Question;
 use super::request::{self, Names, Prepared, RequestError, STEPS, Shown};
@@ -136,6 +137,9 @@ impl Bundle {
         if !problems.is_empty() {
             return Err(BundleErrors::new(problems));
         }
+        pilot::refuse(&vocabulary, &names, &policies).map_err(|(message, help)| {
+            BundleErrors::new(vec![BundleError::new(&sources.schema, (0, 0), message).with_help(help)])
+        })?;
         let digest = fingerprint(&sources.schema, &files, &vocabulary, &policies);
         let mentioned = policies
             .iter()
@@ -389,8 +393,13 @@ fn fingerprint(schema: &SourceFile, files: &[&SourceFile], vocabulary: &Vocabula
 
 /// A person, an app and signals that stand for all others when the schema is tried.
 fn probe(names: &Names, vocabulary: &Vocabulary, schema: &Schema) -> Result<(), ProbeError> {
-    let app =
-        App { id: AppId::parse("app")?, name: String::new(), device_limit: 1, roles: vec![RoleName::parse("role")?] };
+    let app = App {
+        id: AppId::parse("app")?,
+        name: String::new(),
+        device_limit: 1,
+        pilot: None,
+        roles: vec![RoleName::parse("role")?],
+    };
     let user = User {
         id: UserId::parse("00000000-0000-7000-8000-000000000000").ok_or(ProbeError::Sample)?,
         username: Username::parse("somebody")?,

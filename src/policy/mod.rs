@@ -13,6 +13,7 @@ mod inventory;
 mod literals;
 mod notify;
 mod permit;
+mod pilot;
 pub mod planner;
 mod positive;
 mod question;

@@ -12,7 +12,8 @@ use super::question::Question;
 use super::vocabulary::Vocabulary;
 use crate::clock::Timestamp;
 use crate::domain::{
-    App, Class, ClassSet, Country, Method, MethodSet, PORTAL, RoleName, SignalSet, Step, UnknownSignal, classes,
+    App, Class, ClassSet, Country, EVERYONE, GroupName, Method, MethodSet, PORTAL, RoleName, SignalSet, Step,
+    UnknownSignal, classes,
 };
 
 /// A question could not be put to Cedar. Taken as a policy that failed: nobody is let in.
@@ -68,6 +69,8 @@ pub(super) struct Names {
     actions: HashMap<Step, Entity>,
     /// The action `notify`, where the schema has it.
     notify: Option<Entity>,
+    /// Whether the schema has apps tell their pilot group; one from before it need not.
+    tells_pilot: bool,
 }
 
 /// The action that is asked after a decision. It is no step: nobody takes it.
@@ -132,8 +135,9 @@ impl Names {
             })
             .collect();
         let notify = hierarchy.get(&uid(&action, NOTIFY)).cloned();
-        Ok(Self {
+        let mut names = Self {
             notify,
+            tells_pilot: true,
             user: "User".parse()?,
             group: "Group".parse()?,
             anonymous: "Anonymous".parse()?,
@@ -146,7 +150,15 @@ impl Names {
             proof: "Proof".parse()?,
             signal: "Signal".parse()?,
             actions,
-        })
+        };
+        let open = names.app_entity(PORTAL, 0, EVERYONE)?;
+        names.tells_pilot = Entities::from_entities([open], Some(schema)).is_ok();
+        Ok(names)
+    }
+
+    /// Whether policies can read who tries an app out.
+    pub(super) fn tells_pilot(&self) -> bool {
+        self.tells_pilot
     }
 
     fn country(&self, country: &Country, vocabulary: &Vocabulary) -> Entity {
@@ -156,9 +168,15 @@ impl Names {
     }
 
     fn app(&self, app: &App) -> Result<Entity, RequestError> {
-        let limit = Expr::new_long(i64::from(app.device_limit));
-        let attrs = HashMap::from([("device_limit".to_owned(), limit)]);
-        Ok(Entity::new(uid(&self.app, app.id.as_str()), attrs, HashSet::new()).map_err(Box::new)?)
+        self.app_entity(app.id.as_str(), app.device_limit, app.pilot.as_ref().map_or(EVERYONE, GroupName::as_str))
+    }
+
+    fn app_entity(&self, id: &str, device_limit: u32, pilot: &str) -> Result<Entity, RequestError> {
+        let mut attrs = HashMap::from([("device_limit".to_owned(), Expr::new_long(i64::from(device_limit)))]);
+        if self.tells_pilot {
+            attrs.insert("pilot".to_owned(), Expr::new_entity_uid(uid(&self.group, pilot)));
+        }
+        Ok(Entity::new(uid(&self.app, id), attrs, HashSet::new()).map_err(Box::new)?)
     }
 
     fn proofs(&self, shown: MethodSet, classes: ClassSet) -> Expr {

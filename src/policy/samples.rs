@@ -49,9 +49,11 @@ pub(super) fn vocabulary() -> Vocabulary {
         id: AppId::parse("aws").unwrap(),
         name: "AWS".to_owned(),
         device_limit: 3,
+        pilot: None,
         roles: vec![role("Dev"), role("Admin")],
     };
-    let wiki = App { id: AppId::parse("wiki").unwrap(), name: "Wiki".to_owned(), device_limit: 0, roles: vec![] };
+    let wiki =
+        App { id: AppId::parse("wiki").unwrap(), name: "Wiki".to_owned(), device_limit: 0, pilot: None, roles: vec![] };
     let blocked = (CountryListName::parse("blocked").unwrap(), BTreeSet::from([Country::parse("KP").unwrap()]));
     Vocabulary::new(
         ["aws-users", "aws-admins", "contractors"].map(group),

@@ -62,6 +62,8 @@ struct Case {
     #[serde(default = "sign_in")]
     step: StepName,
     role: Option<String>,
+    /// The group that tries the app out in this case, whatever config.toml says.
+    pilot: Option<GroupName>,
     #[serde(default)]
     groups: BTreeSet<GroupName>,
     #[serde(default = "active")]
@@ -210,6 +212,8 @@ fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result
     let app = bundle.vocabulary().app(&case.app).ok_or_else(|| format!("no app is called `{}`", case.app))?;
     let role = case.role.as_deref().map(RoleName::parse).transpose().map_err(|error| error.to_string())?;
     known_names(bundle, case, app, role.as_ref())?;
+    let tried_out = case.pilot.clone().map(|pilot| App { pilot: Some(pilot), ..app.clone() });
+    let app = tried_out.as_ref().unwrap_or(app);
     let user = user(case).ok_or("the test user could not be made")?;
     let signals = signals(&case.signals);
     let q = Question {
@@ -272,7 +276,11 @@ fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result
 /// A misspelt name would make a test that tests nothing.
 fn known_names(bundle: &Bundle, case: &Case, app: &App, role: Option<&RoleName>) -> Result<(), String> {
     let vocabulary = bundle.vocabulary();
-    if let Some(group) = case.groups.iter().find(|group| !vocabulary.groups.contains_key(group)) {
+    if case.pilot.is_some() && !bundle.names().tells_pilot() {
+        return Err("the schema has no attribute `pilot: Group` of `App`".to_owned());
+    }
+    let groups = case.groups.iter().chain(&case.pilot);
+    if let Some(group) = groups.into_iter().find(|group| !vocabulary.groups.contains_key(*group)) {
         return Err(format!("no group is called `{group}`"));
     }
     if let Some(network) = case.signals.networks.iter().find(|network| !vocabulary.networks.contains(network)) {

@@ -28,7 +28,7 @@ fn entities(schema: &Schema) -> Entities {
         entity("ApiToken", "people", &[], &json!({ "scopes": ["users"] })),
         entity("ApiToken", "other", &[], &json!({ "scopes": ["log"] })),
         entity("LocalOperator", "root", &[], &json!({})),
-        entity("App", "console", &[], &json!({ "device_limit": 0 })),
+        entity("App", "console", &[], &json!({ "device_limit": 0, "pilot": { "type": "Group", "id": "everyone" } }),),
     ]);
     Entities::from_json_value(all, Some(schema)).unwrap()
 }

@@ -41,7 +41,7 @@ impl Vocabulary {
         }
         let reserved = [(PORTAL, "Portal"), (CONSOLE, "Console")].into_iter().filter_map(|(id, name)| {
             let id = AppId::parse(id).ok()?;
-            Some(App { id, name: name.to_owned(), device_limit: 0, roles: Vec::new() })
+            Some(App { id, name: name.to_owned(), device_limit: 0, pilot: None, roles: Vec::new() })
         });
         let apps = reserved.chain(apps).collect();
         Self { groups, apps, networks: networks.into_iter().collect(), country_lists }

@@ -8,6 +8,7 @@
 //!
 //! Not here: whether somebody may sign in (`policy`), sessions and pages (`signin`, `web`).
 
+pub mod catalogue;
 pub mod certificate;
 pub mod encode;
 mod encrypt;

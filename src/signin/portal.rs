@@ -72,8 +72,13 @@ impl Service {
         app: &App,
     ) -> Result<Option<Tile>, SignInError> {
         let facts = self.gather(snapshot, client, person, &Target::app(app.id.clone())).await?;
+        // Who does not try the app out need not know of it yet. That they cannot open it is the policies' word.
+        let keeps_out = app.pilot.as_ref().is_some_and(|pilot| {
+            !snapshot.bundle.vocabulary().closure(&facts.question(app).user.groups).contains(pilot)
+        });
         let ask = |roles: &[RoleName]| -> Option<Availability> {
             match plan(&snapshot.bundle, Goal::App { roles }, &facts.question(app), &facts.repertoire) {
+                Ok(planned) if keeps_out && matches!(planned.decision, Decision::Deny(_)) => None,
                 Ok(planned) => availability(&planned.decision),
                 Err(error) => {
                     tracing::error!(%error, app.id = %app.id, "a tile can't be decided");

@@ -43,6 +43,17 @@ pub const ALL: &[Asset] = &[
     asset!("app-chart.svg", SVG),
     asset!("app-people.svg", SVG),
     asset!("app-ticket.svg", SVG),
+    asset!("app-mail.svg", SVG),
+    asset!("app-video.svg", SVG),
+    asset!("app-folder.svg", SVG),
+    asset!("app-box.svg", SVG),
+    asset!("app-branch.svg", SVG),
+    asset!("app-board.svg", SVG),
+    asset!("app-pulse.svg", SVG),
+    asset!("app-bug.svg", SVG),
+    asset!("app-note.svg", SVG),
+    asset!("app-gear.svg", SVG),
+    asset!("app-key.svg", SVG),
 ];
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -2,6 +2,7 @@
 # den Seiten für Nachfragen und Absagen. Sie sagen, was man tun kann, und nichts, was Angreifern hilft.
 
 policy-message-account-inactive = Dieses Konto kann derzeit nicht benutzt werden.
+policy-message-app-pilot = Diese App wird gerade von wenigen Personen erprobt und ist noch nicht für alle geöffnet.
 policy-message-account-pending = Ihr Konto ist noch nicht eingerichtet. Öffnen Sie den Link in Ihrer Willkommens-E-Mail.
 policy-message-second-factor-required = Diese App verlangt neben dem Passwort eine zweite Bestätigung.
 policy-message-network-not-allowed = Diese App lässt sich nur aus den Netzen Ihrer Organisation öffnen. Verbinden Sie sich mit dem Büronetz oder dem VPN und versuchen Sie es dann erneut.

@@ -2,6 +2,7 @@
 # pages. They say what a person can do, and nothing that helps an attacker.
 
 policy-message-account-inactive = This account can’t be used at the moment.
+policy-message-app-pilot = This app is being tried out by a few people and is not open to everybody yet.
 policy-message-account-pending = Your account is not set up yet. Open the link in the mail that welcomed you.
 policy-message-second-factor-required = This app asks for a second confirmation besides your password.
 policy-message-network-not-allowed = This app opens from your organisation’s networks only. Connect to the office network or the VPN, then try again.

@@ -90,6 +90,7 @@ impl ServiceProvider {
                 None => config.id.to_string(),
             }),
             device_limit: config.device_limit,
+            pilot: config.pilot_group.clone(),
             roles: config.roles.iter().map(|role| role.name.clone()).collect(),
         }
     }
