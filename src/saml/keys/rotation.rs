@@ -88,15 +88,16 @@ impl KeyFolder {
         Ok(Ledger::read(&self.dir)?.unfinished.map(|unfinished| (unfinished.step, unfinished.kind)))
     }
 
-    /// Makes a first RSA key when there is nothing here at all, and carries an interrupted step to its end.
+    /// Makes a first RSA key when there is none here and never was, and carries an interrupted step to its end.
     ///
     /// # Errors
     /// The files cannot be read or written.
     pub fn ensure(&self, now: Timestamp, entropy: &dyn Entropy) -> Result<(), KeysError> {
         files::make_folder(&self.dir)?;
         let nothing_to_do = |ledger: &Ledger| {
-            let empty = ledger.keys.is_empty() && self.rsa == Home::Files && self.is_empty()?;
-            Ok::<_, KeysError>(ledger.unfinished.is_none() && !empty)
+            let never_was = ledger.keys.iter().all(|entry| entry.kind != KeyType::Rsa);
+            let first = never_was && self.rsa == Home::Files && self.has_no_rsa_key()?;
+            Ok::<_, KeysError>(ledger.unfinished.is_none() && !first)
         };
         // A folder that only has to be read may be one that only can be read.
         if nothing_to_do(&Ledger::read(&self.dir)?)? {
@@ -360,9 +361,9 @@ impl KeyFolder {
         Ok(files::exists(&self.dir.join(place.key_file()))? || files::exists(&self.dir.join(place.certificate_file()))?)
     }
 
-    fn is_empty(&self) -> Result<bool, KeysError> {
-        for place in Place::all() {
-            if self.is_there(place)? {
+    fn has_no_rsa_key(&self) -> Result<bool, KeysError> {
+        for slot in Slot::ALL {
+            if self.is_there(Place::new(slot, KeyType::Rsa))? {
                 return Ok(false);
             }
         }

@@ -92,6 +92,21 @@ fn the_first_ecdsa_key_signs_at_once_and_the_second_waits() {
 }
 
 #[test]
+fn an_ecdsa_key_that_was_made_before_the_first_start_leaves_the_rsa_key_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = KeyFolder::new(dir.path());
+    folder.make_next(NewKey::Ecdsa, now(), &FixedEntropy::seeded(1)).unwrap();
+    folder.ensure(now(), &FixedEntropy::seeded(2)).unwrap();
+    assert_eq!(KeyStore::open(dir.path()).unwrap().published().len(), 2);
+    // But one that was there once is not replaced.
+    for name in ["current.key.pem", "current.crt.pem"] {
+        fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    folder.ensure(now(), &FixedEntropy::seeded(3)).unwrap();
+    assert!(KeyStore::open(dir.path()).is_err());
+}
+
+#[test]
 fn steps_that_make_no_sense_say_what_to_do_instead() {
     let made = folder();
     let error = |result: Result<Done, KeysError>| result.err().unwrap().to_string();
