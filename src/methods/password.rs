@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::throttle::{Admission, Attempt, Throttle};
+use super::throttle::{Admission, Attempt, Person, Throttle};
 use super::{Answer, MethodError, Origin};
 use crate::accounts::{Accounts, Login};
 use crate::clock::Clock;
@@ -68,10 +68,7 @@ impl PasswordMethod {
             Admission::Go(ticket) => ticket,
             Admission::Wait { retry_after } => return Ok(Answer::Wait { retry_after }),
         };
-        // One person is one subject besides, by whichever name they are guessed at. That must not show, so the work is done
-        // whether the answer may count or not, and nobody is a person too.
-        let name = login.as_ref().map_or(typed, |login| login.user.username.as_str());
-        let may_be_right = self.throttle.admit_person(&mut ticket, self.failures.subject(name)).await?;
+        let may_be_right = self.throttle.admit_person(&mut ticket, self.person(typed, login.as_ref())).await?;
         let stored = login.as_ref().and_then(|login| login.password.as_ref());
         let checked = match self.hashing.verify(stored, password.clone()).await {
             Ok(checked) => checked,
@@ -94,6 +91,20 @@ impl PasswordMethod {
         }
         let proof = Proof { method: Method::Password, at: self.clock.now(), authenticator: None };
         Ok(Answer::Right(PasswordShown { user: login.user, proof, failed_attempts }))
+    }
+
+    /// One person is one subject besides, by whichever name they are guessed at. That must not show, so the work is done
+    /// whether the answer may count or not, and nobody is a person too.
+    fn person(&self, typed: &str, login: Option<&Login>) -> Person {
+        let (username, email) =
+            login.map_or((typed, ""), |login| (login.user.username.as_str(), login.user.email.as_str()));
+        let (id, typed, email) =
+            (self.failures.subject(username), self.failures.subject(typed), self.failures.subject(email));
+        if typed == id {
+            Person { by: id.clone(), other: email, id }
+        } else {
+            Person { by: email, other: id.clone(), id }
+        }
     }
 
     /// Replaces a hash that is weaker than what is made today. That it failed keeps nobody out: the next sign-in tries again.

@@ -82,7 +82,32 @@ pub struct Ticket {
     pause: Option<u32>,
     pause_everywhere: Option<u32>,
     /// The person it counts towards as well, and whether a pause over all their names began with it.
-    person: Option<(Subject, bool)>,
+    person: Option<(Person, bool)>,
+}
+
+/// Whom an answer counts towards over both of their names. Nobody is a person too, with a name besides that nobody types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who it is.
+    pub id: Subject,
+    /// Their name that was typed.
+    pub by: Subject,
+    /// Their other name.
+    pub other: Subject,
+}
+
+impl Person {
+    fn count(&self) -> Span<'_> {
+        Span::Person(&self.id, &self.by)
+    }
+
+    fn other_count(&self) -> Span<'_> {
+        Span::Person(&self.id, &self.other)
+    }
+
+    fn pause(&self) -> Pause<'_> {
+        Pause::Person(&self.id)
+    }
 }
 
 impl Ticket {
@@ -160,34 +185,41 @@ impl Throttle {
         Ok(Admission::Go(ticket))
     }
 
-    /// Counts an answer towards `person`, over all their names, and says whether it may be checked. If not, it is wrong
+    /// Counts an answer towards `person`, over both their names, and says whether it may be checked. If not, it is wrong
     /// whatever it says, and nothing but that may be shown: what the ticket tells is of the name as typed alone.
+    ///
+    /// Where the other name has no wrong answers, both names together have no more than this one, and what was admitted
+    /// under it is not asked again: many right answers at once would else be told to be wrong, since those that are still
+    /// being checked count here, and the two counts are not set back in one instant.
     ///
     /// # Errors
     /// The store failed: nothing may be checked.
     #[must_use = "what may not be checked is wrong"]
-    pub async fn admit_person(&self, ticket: &mut Ticket, person: Subject) -> Result<bool, StateError> {
+    pub async fn admit_person(&self, ticket: &mut Ticket, person: Person) -> Result<bool, StateError> {
         let guarded = ticket.attempt.guarded;
         if !matches!(ticket.attempt.source, FailureSource::Network(_)) {
             ticket.person = Some((person, false));
             return Ok(true);
         }
-        let pause = Pause::Person(&person);
-        if self.failures.pause(guarded, pause).await?.is_some_and(|until| until > self.clock.now().as_second()) {
-            return Ok(false);
-        }
-        let total = self.failures.count_one(guarded, Span::Person(&person)).await?;
+        let waits = self.failures.pause(guarded, person.pause()).await?;
+        let waits = waits.is_some_and(|until| until > self.clock.now().as_second());
+        // INVARIANT: counted under this name before the other's is read, so of two answers at once one sees both.
+        let by = self.failures.count_one(guarded, person.count()).await?;
+        let other = self.failures.counted(guarded, person.other_count()).await?;
+        let other = if person.other == person.by { 0 } else { other };
+        let is_alone = other == 0 && person.by == ticket.attempt.subject;
+        let total = by.saturating_add(other);
         let mut begun = false;
-        if total > FREE_EVERYWHERE {
+        if total > FREE_EVERYWHERE && !waits {
             let beyond = total - FREE_EVERYWHERE;
             let length = pause_after(beyond, FIRST_PAUSE_EVERYWHERE_SECONDS, LONGEST_PAUSE_EVERYWHERE_SECONDS);
             // Begun after the pause of the name, it has to end before it: who waited as long as was said is checked.
             let length = length.saturating_sub(1);
-            begun = total <= MOST_PER_NAME && self.begin_pause(&ticket.attempt, pause, length).await?;
-            if !begun {
-                self.failures.take_back(guarded, Span::Person(&person)).await?;
-                return Ok(false);
-            }
+            begun = total <= MOST_PER_NAME && self.begin_pause(&ticket.attempt, person.pause(), length).await?;
+        }
+        if !is_alone && (waits || total > FREE_EVERYWHERE && !begun) {
+            self.failures.take_back(guarded, person.count()).await?;
+            return Ok(false);
         }
         ticket.person = Some((person, begun));
         Ok(true)
@@ -211,8 +243,9 @@ impl Throttle {
         self.failures.forget(*guarded, Span::Streak(subject, *source)).await?;
         self.failures.forget(*guarded, Span::Total(subject)).await?;
         if let Some((person, _)) = &ticket.person {
-            self.failures.forget(*guarded, Span::Person(person)).await?;
-            self.failures.end_pause(*guarded, Pause::Person(person)).await?;
+            self.failures.forget(*guarded, person.count()).await?;
+            self.failures.forget(*guarded, person.other_count()).await?;
+            self.failures.end_pause(*guarded, person.pause()).await?;
         }
         self.failures.end_pause(*guarded, ticket.attempt.here()).await?;
         self.failures.end_pause(*guarded, ticket.attempt.everywhere()).await?;
@@ -236,9 +269,9 @@ impl Throttle {
         }
         if let (Some((person, begun)), FailureSource::Network(_)) = (&ticket.person, attempt.source) {
             if *begun {
-                self.failures.end_pause(attempt.guarded, Pause::Person(person)).await?;
+                self.failures.end_pause(attempt.guarded, person.pause()).await?;
             }
-            self.failures.take_back(attempt.guarded, Span::Person(person)).await?;
+            self.failures.take_back(attempt.guarded, person.count()).await?;
         }
         self.take_back(attempt).await
     }

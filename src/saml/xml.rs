@@ -1,6 +1,8 @@
 //! The strict reader: whatever others send is read by these functions and no others. One parser, one tree, limits on
 //! everything, and text only from elements that hold nothing but text.
 
+use std::collections::HashSet;
+
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// The longest attribute or text of a message that is read.
@@ -40,6 +42,7 @@ pub(super) fn parse(xml: &str, limits: Limits) -> Result<Document<'_>, ReadError
     }
     // roxmltree refuses a DTD by default; it is said here because everything depends on it.
     let options = ParsingOptions { allow_dtd: false, nodes_limit: limits.nodes, ..ParsingOptions::default() };
+    few_prefixes(xml)?;
     let document = Document::parse_with_options(xml, options).map_err(|e| wrong(e.to_string()))?;
     if document.descendants().any(|node| node.ancestors().nth(limits.depth).is_some()) {
         return Err(wrong("it is nested too deeply"));
@@ -115,4 +118,43 @@ pub(super) fn is_xml_id(id: &str) -> bool {
     id.len() <= 256
         && id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// The most prefixes that a document may declare, wherever and however often; of default namespaces there is one at a time.
+const MAX_PREFIXES: usize = 64;
+
+/// Refuses a document that declares more different prefixes than anybody needs. The reader compares all that are in force with each
+/// other at every element that declares one: a thousand of them, inherited by a thousand elements, would keep it busy for
+/// half a minute, out of a query of a kilobyte. An attribute's name has one spelling only, so looking at the text is enough.
+fn few_prefixes(xml: &str) -> Result<(), ReadError> {
+    let mut prefixes = HashSet::new();
+    for declared in xml.split("xmlns:").skip(1) {
+        let ends = |c: char| c == '=' || c.is_ascii_whitespace();
+        prefixes.insert(declared.split(ends).next().unwrap_or_default());
+        if prefixes.len() > MAX_PREFIXES {
+            return Err(wrong("it declares too many prefixes of namespaces"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Elements within each other that declare `prefixes`, around many that declare one more namespace.
+    fn declaring(prefixes: usize) -> String {
+        let open: String = (0..prefixes).map(|number| format!(" xmlns:n{number}='u'")).collect();
+        let leaves = "<b xmlns='u'/>".repeat(1_500);
+        format!("<a{open}><a xmlns:n0='v'\n xmlns:n1 ='v'>{leaves}</a></a>")
+    }
+
+    #[test]
+    fn prefixes_that_would_keep_the_reader_busy_are_refused() {
+        assert!(parse(&declaring(MAX_PREFIXES), MESSAGE).is_ok(), "said again, a prefix is none more");
+        let error = parse(&declaring(MAX_PREFIXES + 1), MESSAGE).err().unwrap();
+        assert_eq!(error, wrong("it declares too many prefixes of namespaces"));
+        let spread: String = (0..=MAX_PREFIXES).map(|number| format!("<a\txmlns:n{number}\n=\r'u'/>")).collect();
+        assert!(parse(&format!("<a>{spread}</a>"), MESSAGE).is_err(), "wherever they stand");
+    }
 }

@@ -67,8 +67,9 @@ pub(crate) enum Span<'a> {
     Streak(&'a Subject, FailureSource),
     /// This name from all unknown devices, until a right answer or a day after the first wrong one.
     Total(&'a Subject),
-    /// This person, by whichever name, from all unknown devices, until a right answer or a day after the first wrong one.
-    Person(&'a Subject),
+    /// This person by one of their names, from all unknown devices, until a right answer by any of them or a day after the
+    /// first wrong one.
+    Person(&'a Subject, &'a Subject),
     /// All names from this network, 15 minutes.
     Network(NetworkPrefix),
 }
@@ -119,9 +120,13 @@ impl Failures {
     pub(crate) async fn count_one(&self, guarded: Guarded, span: Span<'_>) -> Result<u32, StateError> {
         let seconds = match span {
             Span::Recent(..) | Span::Network(_) => RECENT_SECONDS,
-            Span::Streak(..) | Span::Total(_) | Span::Person(_) => DAY_SECONDS,
+            Span::Streak(..) | Span::Total(_) | Span::Person(..) => DAY_SECONDS,
         };
         Ok(saturated(self.store.increment(&key(guarded, span), Ttl::seconds(seconds)).await?))
+    }
+
+    pub(crate) async fn counted(&self, guarded: Guarded, span: Span<'_>) -> Result<u32, StateError> {
+        Ok(saturated(self.store.count(&key(guarded, span)).await?))
     }
 
     pub(crate) async fn take_back(&self, guarded: Guarded, span: Span<'_>) -> Result<(), StateError> {
@@ -166,7 +171,9 @@ fn key(guarded: Guarded, span: Span<'_>) -> Key {
         Span::Recent(Subject(owner), source) => Key::new(Kind::Failures, owner, &format!("{guarded}.recent.{source}")),
         Span::Streak(Subject(owner), source) => Key::new(Kind::Failures, owner, &format!("{guarded}.streak.{source}")),
         Span::Total(Subject(owner)) => Key::new(Kind::Failures, owner, &format!("{guarded}.total")),
-        Span::Person(Subject(owner)) => Key::new(Kind::Failures, owner, &format!("{guarded}.person")),
+        Span::Person(Subject(owner), Subject(name)) => {
+            Key::new(Kind::Failures, owner, &format!("{guarded}.person.{name}"))
+        }
         Span::Network(network) => Key::new(Kind::Failures, &format!("net-{network}"), guarded),
     }
 }

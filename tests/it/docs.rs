@@ -415,3 +415,46 @@ fn the_result_of_check_is_shown_as_it_is() {
         }
     }
 }
+
+/// The tests of the library and of `tests/it`, as `cargo test` prints their names.
+fn names_of_tests() -> BTreeSet<String> {
+    let test = Regex::new(r"#\[(?:tokio::)?test(?:\([^\]]*\))?\]\s*(?:#\[[^\]]*\]\s*)*(?:async )?fn (\w+)").unwrap();
+    let mut names = BTreeSet::new();
+    for root in [repository("src"), repository("tests/it")] {
+        let mut files = Vec::new();
+        collect(&root, &mut files);
+        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+            let text = fs::read_to_string(file).unwrap();
+            let within = text.find("\nmod tests {");
+            let path = file.strip_prefix(&root).unwrap().with_extension("");
+            let mut module: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
+            module.pop_if(|last| ["mod", "lib", "main"].contains(last));
+            for found in test.captures_iter(&text) {
+                let inner = within.is_some_and(|start| found.get(0).unwrap().start() > start).then_some("tests");
+                let parts: Vec<&str> = module.iter().copied().chain(inner).chain([&found[1]]).collect();
+                names.insert(parts.join("::"));
+            }
+        }
+    }
+    assert!(names.len() > 500, "tests are found: {}", names.len());
+    names
+}
+
+#[test]
+fn what_the_security_page_says_is_shown_by_tests_that_exist() {
+    let page = fs::read_to_string(repository("docs/saml-security.md")).unwrap();
+    let (names, named) = (names_of_tests(), Regex::new(r"`([a-z0-9_]+(?:::[a-z0-9_]+)+)`").unwrap());
+    let (mut wrong, mut rows) = (Vec::new(), 0);
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| attack |");
+    for row in page.lines().filter(is_row) {
+        rows += 1;
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let tests: Vec<&str> = named.captures_iter(tests).map(|found| found.get(1).unwrap().as_str()).collect();
+        if tests.is_empty() {
+            wrong.push(format!("no test: {row}"));
+        }
+        wrong.extend(tests.iter().filter(|test| !names.contains(**test)).map(|test| format!("no such test: {test}")));
+    }
+    assert!(rows > 30, "rows are found: {rows}");
+    assert!(wrong.is_empty(), "docs/saml-security.md:\n{}", wrong.join("\n"));
+}

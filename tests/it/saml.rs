@@ -282,6 +282,26 @@ async fn a_relay_state_is_chosen_by_its_name_in_the_config_only() {
 }
 
 #[tokio::test]
+async fn the_page_that_posts_a_response_runs_one_static_script_and_is_kept_nowhere() {
+    let server = Server::start();
+    let page = signed_in(&server, "ann").await.follow("/launch/wiki").await;
+    let policy = page.header("content-security-policy");
+    for rule in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("nonce"), "{policy}");
+    assert_eq!((page.header("cache-control"), page.header("x-frame-options")), ("no-store", "DENY"));
+    let scripts = page.attributes("script", "src");
+    assert!(scripts.iter().all(|script| script.starts_with("/assets/")), "{scripts:?}");
+    assert_eq!(page.body.matches("<script").count(), scripts.len(), "a script of the page's own: {page:?}");
+    assert!(!page.body.contains("javascript:") && !page.body.contains(" onload"), "{page:?}");
+    assert!(
+        !page.attributes("form[action='https://wiki.example.com/acs'] button", "type").is_empty(),
+        "without script"
+    );
+}
+
+#[tokio::test]
 async fn another_site_cannot_launch_without_asking() {
     let server = Server::start();
     let client = signed_in(&server, "ann").await;
