@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ZoneName;
+use super::logout::{LogoutConfig, address_or_table, logout_schema};
 use crate::domain::{AppId, NameIdFormat, RoleName, SignMode, SignatureAlgorithm};
 
 /// The icons a tile may have.
@@ -68,6 +69,11 @@ pub struct AppConfig {
     /// The file with the certificate that what the app gets is encrypted for, PEM.
     #[serde(default)]
     pub encryption_certificate: Option<PathBuf>,
+    /// Where the app takes logout messages: an address, or a table with `url`, `response_url` and `binding`. Left out, the app
+    /// stays signed in when the person signs out here.
+    #[serde(default, deserialize_with = "address_or_table", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "logout_schema")]
+    pub logout: Option<LogoutConfig>,
     /// The format of the subject's name. Left out, the preset's or `persistent`.
     #[serde(default)]
     pub name_id: Option<NameIdFormat>,
@@ -140,6 +146,7 @@ impl AppConfig {
             signature_algorithm: SignatureAlgorithm::default(),
             request_certificates: Vec::new(),
             encryption_certificate: None,
+            logout: None,
             name_id: None,
             name_id_field: None,
             attributes: BTreeMap::new(),

@@ -4,6 +4,7 @@ mod app;
 mod assertion;
 mod decision;
 mod ids;
+mod logout;
 mod method;
 mod proof;
 mod sign_in;
@@ -21,6 +22,7 @@ pub use ids::{
     AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,
     RoleName, SessionId, SignInId, UserId, Username,
 };
+pub use logout::{LogoutBinding, LogoutEndpoint};
 pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
 pub use proof::Proof;
 pub use sign_in::{Language, RelayState, RelayStateError};

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod encode;
 pub mod issuer;
 pub mod keys;
+pub mod logout;
 pub mod metadata;
 pub mod request;
 pub mod service_provider;

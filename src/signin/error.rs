@@ -9,7 +9,7 @@ use crate::methods::totp::TotpError;
 use crate::notify::MailError;
 use crate::policy::PlanError;
 use crate::saml::{IssueError, MappingError};
-use crate::sessions::SessionError;
+use crate::sessions::{ParticipantError, SessionError};
 use crate::state::StateError;
 use crate::workers::{HashError, PoolError};
 
@@ -40,6 +40,9 @@ pub enum SignInError {
     /// Nothing more can be asked from there for so many seconds.
     #[error("too many requests")]
     TooMany(u32),
+    /// The session has opened as many apps as could be told of its end.
+    #[error("the session has opened too many apps")]
+    TooManyApps,
     /// A queue is full.
     #[error("too much to do at once")]
     Busy,
@@ -126,6 +129,15 @@ impl From<MethodError> for SignInError {
             MethodError::Accounts(error) => error.into(),
             MethodError::Entropy(error) => error.into(),
             MethodError::Hashing(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParticipantError> for SignInError {
+    fn from(error: ParticipantError) -> Self {
+        match error {
+            ParticipantError::Full => Self::TooManyApps,
+            ParticipantError::State(error) => error.into(),
         }
     }
 }

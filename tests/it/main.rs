@@ -19,6 +19,7 @@ mod epoch;
 mod guessing;
 mod harness;
 mod judges;
+mod logout;
 mod mail;
 mod mailed_code;
 mod operations;

@@ -10,6 +10,8 @@ use crate::domain::RoleCandidate;
 pub(super) const ROLE: &str = "https://aws.amazon.com/SAML/Attributes/Role";
 pub(super) const SESSION_NAME: &str = "https://aws.amazon.com/SAML/Attributes/RoleSessionName";
 pub(super) const SESSION_DURATION: &str = "https://aws.amazon.com/SAML/Attributes/SessionDuration";
+/// Seconds of a console session that is not told its duration (IAM User Guide, "Configure SAML assertions").
+pub(super) const DEFAULT_DURATION: u32 = 3_600;
 const SOURCE_IDENTITY: &str = "https://aws.amazon.com/SAML/Attributes/SourceIdentity";
 const TAG: &str = "https://aws.amazon.com/SAML/Attributes/PrincipalTag:";
 const PREFIX: &str = "https://aws.amazon.com/SAML/Attributes/";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::field::Field;
 use super::{AwsSession, Initiation, RelayRule, ServiceProvider, Supplied, aws};
 use crate::config::{AppConfig, Preset, Problem};
-use crate::domain::{App, NameIdFormat, RelayState};
+use crate::domain::{App, LogoutEndpoint, NameIdFormat, RelayState};
 
 const MAX_ACS: usize = 64;
 /// SAML core §8.3.6.
@@ -16,7 +16,7 @@ impl ServiceProvider {
     ///
     /// # Errors
     /// All problems, their keys relative to the app: `.roles[0].role_arn`.
-    pub fn build(config: &AppConfig, _supplied: &Supplied) -> Result<Self, Vec<Problem>> {
+    pub fn build(config: &AppConfig, supplied: &Supplied) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let partition = config.preset.map(|Preset::Aws| aws::partition(config));
         let entity_id = config.entity_id.clone().or_else(|| partition.map(|p| p.entity_id.to_owned()));
@@ -65,6 +65,8 @@ impl ServiceProvider {
             roles,
             aws: session,
             initiation: if config.idp_initiated { Initiation::Anybody } else { Initiation::ServiceProviderOnly },
+            logout: logout(config, partition.is_some(), &mut problems),
+            request_certificates: supplied.request_certificates.clone(),
             icon: config.icon.clone().or_else(|| partition.map(|_| "cloud".to_owned())),
         };
         if problems.is_empty() { Ok(sp) } else { Err(problems) }
@@ -200,6 +202,25 @@ fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {
 
 fn parse_relay_state(key: &str, state: &str, problems: &mut Vec<Problem>) -> Option<RelayState> {
     RelayState::parse(state).map_err(|e| problems.push(Problem::new(key, e.to_string()))).ok()
+}
+
+/// Both addresses; one stands for both when it stands alone.
+fn logout(config: &AppConfig, preset: bool, problems: &mut Vec<Problem>) -> Option<LogoutEndpoint> {
+    let logout = config.logout.as_ref()?;
+    if preset {
+        problems.push(Problem::new(".logout", "AWS takes no logout messages: it signs people out by its own clock"));
+    }
+    let addresses = [(".logout.response_url", logout.response_url.as_ref()), (".logout", Some(&logout.url))];
+    for (key, url) in addresses {
+        if let Some((url, Err(rule))) = url.map(|url| (url, check_acs_url(url))) {
+            problems.push(Problem::new(key, format!("`{url}` cannot take logout messages: {rule}")));
+        }
+    }
+    Some(LogoutEndpoint {
+        url: logout.url.clone(),
+        response_url: logout.response_url.clone().unwrap_or_else(|| logout.url.clone()),
+        binding: logout.binding,
+    })
 }
 
 fn relay_rule(config: &AppConfig, preset: bool, problems: &mut Vec<Problem>) -> RelayRule {

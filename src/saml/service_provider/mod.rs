@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Timestamp;
 use crate::domain::{
-    App, AppId, Attribute, AuthnContextClass, IssueRequest, NameId, NameIdFormat, RelayState, RoleCandidate, RoleName,
-    SignMode, SignatureAlgorithm, User, Username,
+    App, AppId, Attribute, AuthnContextClass, IssueRequest, LogoutEndpoint, NameId, NameIdFormat, RelayState,
+    RoleCandidate, RoleName, SignMode, SignatureAlgorithm, User, Username,
 };
 use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
@@ -115,6 +115,8 @@ pub struct ServiceProvider {
     aws: Option<AwsSession>,
     initiation: Initiation,
     icon: Option<String>,
+    logout: Option<LogoutEndpoint>,
+    request_certificates: Vec<Certificate>,
 }
 
 impl ServiceProvider {
@@ -146,6 +148,29 @@ impl ServiceProvider {
     #[must_use]
     pub fn icon(&self) -> Option<&str> {
         self.icon.as_deref()
+    }
+
+    /// Where it takes logout messages; `None` = nowhere.
+    #[must_use]
+    pub fn logout(&self) -> Option<&LogoutEndpoint> {
+        self.logout.as_ref()
+    }
+
+    /// What it signs its messages with; any of them.
+    #[must_use]
+    pub fn request_certificates(&self) -> &[Certificate] {
+        &self.request_certificates
+    }
+
+    /// When the app ends its own session at the latest, by what `request` tells it at `now`; `None` where it was told nothing.
+    /// AWS takes the lesser of both limits, and an hour when it is told none (IAM User Guide, SessionDuration).
+    #[must_use]
+    pub fn session_ends(&self, request: &IssueRequest, now: Timestamp) -> Option<Timestamp> {
+        let told = request.session_not_on_or_after;
+        let Some(session) = &self.aws else { return told };
+        let seconds = i64::from(session.duration.unwrap_or(aws::DEFAULT_DURATION));
+        let own = Timestamp::from_second(now.as_second().saturating_add(seconds)).ok()?;
+        Some(told.map_or(own, |told| told.min(own)))
     }
 
     /// How what it gets is signed.

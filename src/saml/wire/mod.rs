@@ -1,10 +1,12 @@
 //! The only writer of SAML XML. It writes through samael's model types, which do not escape element text: every value enters
 //! as [`Text`], and what was written is read back and compared before anybody signs it (`readback`).
 
+mod logout;
 mod readback;
 mod response;
 mod text;
 
+pub(super) use logout::{LogoutRequestParts, LogoutResponseParts, logout_request, logout_response};
 pub(super) use response::{AssertionParts, ResponseParts, StatusParts, response};
 pub use text::TextError;
 pub(super) use text::{Text, escape};

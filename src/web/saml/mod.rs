@@ -1,4 +1,6 @@
-//! Launching apps and posting responses.
+//! Launching apps and posting responses, and signing out of apps.
 
 pub mod handlers;
+pub mod logout;
+pub mod logout_pages;
 pub mod pages;

@@ -95,7 +95,13 @@ fn xmlsec1(arguments: &[&str]) -> Said {
     let (command, rest) = arguments.split_first().unwrap();
     let mut xmlsec1 = Command::new("xmlsec1");
     xmlsec1.arg(command);
-    for element in ["assertion:Assertion", "protocol:Response", "protocol:AuthnRequest"] {
+    for element in [
+        "assertion:Assertion",
+        "protocol:Response",
+        "protocol:AuthnRequest",
+        "protocol:LogoutRequest",
+        "protocol:LogoutResponse",
+    ] {
         xmlsec1.args(["--id-attr:ID", &format!("urn:oasis:names:tc:SAML:2.0:{element}")]);
     }
     xmlsec1.args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor"]);
