@@ -128,6 +128,8 @@ impl Files {
             .arg(self.path("idp.pem"))
             .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:assertion:Assertion"])
             .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:Response"])
+            .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:LogoutRequest"])
+            .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:LogoutResponse"])
             .args(["--node-xpath", &node])
             .arg(self.path("document.xml"))
             .output()

@@ -18,7 +18,7 @@ const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
 const PARTIAL: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
 const UNKNOWN_PRINCIPAL: &str = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal";
 
-/// Everything but the unreserved characters of RFC 3986 §2.3, as most receivers encode it again to check.
+/// Everything but the unreserved characters of RFC 3986 §2.3.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Whom to sign out where.
@@ -186,7 +186,8 @@ impl Packing<'_> {
     /// The address with the message and its signature: over the octets as they stand there, in this order (SAML bindings
     /// §3.4.4.1).
     fn address(&self, xml: &str, idp: &IdentityProvider) -> Result<String, IssueError> {
-        let encoded = |value: &str| utf8_percent_encode(value, VALUE).to_string();
+        // A space as `+`, as forms do: receivers that write the query anew before they check it write it so.
+        let encoded = |value: &str| utf8_percent_encode(value, VALUE).to_string().replace("%20", "+");
         let message = encode::redirect(xml).map_err(|e| WireError::Write(e.to_string()))?;
         let mut query = format!("{}={}", self.field, encoded(&message));
         if let Some(relay_state) = self.relay_state {

@@ -49,6 +49,11 @@ pub(crate) fn moto_sts(response: &str, role_arn: &str, provider_arn: &str) -> Re
     python("sts_judge.py", &json!({ "response": response, "role_arn": role_arn, "provider_arn": provider_arn }))
 }
 
+/// What python3-saml does as a service provider in single logout; see `tests/judges/logout_judge.py`.
+pub(crate) fn python3_saml_logout(case: &Value) -> Value {
+    python("logout_judge.py", case).unwrap_or_else(|error| panic!("python3-saml reached no verdict: {error}"))
+}
+
 fn python(script: &str, case: &Value) -> Result<Value, String> {
     let mut command = Command::new(repository(".venv/bin/python"));
     command.arg(repository("tests/judges").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
