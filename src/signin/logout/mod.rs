@@ -184,6 +184,17 @@ impl Service {
         Ok(SignOut::Apps(None))
     }
 
+    /// Whether an app's answer is still waited for in this browser, or an app's turn is still to come.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn is_signing_out(&self, client: &Client) -> Result<bool, SignInError> {
+        let key = key(&client.browser);
+        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(false) };
+        let logout: Logout = decode(&key, &bytes)?;
+        Ok(logout.current().is_some())
+    }
+
     /// The sign-out underway in this browser.
     ///
     /// # Errors

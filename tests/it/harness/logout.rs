@@ -1,7 +1,10 @@
 //! The service provider's side of single logout: its key, its messages in both bindings, and ours read back.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
@@ -15,8 +18,7 @@ use url::Url;
 
 use super::client::Page;
 use super::judges;
-use super::saml::{Delivered, instant, redirect_value};
-use super::server::Server;
+use super::saml::{Delivered, SUCCESS, instant, redirect_value};
 
 const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 
@@ -40,7 +42,7 @@ impl Provider {
     }
 
     /// A LogoutRequest about whom an assertion of ours was.
-    pub(crate) fn request(&self, server: &Server, told: &Delivered) -> LogoutText {
+    pub(crate) fn request(&self, slo: &str, told: &Delivered) -> LogoutText {
         let id = format!("_{}", uuid::Uuid::from_u128(SystemClock.now().as_nanosecond().cast_unsigned()).simple());
         let xml = format!(
             "<samlp:LogoutRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" \
@@ -49,7 +51,7 @@ impl Provider {
              <saml:NameID Format=\"{}\">{}</saml:NameID><samlp:SessionIndex>{}</samlp:SessionIndex>\
              </samlp:LogoutRequest>",
             instant(0),
-            server.at("/saml/slo"),
+            slo,
             instant(300),
             self.entity_id,
             told.xml_attribute("NameID", "Format").unwrap(),
@@ -60,7 +62,7 @@ impl Provider {
     }
 
     /// A LogoutResponse with this status to a request of ours.
-    pub(crate) fn response(&self, server: &Server, to: &str, status: &str) -> LogoutText {
+    pub(crate) fn response(&self, slo: &str, to: &str, status: &str) -> LogoutText {
         let id = format!("_{}", uuid::Uuid::from_u128(SystemClock.now().as_nanosecond().cast_unsigned()).simple());
         let xml = format!(
             "<samlp:LogoutResponse xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" \
@@ -68,7 +70,7 @@ impl Provider {
              Destination=\"{}\" InResponseTo=\"{to}\"><saml:Issuer>{}</saml:Issuer>\
              <samlp:Status><samlp:StatusCode Value=\"{status}\"/></samlp:Status></samlp:LogoutResponse>",
             instant(0),
-            server.at("/saml/slo"),
+            slo,
             self.entity_id,
         );
         LogoutText { id, xml, name: "SAMLResponse" }
@@ -126,6 +128,15 @@ impl LogoutText {
         self
     }
 
+    /// With the time in `attribute` set to so many seconds from now.
+    pub(crate) fn timed(mut self, attribute: &str, seconds: i64) -> Self {
+        let pattern = regex::Regex::new(&format!("{attribute}=\"[^\"]*\"")).unwrap();
+        let (old, new) = (self.xml.clone(), format!("{attribute}=\"{}\"", instant(seconds)));
+        self.xml = pattern.replace(&self.xml, new).into_owned();
+        assert_ne!(self.xml, old, "{attribute}");
+        self
+    }
+
     /// The path of the Redirect binding, unsigned.
     pub(crate) fn unsigned(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -147,7 +158,12 @@ impl Told {
     /// Reads the redirect that a page is.
     pub(crate) fn by_redirect(page: &Page) -> Self {
         assert_eq!(page.status.as_u16(), 303, "{page:?}");
-        let url = Url::parse(page.header("location")).unwrap();
+        Self::in_address(page.header("location"))
+    }
+
+    /// Reads the query of an address.
+    pub(crate) fn in_address(address: &str) -> Self {
+        let url = Url::parse(address).unwrap();
         let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let message = value("SAMLRequest").or_else(|| value("SAMLResponse")).unwrap_or_else(|| panic!("{url}"));
         let mut xml = String::new();
@@ -186,4 +202,85 @@ impl Told {
 
 fn id_of(xml: &str) -> String {
     roxmltree::Document::parse(xml).unwrap().root_element().attribute("ID").unwrap().to_owned()
+}
+
+/// A service provider on `localhost`, which is another site than the identity provider's `127.0.0.1`: it answers whatever
+/// LogoutRequest a browser brings, by redirect or by a form that posts itself.
+pub(crate) struct Party {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) url: String,
+}
+
+impl Party {
+    pub(crate) fn start(entity_id: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        let provider = Arc::new(Provider::new(entity_id));
+        let (own, base) = (Arc::clone(&provider), url.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (provider, base) = (Arc::clone(&own), base.clone());
+                thread::spawn(move || provider.serve(stream, &base));
+            }
+        });
+        Self { provider, url }
+    }
+}
+
+impl Provider {
+    /// One request of a browser; a broken connection is the browser's business.
+    fn serve(&self, stream: TcpStream, base: &str) -> Option<()> {
+        let mut reader = BufReader::new(stream);
+        let (mut line, mut length) = (String::new(), 0);
+        reader.read_line(&mut line).ok()?;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).ok()?;
+            let header = header.trim().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let path = line.split(' ').nth(1)?;
+        let answer = if path.starts_with("/slo?SAMLRequest=") {
+            let (slo, response) = self.answer(&Told::in_address(&format!("{base}{path}")).xml);
+            let site = slo.trim_end_matches("/saml/slo");
+            format!("HTTP/1.1 302 Found\r\nLocation: {site}{}\r\nContent-Length: 0\r\n", self.redirect(&response, None))
+                + "Connection: close\r\n\r\n"
+        } else if path == "/slo" {
+            let fields: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+            let request = &fields.iter().find(|(name, _)| name == "SAMLRequest")?.1;
+            let (slo, response) = self.answer(&String::from_utf8(BASE64.decode(request).ok()?).ok()?);
+            page(&format!(
+                "<form method=post action=\"{slo}\"><input type=hidden name=SAMLResponse value=\"{}\"></form>\
+                 <script>document.forms[0].submit()</script>",
+                self.post(&response)
+            ))
+        } else {
+            page("<h1 id=app>Welcome</h1>")
+        };
+        reader.get_mut().write_all(answer.as_bytes()).ok()
+    }
+
+    /// Where the answer to a request goes, and what it says.
+    fn answer(&self, request: &str) -> (String, LogoutText) {
+        let document = roxmltree::Document::parse(request).unwrap();
+        let issuer = document.descendants().find(|node| node.tag_name().name() == "Issuer").unwrap();
+        let slo = issuer.text().unwrap().replace("/saml/metadata", "/saml/slo");
+        let response = self.response(&slo, &id_of(request), SUCCESS);
+        (slo, response)
+    }
+}
+
+fn page(content: &str) -> String {
+    let page = format!("<!doctype html><html lang=\"en\"><title>App</title>{content}");
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+        page.len()
+    )
 }
