@@ -225,8 +225,10 @@ impl Service {
     pub async fn logout_step(&self, client: &Client, step: LogoutStep) -> Result<SignOut, SignInError> {
         let stored = self.logout_of(client).await?;
         let Some(current) = stored.logout.current() else {
-            self.parts.store.delete(&key(&client.browser)).await?;
-            return self.answer(client, &stored.logout, false).await;
+            let last = self.answer(client, &stored.logout, false).await?;
+            // Of two presses of the last button, one loses.
+            let is_first = self.parts.store.delete(&key(&client.browser)).await?;
+            return if is_first { Ok(last) } else { Err(SignInError::StartAgain) };
         };
         if step == LogoutStep::Skip {
             self.replace_logout(client, &stored, &stored.logout.clone().skipped()).await?;
