@@ -20,5 +20,6 @@ pub use head::{Head, HeadKey, HeadKeyError, SignedHead};
 pub use journal::{AuditError, Journal, find};
 pub use node::NodeId;
 pub use record::{
-    AssertionRecord, AssertionStage, DecisionRecord, EventKind, EventRecord, Record, SegmentRecord, StatusRecord,
+    AssertionRecord, AssertionStage, DecisionRecord, EventKind, EventRecord, LogoutKind, LogoutRecord, Record,
+    SegmentRecord, StatusRecord,
 };

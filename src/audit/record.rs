@@ -146,6 +146,40 @@ pub struct StatusRecord {
     pub ip: IpAddr,
 }
 
+/// Which way a logout message of ours goes round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogoutKind {
+    /// We sign somebody out of an app.
+    Request,
+    /// An app signed somebody out, and is answered.
+    Response,
+}
+
+/// One signed logout message, written before it leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogoutRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Request or response.
+    pub message: LogoutKind,
+    /// Its `ID`.
+    pub id: String,
+    /// For which app.
+    pub app: AppId,
+    /// About whom; `None` when nobody was signed in.
+    pub user: Option<Username>,
+    /// The last status code of a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The address it goes to.
+    pub destination: String,
+    /// SHA-256 of the XML, in hexadecimal.
+    pub sha256: String,
+    /// Where the browser is that takes it there.
+    pub ip: IpAddr,
+}
+
 /// What else happened to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -212,8 +246,16 @@ pub enum Record {
     Assertion(AssertionRecord),
     /// A refusal in the protocol.
     Status(StatusRecord),
+    /// A logout message.
+    Logout(LogoutRecord),
     /// An event.
     Event(EventRecord),
+}
+
+impl From<LogoutRecord> for Record {
+    fn from(record: LogoutRecord) -> Self {
+        Self::Logout(record)
+    }
 }
 
 impl From<DecisionRecord> for Record {

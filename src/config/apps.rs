@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::attributes::{AttributeConfig, NameConfig, attributes_schema, name_schema};
+use super::logout::{LogoutConfig, address_or_table, logout_schema};
 use super::{MetadataSource, ZoneName};
 use crate::domain::{
     AppId, EncryptionAlgorithm, GroupName, KeyTransport, NameIdFormat, RoleName, SignMode, SignatureAlgorithm,
@@ -94,6 +95,11 @@ pub struct AppConfig {
     /// `aws`.
     #[serde(default)]
     pub session_end: Option<bool>,
+    /// Where the app takes logout messages: an address, or a table with `url`, `response_url` and `binding`. Left out, the app
+    /// stays signed in when the person signs out here.
+    #[serde(default, deserialize_with = "address_or_table", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "logout_schema")]
+    pub logout: Option<LogoutConfig>,
     /// The format of the subject's name. Left out, the preset's or `persistent`.
     #[serde(default)]
     pub name_id: Option<NameIdFormat>,
@@ -207,6 +213,7 @@ impl AppConfig {
             encryption_algorithm: EncryptionAlgorithm::default(),
             key_transport: KeyTransport::default(),
             session_end: None,
+            logout: None,
             name_id: None,
             name_id_field: None,
             attributes: BTreeMap::new(),

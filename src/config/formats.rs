@@ -60,7 +60,8 @@ pub(super) fn check(format: &str, text: &str) -> Option<Result<(), Refusal>> {
             Ok(()) => MetadataSource::parse(text).map(drop).map_err(Refusal::from),
             refused => refused,
         },
-        "acs-url" => acs_url(text),
+        "acs-url" => app_url(text, "https://app.example.com/saml/acs"),
+        "logout-url" => app_url(text, "https://app.example.com/saml/logout"),
         "relay-state" => RelayState::parse(text).map(drop).map_err(Refusal::from),
         "target-name" => slug(text),
         "icon-name" => icon(text),
@@ -142,14 +143,14 @@ fn entity_id(text: &str) -> Result<(), Refusal> {
     refuse(format!("`{text}` is no entity ID"), "use the one the app shows, a URI of at most 1024 characters")
 }
 
-fn acs_url(text: &str) -> Result<(), Refusal> {
+fn app_url(text: &str, example: &str) -> Result<(), Refusal> {
     let Ok(url) = Url::parse(text) else {
-        return refuse(format!("`{text}` is no URL"), "write it as `https://app.example.com/saml/acs`");
+        return refuse(format!("`{text}` is no URL"), format!("write it as `{example}`"));
     };
     if !is_https_or_loopback(&url) {
         return refuse(
             format!("`{text}` is not https"),
-            "responses let people in: http is for loopback addresses only",
+            "what goes there lets people in or out: http is for loopback addresses only",
         );
     }
     if url.fragment().is_some()

@@ -347,7 +347,7 @@ fn rules_of_apps_are_told_where_they_are_broken() {
         ),
         (
             "[[apps]]\nid = \"aws\"\npreset = \"aws\"\nacs = [\"http://a.example/\"]",
-            "8:8 apps[1].acs[0]: `http://a.example/` is not https [responses let people in: http is for loopback addresses only]",
+            "8:8 apps[1].acs[0]: `http://a.example/` is not https [what goes there lets people in or out: http is for loopback addresses only]",
         ),
     ] {
         check(&format!("{APP}{more}"), &[expected]);

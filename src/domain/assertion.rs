@@ -39,7 +39,7 @@ impl NameIdFormat {
 }
 
 /// The subject's name for one app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameId {
     /// How to read it.
     pub format: NameIdFormat,

@@ -7,6 +7,7 @@ mod decision;
 mod encryption;
 mod field;
 mod ids;
+mod logout;
 mod method;
 mod proof;
 mod sign_in;
@@ -28,6 +29,7 @@ pub use ids::{
     AppId, AuthenticatorId, CountryListName, DeviceId, GroupName, IdError, MailId, NetworkName, PolicyId, ReferenceId,
     RoleName, SessionId, SignInId, UserId, Username,
 };
+pub use logout::{LogoutBinding, LogoutEndpoint};
 pub use method::{Class, ClassSet, Method, MethodSet, Profile, classes};
 pub use proof::Proof;
 pub use sign_in::{Language, RelayState, RelayStateError};

@@ -129,6 +129,8 @@ impl Files {
             .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:assertion:Assertion"])
             .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:Response"])
             .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor"])
+            .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:LogoutRequest"])
+            .args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:LogoutResponse"])
             .args(["--node-xpath", &node])
             .arg(self.path("document.xml"))
             .output()

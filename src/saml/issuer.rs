@@ -324,7 +324,7 @@ fn later(now: Timestamp, seconds: i64) -> Result<Timestamp, WireError> {
 }
 
 /// 160 random bits; an XML name begins with a letter or `_`.
-fn new_id(entropy: &dyn Entropy) -> Result<String, EntropyError> {
+pub(super) fn new_id(entropy: &dyn Entropy) -> Result<String, EntropyError> {
     Ok(format!("_{}", hex(&entropy.bytes::<20>()?)))
 }
 

@@ -14,6 +14,7 @@ pub mod encode;
 mod encrypt;
 pub mod issuer;
 pub mod keys;
+pub mod logout;
 pub mod metadata;
 mod rehearsal;
 pub mod request;

@@ -1,6 +1,8 @@
 //! SSO sessions: what a browser was found to be after a sign-in, and for how long that holds. What lives here: creating,
-//! finding, strengthening and ending them. What must not: any decision (a session opens nothing by itself; every assertion is
+//! finding, strengthening and ending them, and which apps were told of each. What must not: any decision (a session opens nothing by itself; every assertion is
 //! decided anew) and cookies (`web`).
+
+mod participants;
 
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use crate::state::{Key, Kind, StateError, StateStore, Ttl, decode, encode, token
 
 #[cfg(test)]
 mod tests;
+
+pub use participants::{MOST_PARTICIPANTS, Participant, ParticipantError, Participants};
 
 /// A session nobody used for so long is over.
 pub const IDLE_SECONDS: i64 = 30 * 60;

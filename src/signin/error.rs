@@ -9,7 +9,7 @@ use crate::methods::totp::TotpError;
 use crate::notify::MailError;
 use crate::policy::PlanError;
 use crate::saml::{IssueError, MappingError};
-use crate::sessions::SessionError;
+use crate::sessions::{ParticipantError, SessionError};
 use crate::state::StateError;
 use crate::workers::{HashError, PoolError};
 
@@ -40,6 +40,9 @@ pub enum SignInError {
     /// Nothing more can be asked from there for so many seconds.
     #[error("too many requests")]
     TooMany(u32),
+    /// The session has opened as many apps as could be told of its end.
+    #[error("the session has opened too many apps")]
+    TooManyApps,
     /// A queue is full.
     #[error("too much to do at once")]
     Busy,
@@ -135,6 +138,15 @@ impl From<IssueError> for SignInError {
         match error {
             IssueError::Mapping(error) => error.into(),
             error => Self::unavailable("the response can't be signed", error),
+        }
+    }
+}
+
+impl From<ParticipantError> for SignInError {
+    fn from(error: ParticipantError) -> Self {
+        match error {
+            ParticipantError::Full => Self::TooManyApps,
+            ParticipantError::State(error) => error.into(),
         }
     }
 }

@@ -11,13 +11,14 @@ use crate::policy::Refused;
 use crate::runtime::Snapshot;
 use crate::saml::issuer::{issue, status_response};
 use crate::saml::{IssueContext, SecondLevel, ServiceProvider, SignedResponse, StatusReply};
-use crate::sessions::{SessionToken, end_of};
+use crate::sessions::{Participant, SessionToken, end_of};
 use crate::signals::NetworkPrefix;
 use crate::state::{Key, Kind, Ttl};
 
 use super::decide::{Decided, Facts};
 use super::error::SignInError;
 use super::flow::{Person, SignIn, Target};
+use super::logout::participant;
 use super::reply::{CookieChanges, Reply, View};
 use super::service::{Client, Service, Visitor};
 
@@ -60,7 +61,12 @@ impl Service {
             None
         } else {
             match self.respond(snapshot, client, target, app, session, &decided).await? {
-                Ok(answer) => Some(answer),
+                Ok(answer) => {
+                    if let Some(participant) = &answer.participant {
+                        self.join(visitor.as_ref(), session.id, participant).await?;
+                    }
+                    Some(answer)
+                }
                 Err(refused) => {
                     let reference = self.record_refusal(snapshot, &decided, &refused).await?;
                     let decided = Decided { reference, ..decided };
@@ -73,7 +79,7 @@ impl Service {
         let view = match answer {
             None if decided.subject.step == Step::RemoveDevice => View::AccountDevices,
             None => View::Portal,
-            Some(Answer { response, record }) => {
+            Some(Answer { response, record, .. }) => {
                 if let Some(record) = record {
                     let released = AssertionRecord { stage: AssertionStage::Released, ..record };
                     self.parts.journal.append(released).await?;
@@ -113,7 +119,7 @@ impl Service {
             }
             None => {
                 // A session of somebody else, or of before a change, ends when another begins in its browser.
-                self.sign_out(client).await?;
+                self.end_session(client).await?;
                 let (user, proofs) = (&decided.facts.user, person.proofs().cloned().collect());
                 let device = decided.device.as_ref().map(|(_, device)| device.id);
                 let (token, _) = self.parts.sessions.create(id, user, proofs, device).await?;
@@ -151,6 +157,7 @@ impl Service {
             return Ok(Ok(Answer::status(response)));
         }
         let request = provider.issue_request(&facts.user, &context.as_ref())?;
+        let participant = participant(provider, &request, facts.signals.now);
         // The permit is as old as the facts it rests on, and redeemed when the signing pool comes to it.
         let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session.id, facts.signals.now) {
             Ok(permit) => permit,
@@ -181,7 +188,7 @@ impl Service {
         // INVARIANT: on disk before it leaves.
         self.parts.journal.append(record.clone()).await?;
         self.parts.metrics.asserted(&app.id);
-        Ok(Ok(Answer { response, record: Some(record) }))
+        Ok(Ok(Answer { response, record: Some(record), participant: Some(participant) }))
     }
 
     fn issue_context(
@@ -370,15 +377,17 @@ impl About {
     }
 }
 
-/// What goes back to a service provider, and the record of the assertion in it, to be written again when it leaves.
+/// What goes back to a service provider, the record of the assertion in it, to be written again when it leaves, and whom it
+/// tells of the session.
 struct Answer {
     response: SignedResponse,
     record: Option<AssertionRecord>,
+    participant: Option<Participant>,
 }
 
 impl Answer {
     fn status(response: SignedResponse) -> Self {
-        Self { response, record: None }
+        Self { response, record: None, participant: None }
     }
 }
 

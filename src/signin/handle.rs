@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::{Binding, Envelope};
 use crate::clock::{Clock, Entropy, Timestamp};
 use crate::domain::SignInId;
+use crate::saml::logout::LogoutMessage;
 use crate::state::{Key, Kind, StateError, StateStore, Ttl, token_type};
 
 use super::flow::{LIFETIME_SECONDS, SignIn, Stage, Target};
@@ -21,6 +22,7 @@ const MAX_BYTES: usize = 16 * 1024;
 
 const SIGN_IN: &str = "form.sign-in";
 const TARGET: &str = "address.target";
+const LOGOUT: &str = "address.logout";
 
 token_type!(
     /// The secret in the browser's cookie, which ties a sign-in to the browser that began it.
@@ -142,6 +144,24 @@ impl SignIns {
         let (at, target) = self.open_as::<(Timestamp, Target)>(TARGET, "", sealed)?;
         let age = self.clock.now().as_second() - at.as_second();
         if (0..=LIFETIME_SECONDS).contains(&age) { Ok(target) } else { Err(HandleError::Expired) }
+    }
+
+    /// Seals a logout message of an app, for an address of ours.
+    ///
+    /// # Errors
+    /// Sealing failed.
+    pub fn seal_logout(&self, message: &LogoutMessage) -> Result<String, HandleError> {
+        self.seal_as(LOGOUT, "", &(self.clock.now(), message))
+    }
+
+    /// Opens a sealed logout message.
+    ///
+    /// # Errors
+    /// It is not ours or expired.
+    pub fn open_logout(&self, sealed: &str) -> Result<LogoutMessage, HandleError> {
+        let (at, message) = self.open_as::<(Timestamp, LogoutMessage)>(LOGOUT, "", sealed)?;
+        let age = self.clock.now().as_second() - at.as_second();
+        if (0..=LIFETIME_SECONDS).contains(&age) { Ok(message) } else { Err(HandleError::Expired) }
     }
 
     /// Stores a sign-in whose person became known.

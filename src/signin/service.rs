@@ -15,7 +15,7 @@ use crate::methods::email_otp::EmailOtpMethod;
 use crate::methods::password::PasswordMethod;
 use crate::methods::totp::TotpMethod;
 use crate::runtime::{Runtime, Snapshot};
-use crate::sessions::{Session, SessionToken, Sessions};
+use crate::sessions::{Participants, Session, SessionToken, Sessions};
 use crate::signals::{Baselines, Failures, Lens, Observation};
 use crate::state::StateStore;
 use crate::telemetry::Metrics;
@@ -46,6 +46,8 @@ pub struct Parts {
     pub accounts: Accounts,
     /// SSO sessions.
     pub sessions: Sessions,
+    /// The apps of each session.
+    pub participants: Participants,
     /// Devices seen.
     pub devices: Devices,
     /// Sign-ins underway.
@@ -241,20 +243,6 @@ impl Service {
         let sign_in = self.parts.sign_ins.open(handle, &client.browser)?;
         let stage = transition(sign_in.stage.clone(), Event::Renamed)?;
         self.identify(&self.snapshot(), client, &SignIn { stage, ..sign_in }, String::new(), None)
-    }
-
-    /// Ends the session.
-    ///
-    /// # Errors
-    /// See [`SignInError`].
-    pub async fn sign_out(&self, client: &Client) -> Result<(), SignInError> {
-        let Some(token) = &client.session else { return Ok(()) };
-        let visitor = self.visitor(client).await?;
-        self.parts.sessions.end(token).await?;
-        if let Some(visitor) = visitor {
-            self.log(client, EventKind::SignedOut, &visitor.user, None, None).await?;
-        }
-        Ok(())
     }
 
     /// Writes an event to the journal, with where the client is and which device it has.

@@ -37,6 +37,12 @@ pub enum Kind {
     AlertCount,
     /// A set: the networks from which visitors were refused within one hour.
     RefusedNetworks,
+    /// A value: an app that was told of a session, and how.
+    Participant,
+    /// A set: the names of a session's participants, to bound them.
+    Participants,
+    /// A value: a sign-out that goes from app to app.
+    Logout,
     /// A value: what is usual for a user; and when the store began to hold these.
     Baseline,
 }
@@ -60,6 +66,9 @@ impl Kind {
             Self::Told => "told",
             Self::AlertCount => "alerts",
             Self::RefusedNetworks => "refused-networks",
+            Self::Participant => "participant",
+            Self::Participants => "participants",
+            Self::Logout => "logout",
             Self::Baseline => "baseline",
         }
     }
@@ -70,7 +79,7 @@ impl Kind {
     #[must_use]
     pub fn is_volatile(self) -> bool {
         match self {
-            Self::SignIn | Self::MailedCode => true,
+            Self::SignIn | Self::MailedCode | Self::Logout => true,
             Self::Session
             | Self::Device
             | Self::UserDevice
@@ -83,6 +92,8 @@ impl Kind {
             | Self::Told
             | Self::AlertCount
             | Self::RefusedNetworks
+            | Self::Participant
+            | Self::Participants
             | Self::Baseline => false,
         }
     }

@@ -122,6 +122,11 @@ impl Web {
         }
     }
 
+    /// Lets the browser be known by a new token.
+    pub fn set_browser(&self, response: &mut HttpResponse, browser: Option<String>) {
+        self.set_cookies(response, CookieChanges { browser, ..CookieChanges::default() });
+    }
+
     /// Takes cookies away.
     pub fn remove_cookies(&self, response: &mut HttpResponse, kinds: &[CookieKind]) {
         for kind in kinds {
@@ -172,6 +177,7 @@ impl Web {
             SignInError::UnknownApp | SignInError::NotLaunchable => ProblemKind::NotFound,
             SignInError::Busy => ProblemKind::Busy,
             SignInError::TooMany(_) => ProblemKind::TooManyAttempts,
+            SignInError::TooManyApps => ProblemKind::TooManyApps,
             SignInError::Mapping(_) => ProblemKind::NoAssertion,
             SignInError::Unavailable { .. } => ProblemKind::Unavailable,
         };

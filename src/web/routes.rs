@@ -9,7 +9,7 @@ use super::context::Web;
 use super::errors::pages::ProblemKind;
 use super::{account, assets, form, operations, portal, saml, signin};
 
-/// The largest body `/saml/sso` takes: a request of 64 KiB, in base64 and percent-encoded, beside a RelayState.
+/// The largest body `/saml/sso` and `/saml/slo` take: a message of 64 KiB, in base64 and percent-encoded, beside a RelayState.
 const MAX_SAML_BYTES: usize = 256 * 1024;
 
 /// All addresses (design: "Addresses and defaults"; clients and tests rely on them).
@@ -18,6 +18,7 @@ pub fn configure(config: &mut ServiceConfig) {
     use operations::handlers as machines;
     use portal::handlers as apps;
     use saml::handlers as sso;
+    use saml::logout as out;
     use saml::metadata as about;
     use signin::handlers as steps;
     config
@@ -42,7 +43,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/account/devices/remove").route(post().to(own::remove)))
         .service(at("/account/devices/end-trust").route(post().to(own::end_trust)))
         .service(at("/link/{token}").route(get().to(steps::link)).route(post().to(steps::use_link)))
-        .service(at("/signout").route(post().to(steps::sign_out)))
+        .service(at("/signout").route(post().to(out::sign_out)))
+        .service(at("/signout/saml").route(get().to(out::message)))
+        .service(at("/signout/apps").route(get().to(out::apps)).route(post().to(out::next)))
         .service(at("/signed-out").route(get().to(steps::signed_out)))
         .service(at("/launch/{app}").route(get().to(apps::launch)).route(post().to(apps::launch_confirmed)))
         .service(
@@ -50,6 +53,12 @@ pub fn configure(config: &mut ServiceConfig) {
                 .app_data(PayloadConfig::new(MAX_SAML_BYTES))
                 .route(get().to(sso::redirect))
                 .route(post().to(sso::post)),
+        )
+        .service(
+            at("/saml/slo")
+                .app_data(PayloadConfig::new(MAX_SAML_BYTES))
+                .route(get().to(out::redirect))
+                .route(post().to(out::post)),
         )
         .service(at("/saml/metadata").route(get().to(about::metadata)))
         .service(at("/saml/metadata/{app}").route(get().to(about::app_metadata)))

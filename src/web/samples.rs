@@ -9,12 +9,14 @@ use super::demo::pages::{
 use super::errors::pages::{Problem, ProblemKind};
 use super::page::{FormError, Frame};
 use super::portal::pages::{Portal, RoleTile, Tile, TileNote};
+use super::saml::logout_pages::{AppRow, LogoutPost, SigningOut};
 use super::saml::pages::{HiddenField, LaunchConfirm, Post};
 use super::signin::pages::{
     Back, Blocked, ChooseDevice, CodeTimes, EmailCode, EnrolDone, EnrolLink, EnrolTotp, Identify, Link, LinkKind,
     MethodCard, Methods, Password, SetPassword, SignedOut, Totp, reasons,
 };
 use crate::domain::{Language, Method};
+use crate::signin::{AppLine, AppState, NextStop};
 
 /// A rendered page and the name of its file.
 pub(super) struct Sample {
@@ -33,6 +35,7 @@ pub(super) fn all(lang: Language, word: &str) -> Vec<Sample> {
     samples.extend(enrolment(lang, word));
     samples.extend(endings(lang, word));
     samples.extend(devices(lang, word));
+    samples.extend(signing_out(lang, word));
     samples.extend(demo(lang, word));
     samples.extend(ProblemKind::ALL.into_iter().map(|kind| {
         let page = Problem::new(frame(lang, word), kind, "/signin").with_reference(word);
@@ -279,6 +282,17 @@ fn endings(lang: Language, word: &str) -> Vec<Sample> {
             },
         ),
         sample(
+            "logout-post",
+            &LogoutPost {
+                frame: frame(lang, word),
+                app_name: word.to_owned(),
+                action: "https://wiki.example.com/slo".to_owned(),
+                field: "SAMLRequest",
+                value: "PHNhbWwycDpSZXNwb25zZT4=".to_owned(),
+                relay_state: Some(word.to_owned()),
+            },
+        ),
+        sample(
             "launch-confirm",
             &LaunchConfirm {
                 frame: frame(lang, word),
@@ -294,6 +308,33 @@ fn endings(lang: Language, word: &str) -> Vec<Sample> {
         ),
         sample("portal-no-match", &Portal { query: Some(word.to_owned()), apps: Vec::new(), ..portal.clone() }),
         sample("portal-none", &Portal { apps: Vec::new(), ..portal }),
+    ]
+}
+
+fn signing_out(lang: Language, word: &str) -> Vec<Sample> {
+    let frame = frame(lang, word);
+    let until = "2026-11-21T17:45:00Z".parse().ok();
+    let states = [
+        AppState::SignedOut,
+        AppState::Failed,
+        AppState::Unconfirmed,
+        AppState::Unreached,
+        AppState::Stays(until),
+        AppState::Stays(None),
+        AppState::Asked,
+        AppState::Waiting,
+    ];
+    let row = |state: AppState| AppRow::of(&frame, &AppLine { name: word.to_owned(), state }, Some("Europe/Berlin"));
+    let page = |name: &str, rows: &[AppState], next: NextStop| {
+        let rows = rows.iter().cloned().map(row).collect();
+        sample(name, &SigningOut { frame: frame.clone(), rows, next })
+    };
+    vec![
+        page("signing-out", &states[6..], NextStop::Ask(word.to_owned())),
+        page("signing-out-again", &states, NextStop::AskAgain(word.to_owned())),
+        page("signing-out-answer", &states[..2], NextStop::Answer(word.to_owned())),
+        page("signing-out-done", &states[..6], NextStop::Nowhere),
+        page("signing-out-everywhere", &states[..1], NextStop::Nowhere),
     ]
 }
 

@@ -23,7 +23,7 @@ use crate::runtime::tls::{TlsError, server_settings};
 use crate::runtime::{
     Heads, HeadsError, LoadError, NoFetching, Refresher, Runtime, Source, fetch_missing, head_key, signed_head,
 };
-use crate::sessions::Sessions;
+use crate::sessions::{Participants, Sessions};
 use crate::signals::{Baselines, Failures, Lens};
 use crate::signin::{Delivery, Parts, Service, SignIns};
 use crate::state::StateError;
@@ -138,6 +138,7 @@ pub async fn open(
         metrics,
         accounts: accounts.clone(),
         sessions: Sessions::new(store.clone(), clock.clone(), entropy.clone()),
+        participants: Participants::new(store.clone(), clock.clone()),
         devices: devices.clone(),
         sign_ins: SignIns::new(store.clone(), envelope.clone(), clock.clone(), entropy.clone()),
         delivery,

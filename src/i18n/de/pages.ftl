@@ -124,6 +124,30 @@ blocked-start-again = Noch einmal anmelden
 signed-out-title = Sie sind abgemeldet
 signed-out-text = Geöffnete Apps können noch angemeldet sein. Schließen Sie an einem gemeinsamen Rechner den Browser.
 signed-out-button = Wieder anmelden
+signout-title = Sie werden abgemeldet
+signout-text = Hier sind Sie schon abgemeldet. Jetzt erfahren es Ihre Apps, eine nach der anderen.
+signout-again-title = { $app } hat nicht geantwortet
+signout-again-text = Sie sind zurück, aber { $app } hat nicht gesagt, ob Sie dort abgemeldet sind. Versuchen Sie es noch einmal, oder machen Sie ohne diese App weiter.
+signout-apps = Ihre Apps
+signout-next = Weiter
+signout-again = { $app } noch einmal versuchen
+signout-skip = Ohne { $app } weiter
+signout-answer-title = Zurück zu { $app }
+signout-answer-text = Ihre Apps wissen Bescheid. { $app } hat die Abmeldung begonnen und wartet auf Antwort.
+signout-answer-button = Zurück zu { $app }
+signout-everywhere = Auch alle Apps, die Sie geöffnet hatten, sind abgemeldet.
+signout-partly = Nicht jede App ist abgemeldet. Schließen Sie an einem gemeinsamen Rechner den Browser, oder melden Sie sich in der App selbst ab.
+signout-state-waiting = wartet
+signout-state-asked = noch keine Antwort
+signout-state-signed-out = abgemeldet
+signout-state-failed = konnte Sie nach eigener Auskunft nicht abmelden
+signout-state-unconfirmed = weiß Bescheid, hat es aber nicht bestätigt
+signout-state-unreached = war nicht zu erreichen
+signout-state-stays = bleibt angemeldet, bis es von selbst endet
+signout-state-stays-until = bleibt angemeldet bis { $time } ({ $zone })
+signout-post-title = Sie werden bei { $app } abgemeldet
+signout-post-back-title = Zurück zu { $app }
+signout-post-text = Ihr Browser ist unterwegs zu { $app }.
 
 ## Eine App öffnen
 post-title = { $app } wird geöffnet
@@ -230,6 +254,8 @@ problem-bad-form-title = Wir konnten dieses Formular nicht lesen
 problem-bad-form-text = Etwas darin fehlt oder kommt doppelt vor. Beginnen Sie von vorn.
 problem-bad-saml-request-title = Die App hat eine Anfrage geschickt, die wir nicht beantworten können
 problem-bad-saml-request-text = Sie haben nichts falsch gemacht. Sagen Sie denen Bescheid, die die App betreuen, und nennen Sie das Aktenzeichen.
+problem-bad-logout-message-title = Damit können wir nichts anfangen
+problem-bad-logout-message-text = Eine App wollte Sie abmelden oder uns melden, dass sie es getan hat. Wir können aber nicht sicher sein, dass es diese App war. Sie sind angemeldet wie zuvor. Um sich abzumelden, gehen Sie zu Ihren Apps und drücken Sie „Abmelden“.
 problem-too-many-attempts-title = Zu viele Versuche
 problem-too-many-attempts-text = Um dieses Konto zu schützen, nehmen wir eine Weile keine Versuche an. Versuchen Sie es später noch einmal.
 problem-too-many-attempts-wait =
@@ -237,6 +263,8 @@ problem-too-many-attempts-wait =
         [one] Um dieses Konto zu schützen, nehmen wir eine Sekunde lang keine Versuche an.
        *[other] Um dieses Konto zu schützen, nehmen wir { $count } Sekunden lang keine Versuche an.
     }
+problem-too-many-apps-title = Zu viele Apps in einer Sitzung
+problem-too-many-apps-text = Sie haben mehr Apps geöffnet, als wir zusammen abmelden könnten. Melden Sie sich ab und wieder an, und öffnen Sie die App dann.
 problem-busy-title = Gerade melden sich sehr viele an
 problem-busy-text = Warten Sie ein paar Sekunden und versuchen Sie es noch einmal. Es ist nichts verloren.
 problem-unavailable-title = Die Anmeldung geht gerade nicht

@@ -124,6 +124,30 @@ blocked-start-again = Sign in again
 signed-out-title = You are signed out
 signed-out-text = Apps you opened may still be signed in. Close your browser on a shared computer.
 signed-out-button = Sign in again
+signout-title = Signing you out
+signout-text = Here you are signed out already. Now your apps are told, one after the other.
+signout-again-title = { $app } has not answered
+signout-again-text = You are back, but { $app } did not say whether you are signed out there. Try again, or go on without it.
+signout-apps = Your apps
+signout-next = Go on
+signout-again = Try { $app } again
+signout-skip = Go on without { $app }
+signout-answer-title = Back to { $app }
+signout-answer-text = Your apps were told. { $app } began this and is waiting to hear.
+signout-answer-button = Back to { $app }
+signout-everywhere = All apps you had opened are signed out too.
+signout-partly = Not every app is signed out. Close your browser on a shared computer, or sign out in the app itself.
+signout-state-waiting = waiting
+signout-state-asked = no answer yet
+signout-state-signed-out = signed out
+signout-state-failed = says it could not sign you out
+signout-state-unconfirmed = was told, but did not confirm
+signout-state-unreached = could not be reached
+signout-state-stays = stays signed in until it ends by itself
+signout-state-stays-until = stays signed in until { $time } ({ $zone })
+signout-post-title = Signing you out of { $app }
+signout-post-back-title = Back to { $app }
+signout-post-text = Your browser is on its way to { $app }.
 
 ## Opening an app
 post-title = Opening { $app }
@@ -230,6 +254,8 @@ problem-bad-form-title = We could not read this form
 problem-bad-form-text = Something in it is missing or there twice. Start again from the beginning.
 problem-bad-saml-request-title = The app sent a request we can’t answer
 problem-bad-saml-request-text = You did nothing wrong. Tell the people who look after the app, and give them the reference.
+problem-bad-logout-message-title = The app sent something we can’t act on
+problem-bad-logout-message-text = An app wanted to sign you out, or to tell us that it did, but we cannot be sure that it was this app. You are signed in as before. To sign out, go to your apps and press “Sign out”.
 problem-too-many-attempts-title = Too many attempts
 problem-too-many-attempts-text = To protect this account we take no more attempts for a while. Try again later.
 problem-too-many-attempts-wait =
@@ -237,6 +263,8 @@ problem-too-many-attempts-wait =
         [one] To protect this account we take no more attempts for one second.
        *[other] To protect this account we take no more attempts for { $count } seconds.
     }
+problem-too-many-apps-title = Too many apps in one session
+problem-too-many-apps-text = You opened more apps than we could sign you out of together. Sign out, sign in again, and open the app then.
 problem-busy-title = A lot of people are signing in
 problem-busy-text = Wait a few seconds and try again. Nothing is lost.
 problem-unavailable-title = Signing in does not work right now

@@ -10,6 +10,8 @@ use super::mapping::Mapping;
 use crate::config::{AppConfig, Encrypt, Problem};
 use crate::domain::RoleCandidate;
 
+/// Seconds of a console session that is not told its duration (IAM User Guide, "Configure SAML assertions").
+pub(super) const DEFAULT_DURATION: u32 = 3_600;
 /// Bytes of a response that are not roles, with room for long attributes.
 const OTHER_BYTES: usize = 12_000;
 /// What an `AttributeValue` element adds to each role.

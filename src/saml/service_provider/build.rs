@@ -7,7 +7,7 @@ use super::{
     AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, aws_lint, encryption, imported,
 };
 use crate::config::{AppConfig, Preset, Problem, SignedRequests};
-use crate::domain::{App, NameIdFormat, RelayState, UserField};
+use crate::domain::{App, LogoutEndpoint, NameIdFormat, RelayState, UserField};
 
 const MAX_ACS: usize = 64;
 /// SAML core §8.3.6.
@@ -55,7 +55,6 @@ impl ServiceProvider {
             entity_id,
             acs,
             acs_numbers,
-            logout_endpoints: metadata.map(|metadata| metadata.logout.clone()).unwrap_or_default(),
             valid_until: metadata.and_then(|metadata| metadata.valid_until),
             relay_state: relay_state.and_then(|state| parse_relay_state(".relay_state", &state, &mut problems)),
             relay_rule: relay_rule(config, partition.is_some(), &mut problems),
@@ -75,6 +74,8 @@ impl ServiceProvider {
             roles,
             aws: session,
             initiation: if config.idp_initiated { Initiation::Anybody } else { Initiation::ServiceProviderOnly },
+            logout: logout(config, partition.is_some(), &mut problems)
+                .or_else(|| metadata.filter(|_| partition.is_none()).and_then(imported::logout)),
             icon: config.icon.clone().or_else(|| partition.map(|_| "cloud".to_owned())),
         };
         if problems.is_empty() { Ok(sp) } else { Err(problems) }
@@ -204,6 +205,25 @@ fn only_with_preset(config: &AppConfig, problems: &mut Vec<Problem>) {
 
 fn parse_relay_state(key: &str, state: &str, problems: &mut Vec<Problem>) -> Option<RelayState> {
     RelayState::parse(state).map_err(|e| problems.push(Problem::new(key, e.to_string()))).ok()
+}
+
+/// Both addresses; one stands for both when it stands alone.
+fn logout(config: &AppConfig, preset: bool, problems: &mut Vec<Problem>) -> Option<LogoutEndpoint> {
+    let logout = config.logout.as_ref()?;
+    if preset {
+        problems.push(Problem::new(".logout", "AWS takes no logout messages: it signs people out by its own clock"));
+    }
+    let addresses = [(".logout.response_url", logout.response_url.as_ref()), (".logout", Some(&logout.url))];
+    for (key, url) in addresses {
+        if let Some((url, Err(rule))) = url.map(|url| (url, check_acs_url(url))) {
+            problems.push(Problem::new(key, format!("`{url}` cannot take logout messages: {rule}")));
+        }
+    }
+    Some(LogoutEndpoint {
+        url: logout.url.clone(),
+        response_url: logout.response_url.clone().unwrap_or_else(|| logout.url.clone()),
+        binding: logout.binding,
+    })
 }
 
 fn relay_rule(config: &AppConfig, preset: bool, problems: &mut Vec<Problem>) -> RelayRule {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{Supplied, aws};
 use crate::config::{AppConfig, Problem};
-use crate::domain::{NameIdFormat, SignMode};
+use crate::domain::{LogoutBinding, LogoutEndpoint, NameIdFormat, SignMode};
 use crate::saml::sp_metadata::SpMetadata;
+use crate::saml::{BINDING_POST, BINDING_REDIRECT};
 
 /// The addresses, default first.
 pub(super) fn acs(
@@ -84,6 +85,16 @@ pub(super) fn name_id(
             .with_help("say `name_id = \"emailAddress\"`, or what else the app is to be told"),
     );
     None
+}
+
+/// Where it takes logout messages: over the Redirect binding if it can.
+pub(super) fn logout(metadata: &SpMetadata) -> Option<LogoutEndpoint> {
+    let over = |uri: &str, binding: LogoutBinding| {
+        let endpoint = metadata.logout.iter().find(|endpoint| endpoint.binding == uri)?;
+        let response_url = endpoint.response_location.as_ref().unwrap_or(&endpoint.location).clone();
+        Some(LogoutEndpoint { url: endpoint.location.clone(), response_url, binding })
+    };
+    over(BINDING_REDIRECT, LogoutBinding::Redirect).or_else(|| over(BINDING_POST, LogoutBinding::Post))
 }
 
 #[cfg(test)]
@@ -168,6 +179,32 @@ mod tests {
         assert!(asked(until(later), "").is_ok());
         let app = app_config("wiki").id;
         assert_eq!(asked(until(now()), ""), Err(Refusal::Local(RequestError::MetadataEnded(app))));
+    }
+
+    #[test]
+    fn logout_messages_go_where_config_says_and_then_where_the_metadata_does() {
+        use crate::config::LogoutConfig;
+        use crate::saml::sp_metadata::Endpoint;
+        let endpoint = |binding: &str, path: &str| Endpoint {
+            binding: binding.to_owned(),
+            location: format!("https://wiki.example.com/{path}"),
+            response_location: (path == "redirect").then(|| "https://wiki.example.com/back".to_owned()),
+        };
+        let (post, redirect) = (endpoint(BINDING_POST, "post"), endpoint(BINDING_REDIRECT, "redirect"));
+        let soap = endpoint("urn:oasis:names:tc:SAML:2.0:bindings:SOAP", "soap");
+        let taken = |config: &AppConfig, logout: Vec<Endpoint>| {
+            let sp = built(config, SpMetadata { logout, ..metadata() }).unwrap();
+            sp.logout().map(|logout| (logout.url.clone(), logout.response_url.clone(), logout.binding))
+        };
+        let at = |path: &str| format!("https://wiki.example.com/{path}");
+        let wiki = app_config("wiki");
+        let both = vec![soap.clone(), post.clone(), redirect];
+        assert_eq!(taken(&wiki, both.clone()), Some((at("redirect"), at("back"), LogoutBinding::Redirect)));
+        assert_eq!(taken(&wiki, vec![soap.clone(), post]), Some((at("post"), at("post"), LogoutBinding::Post)));
+        assert_eq!(taken(&wiki, vec![soap]), None);
+        let own = LogoutConfig { url: at("own"), response_url: None, binding: LogoutBinding::Post };
+        let config = AppConfig { logout: Some(own), ..wiki };
+        assert_eq!(taken(&config, both), Some((at("own"), at("own"), LogoutBinding::Post)));
     }
 
     #[test]

@@ -17,12 +17,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Timestamp;
 use crate::config::SignedRequests;
 use crate::domain::{
-    App, AppId, Attribute, AuthnContextClass, EmailAddress, Encryption, IssueRequest, NameId, NameIdFormat, RelayState,
-    RoleCandidate, RoleName, SignMode, SignatureAlgorithm, User, Username,
+    App, AppId, Attribute, AuthnContextClass, EmailAddress, Encryption, IssueRequest, LogoutEndpoint, NameId,
+    NameIdFormat, RelayState, RoleCandidate, RoleName, SignMode, SignatureAlgorithm, User, Username,
 };
 use crate::saml::certificate::Certificate;
 use crate::saml::request::Subject;
-use crate::saml::sp_metadata::{Endpoint, SpMetadata};
+use crate::saml::sp_metadata::SpMetadata;
 pub(in crate::saml) use build::check_acs_url;
 use mapping::{Mapping, Naming};
 
@@ -123,7 +123,6 @@ pub struct ServiceProvider {
     acs: Vec<String>,
     /// The numbers by which requests may name addresses: those of the metadata; without it, the positions in config.
     acs_numbers: BTreeMap<u16, String>,
-    logout_endpoints: Vec<Endpoint>,
     valid_until: Option<Timestamp>,
     relay_state: Option<RelayState>,
     relay_rule: RelayRule,
@@ -142,6 +141,7 @@ pub struct ServiceProvider {
     aws: Option<AwsSession>,
     initiation: Initiation,
     icon: Option<String>,
+    logout: Option<LogoutEndpoint>,
 }
 
 impl ServiceProvider {
@@ -167,12 +167,6 @@ impl ServiceProvider {
     #[must_use]
     pub fn acs_by_number(&self, number: u16) -> Option<&str> {
         self.acs_numbers.get(&number).map(String::as_str)
-    }
-
-    /// Where it takes logout messages, as its metadata says.
-    #[must_use]
-    pub fn logout_endpoints(&self) -> &[Endpoint] {
-        &self.logout_endpoints
     }
 
     /// When what its metadata says ends: nothing is sent to it from then on.
@@ -204,6 +198,23 @@ impl ServiceProvider {
     #[must_use]
     pub fn takes_uploads_only(&self) -> bool {
         self.aws.is_some()
+    }
+
+    /// Where it takes logout messages; `None` = nowhere.
+    #[must_use]
+    pub fn logout(&self) -> Option<&LogoutEndpoint> {
+        self.logout.as_ref()
+    }
+
+    /// When the app ends its own session at the latest, by what `request` tells it at `now`; `None` where it was told nothing.
+    /// AWS takes the lesser of both limits, and an hour when it is told none (IAM User Guide, SessionDuration).
+    #[must_use]
+    pub fn session_ends(&self, request: &IssueRequest, now: Timestamp) -> Option<Timestamp> {
+        let told = request.session_not_on_or_after;
+        let Some(session) = &self.aws else { return told };
+        let seconds = i64::from(session.duration.unwrap_or(aws::DEFAULT_DURATION));
+        let own = Timestamp::from_second(now.as_second().saturating_add(seconds)).ok()?;
+        Some(told.map_or(own, |told| told.min(own)))
     }
 
     /// How what it gets is signed.

@@ -2,11 +2,13 @@
 //! as [`Text`], and what was written is read back and compared before anybody signs it (`readback`).
 
 mod encrypted;
+mod logout;
 pub(super) mod readback;
 mod response;
 mod text;
 
 pub(super) use encrypted::{Sealed, assertion, hide_assertion, hide_name_id, name_id};
+pub(super) use logout::{LogoutRequestParts, LogoutResponseParts, logout_request, logout_response};
 pub(super) use response::{AssertionParts, AttributeParts, ResponseParts, StatusParts, response};
 pub use text::TextError;
 pub(super) use text::{Text, escape};

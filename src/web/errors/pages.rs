@@ -46,8 +46,12 @@ pub enum ProblemKind {
     BadForm,
     /// An app sent a request that cannot be answered.
     BadSamlRequest,
+    /// An app sent a logout message that nothing can be done about.
+    BadLogoutMessage,
     /// Too many attempts.
     TooManyAttempts,
+    /// The session has opened as many apps as it may.
+    TooManyApps,
     /// Too much work at once.
     Busy,
     /// Something this server needs is away.
@@ -68,7 +72,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Expired,
         Self::Replayed,
         Self::StartAgain,
@@ -78,7 +82,9 @@ impl ProblemKind {
         Self::LinkInvalid,
         Self::BadForm,
         Self::BadSamlRequest,
+        Self::BadLogoutMessage,
         Self::TooManyAttempts,
+        Self::TooManyApps,
         Self::Busy,
         Self::Unavailable,
         Self::MethodNotAllowed,
@@ -102,7 +108,9 @@ impl ProblemKind {
             Self::LinkInvalid => "link-invalid",
             Self::BadForm => "bad-form",
             Self::BadSamlRequest => "bad-saml-request",
+            Self::BadLogoutMessage => "bad-logout-message",
             Self::TooManyAttempts => "too-many-attempts",
+            Self::TooManyApps => "too-many-apps",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -118,12 +126,12 @@ impl ProblemKind {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::CookiesOff | Self::BadForm | Self::BadSamlRequest => 400,
+            Self::CookiesOff | Self::BadForm | Self::BadSamlRequest | Self::BadLogoutMessage => 400,
             Self::Csrf | Self::NoAssertion => 403,
             Self::NotFound | Self::LinkInvalid => 404,
             Self::MethodNotAllowed => 405,
             Self::TooSlow => 408,
-            Self::Replayed | Self::StartAgain => 409,
+            Self::Replayed | Self::StartAgain | Self::TooManyApps => 409,
             Self::Expired => 410,
             Self::TooLarge => 413,
             Self::NotAForm => 415,

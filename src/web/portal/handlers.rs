@@ -21,6 +21,8 @@ pub async fn portal(web: Data<Web>, request: HttpRequest) -> HttpResponse {
         let query = Form::parse(request.query_string().as_bytes())?;
         match web.service.portal(&context.client).await? {
             Some(found) => Ok(portal_page(&web, context, found, query.get("q"))),
+            // Whoever comes back by hand from an app that does not send them back finds the sign-out again here.
+            None if web.service.is_signing_out(&context.client).await? => Ok(see_other("/signout/apps")),
             None => Ok(see_other("/signin")),
         }
     })

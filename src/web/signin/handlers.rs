@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::domain::{AppId, Method, PORTAL, SignInId};
 use crate::signin::{Remember, SignInError, Target};
 use crate::web::account::handlers::device;
-use crate::web::answer::{Failure, see_other};
+use crate::web::answer::Failure;
 use crate::web::context::Web;
-use crate::web::cookies::CookieKind;
 use crate::web::errors::pages::ProblemKind;
 use crate::web::form::{Form, Posted};
 
@@ -200,18 +199,6 @@ pub async fn use_link(web: Data<Web>, request: HttpRequest, token: Path<String>,
     web.serve_form(&request, body, async |context, _| {
         let reply = web.service.link_used(&context.client, &token).await?;
         Ok(web.show(context, reply))
-    })
-    .await
-}
-
-/// `POST /signout`.
-pub async fn sign_out(web: Data<Web>, request: HttpRequest, body: Posted) -> HttpResponse {
-    web.serve_form(&request, body, async |context, _| {
-        web.service.sign_out(&context.client).await?;
-        let mut response = see_other("/signed-out");
-        // The browser's token goes too, and with it every sign-in that was underway here.
-        web.remove_cookies(&mut response, &[CookieKind::Session, CookieKind::Browser]);
-        Ok(response)
     })
     .await
 }

@@ -109,6 +109,11 @@ pub(crate) fn xmlsec13_decrypt(xml: &str, key: &Path) -> Result<String, String> 
     if said.ok { Ok(said.out) } else { Err(said.err) }
 }
 
+/// What python3-saml does as a service provider in single logout; see `tests/judges/logout_judge.py`.
+pub(crate) fn python3_saml_logout(case: &Value) -> Value {
+    python("logout_judge.py", case).unwrap_or_else(|error| panic!("python3-saml reached no verdict: {error}"))
+}
+
 fn python(script: &str, case: &Value) -> Result<Value, String> {
     let said = python_says(script, case);
     if said.ok { Ok(serde_json::from_str(&said.out).unwrap()) } else { Err(said.err) }
@@ -174,7 +179,13 @@ fn xmlsec1(arguments: &[&str]) -> Said {
     let (command, rest) = arguments.split_first().unwrap();
     let mut xmlsec1 = Command::new("xmlsec1");
     xmlsec1.arg(command);
-    for element in ["assertion:Assertion", "protocol:Response", "protocol:AuthnRequest"] {
+    for element in [
+        "assertion:Assertion",
+        "protocol:Response",
+        "protocol:AuthnRequest",
+        "protocol:LogoutRequest",
+        "protocol:LogoutResponse",
+    ] {
         xmlsec1.args(["--id-attr:ID", &format!("urn:oasis:names:tc:SAML:2.0:{element}")]);
     }
     xmlsec1.args(["--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor"]);

@@ -7,6 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod collector;
 pub(crate) mod judges;
+pub(crate) mod logout;
 pub(crate) mod mail;
 pub(crate) mod people;
 #[allow(dead_code, reason = "the tests of the library use the rest")]

@@ -58,7 +58,7 @@ fn answer(stream: TcpStream, sender: &Sender<Vec<(String, String)>>) -> Option<(
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let page = "<!doctype html><html lang=\"en\"><title>Wiki</title><h1>Welcome to the wiki</h1>";
+    let page = "<!doctype html><html lang=\"en\"><title>Wiki</title><h1 id=\"wiki\">Welcome to the wiki</h1>";
     write!(
         reader.get_mut(),
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
