@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::metadata::{Imported, Reader, Unread};
 use crate::config::{AppConfig, Problem};
+use crate::saml::certificate::KeyKind;
 use crate::saml::{Certificate, Supplied};
 
 /// A certificate has a few thousand bytes.
@@ -53,7 +54,9 @@ pub(super) fn keys_of_metadata(supplied: &mut Supplied) {
         supplied.request_certificates.clone_from(&metadata.signing);
     }
     if supplied.encryption_certificate.is_none() {
-        supplied.encryption_certificate = metadata.encryption.first().cloned();
+        // Keys are transported by RSA; a key on a curve would be for another way.
+        let rsa = |certificate: &&Certificate| matches!(certificate.key_kind(), KeyKind::Rsa(_));
+        supplied.encryption_certificate = metadata.encryption.iter().find(rsa).cloned();
     }
 }
 

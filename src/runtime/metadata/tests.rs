@@ -188,3 +188,40 @@ fn what_is_fetched_is_tried_on_the_apps_it_is_for() {
     assert!(tried(&two, &good).is_ok());
     assert!(tried(&two, &metadata("third.example.com", "")).is_err());
 }
+
+#[test]
+fn keys_of_the_metadata_count_where_config_names_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = |algorithm| {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        rcgen::CertificateParams::new(vec!["wiki.example.com".to_owned()]).unwrap().self_signed(&key).unwrap().pem()
+    };
+    let [ec, rsa, own] = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_RSA_SHA256, &rcgen::PKCS_RSA_SHA256].map(made);
+    let [ec, rsa, own_certificate] = [&ec, &rsa, &own].map(|pem| crate::saml::Certificate::from_pem(pem).unwrap());
+    let keys: String = [&ec, &rsa]
+        .map(|certificate| {
+            format!(
+                "<md:KeyDescriptor><ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:X509Data>\
+                 <ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>",
+                certificate.base64()
+            )
+        })
+        .concat();
+    let xml = metadata("wiki.example.com", "").replace("<md:Assertion", &format!("{keys}<md:Assertion"));
+    fs::write(folder.path().join("wiki.xml"), xml).unwrap();
+    fs::write(folder.path().join("own.pem"), own).unwrap();
+    let supplied = |more: &str| {
+        let config = loaded(folder.path(), &wiki(more)).config;
+        let mut reader = Reader::new(&config, crate::clock::Timestamp::UNIX_EPOCH);
+        match crate::runtime::supplied::read(&config.apps[0], &mut reader) {
+            Ok((supplied, _)) => supplied,
+            Err(error) => panic!("{}", error.in_words()),
+        }
+    };
+    let imported = supplied("");
+    assert_eq!(imported.request_certificates, [ec, rsa.clone()]);
+    assert_eq!(imported.encryption_certificate, Some(rsa.clone()), "keys are transported by RSA");
+    let named = supplied("request_certificates = [\"own.pem\"]\nencryption_certificate = \"own.pem\"");
+    assert_eq!(named.request_certificates, [own_certificate.clone()]);
+    assert_eq!(named.encryption_certificate, Some(own_certificate));
+}
