@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use cedargate::clock::Timestamp;
-use cedargate::config::{AppConfig, Preset, RoleConfig};
-use cedargate::domain::{AppId, RelayState, RoleName};
+use cedargate::config::{AppConfig, Preset, RoleConfig, SignedRequests};
+use cedargate::domain::{AppId, NameIdFormat, RelayState, RoleName};
 use cedargate::saml::request::{self, Parsed, RequestError};
-use cedargate::saml::{Refusal, ServiceProvider, Supplied, VerifiedAuthnRequest, encode};
+use cedargate::saml::{Certificate, Refusal, ServiceProvider, Supplied, VerifiedAuthnRequest, encode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Where the requests of the corpora are addressed to.
 const SSO: &str = "https://login.example.com/saml/sso";
 
-static APPS: LazyLock<Vec<Arc<ServiceProvider>>> = LazyLock::new(|| vec![Arc::new(wiki()), Arc::new(aws())]);
+static APPS: LazyLock<Vec<Arc<ServiceProvider>>> =
+    LazyLock::new(|| vec![Arc::new(wiki()), Arc::new(aws()), Arc::new(signed())]);
 
 fn app(id: &str) -> AppConfig {
     AppConfig::new(AppId::parse(id).expect("an app id"))
@@ -39,8 +40,27 @@ fn aws() -> ServiceProvider {
     ServiceProvider::build(&config, &Supplied::default()).expect("a good app")
 }
 
+/// An app that signs everything, by keys that nobody has any more: what gets through in its name is in the corpora.
+fn signed() -> ServiceProvider {
+    let config = AppConfig {
+        entity_id: Some("https://signed.example.com/saml".into()),
+        acs: vec!["https://signed.example.com/acs".into()],
+        signed_requests: SignedRequests::Required,
+        ..app("signed")
+    };
+    let supplied = Supplied { request_certificates: certificates(), ..Supplied::default() };
+    ServiceProvider::build(&config, &supplied).expect("a good app")
+}
+
+/// RSA-2048 and P-256.
+pub(crate) fn certificates() -> Vec<Certificate> {
+    [include_str!("../certificates/rsa.pem"), include_str!("../certificates/ec.pem")]
+        .map(|pem| Certificate::from_pem(pem).expect("a certificate"))
+        .into()
+}
+
 /// When the requests of the corpora were issued.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().expect("a time")
 }
 
@@ -73,9 +93,14 @@ pub fn post_binding(input: &[u8]) {
     }
 }
 
-fn packed_query(xml: &str) -> String {
+/// A message as a value of the Redirect binding.
+pub(crate) fn packed(xml: &str) -> String {
     let packed = encode::redirect(xml).expect("deflate works on memory");
-    format!("SAMLRequest={}&RelayState=home", utf8_percent_encode(&packed, NON_ALPHANUMERIC))
+    utf8_percent_encode(&packed, NON_ALPHANUMERIC).to_string()
+}
+
+fn packed_query(xml: &str) -> String {
+    format!("SAMLRequest={}&RelayState=home", packed(xml))
 }
 
 /// Goes on with what was parsed as the server does.
@@ -107,6 +132,12 @@ fn promises(verified: &VerifiedAuthnRequest) {
     assert_eq!(verified.digest().len(), 64);
     let age = now().as_second() - verified.issue_instant().as_second();
     assert!((-request::MAX_AHEAD_SECONDS..=request::MAX_AGE_SECONDS).contains(&age), "{age} seconds old");
+    if verified.app().as_str() == "signed" {
+        // Nobody but those who made the corpora ever signed for it, and they signed nothing else: anything else is forged.
+        assert_eq!((verified.id(), verified.acs()), ("_r1", "https://signed.example.com/acs"), "forged");
+        assert!(!verified.force_authn() && !verified.is_passive() && verified.subject().is_none(), "forged");
+        assert!(matches!(verified.name_id_format(), None | Some(NameIdFormat::Transient)), "forged");
+    }
     // It is sealed into an address and opened again.
     let sealed = serde_json::to_string(verified).expect("it is written");
     let opened: VerifiedAuthnRequest = serde_json::from_str(&sealed).expect("it is read back");

@@ -440,6 +440,27 @@ fn names_of_tests() -> BTreeSet<String> {
     names
 }
 
+/// The attacks of the corpora that do not stand under the rule which refuses them.
+fn attacks_not_told(page: &str) -> Vec<String> {
+    let spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut files, mut missing, mut seen) = (Vec::new(), Vec::new(), 0);
+    collect(&repository("tests/attacks"), &mut files);
+    for file in files {
+        let corpus: toml::Table = fs::read_to_string(&file).unwrap().parse().unwrap();
+        for case in corpus["case"].as_array().unwrap() {
+            let Some(rule) = case.get("rule").and_then(toml::Value::as_str) else { continue };
+            let name = case["name"].as_str().unwrap();
+            let section = page.split(&format!("\n## {rule} ")).nth(1).and_then(|rest| rest.split("\n## ").next());
+            seen += 1;
+            if !spaced(section.unwrap_or_default()).contains(&spaced(name)) {
+                missing.push(format!("{rule}: {name}"));
+            }
+        }
+    }
+    assert!(seen > 30, "attacks are found: {seen}");
+    missing
+}
+
 #[test]
 fn what_the_security_page_says_is_shown_by_tests_that_exist() {
     let page = fs::read_to_string(repository("docs/saml-security.md")).unwrap();
@@ -456,5 +477,11 @@ fn what_the_security_page_says_is_shown_by_tests_that_exist() {
         wrong.extend(tests.iter().filter(|test| !names.contains(**test)).map(|test| format!("no such test: {test}")));
     }
     assert!(rows > 30, "rows are found: {rows}");
+    for rule in 1..=13 {
+        if !page.contains(&format!("\n## X{rule} ")) {
+            wrong.push(format!("the rule X{rule} is missing"));
+        }
+    }
+    wrong.extend(attacks_not_told(&page));
     assert!(wrong.is_empty(), "docs/saml-security.md:\n{}", wrong.join("\n"));
 }
