@@ -149,7 +149,6 @@ impl Desk {
             force_authn: false,
             required: Required::NOTHING,
             profile: Profile::Compat,
-            required: Required::NOTHING,
         };
         let context = IssueContext {
             acs: None,
