@@ -21,6 +21,7 @@ use super::wire::readback::{Element, Expected, compare};
 use super::wire::{Text, WireError};
 use super::{BINDING_POST, BINDING_REDIRECT, IdentityProvider, ns};
 use crate::clock::Timestamp;
+use crate::config::SignedRequests;
 use crate::domain::{AppId, NameIdFormat, SignatureAlgorithm};
 
 /// What AWS asks for at least (IAM API reference, CreateSAMLProvider).
@@ -122,6 +123,7 @@ impl IdentityProvider {
             slo_url: Text::new("the logout address", self.slo_url())?,
             certificates: self.keys().certificates().filter(|certificate| signs(certificate, kind)).collect(),
             formats: NameIdFormat::ALL.into_iter().filter(|format| app.is_none_or(|app| app.offers(*format))).collect(),
+            wants_signed_requests: app.is_some_and(|app| app.signed_requests() == SignedRequests::Required),
             valid_until,
         };
         let id = parts.id();
@@ -154,6 +156,8 @@ struct Parts<'a> {
     slo_url: Text,
     certificates: Vec<&'a Certificate>,
     formats: Vec<NameIdFormat>,
+    /// Whether a request without a signature is refused.
+    wants_signed_requests: bool,
     valid_until: Option<Timestamp>,
 }
 
@@ -182,12 +186,13 @@ impl Parts<'_> {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <md:EntityDescriptor xmlns:md=\"{md}\" xmlns:ds=\"{ds}\" ID=\"{id}\" entityID=\"{entity_id}\"{validity}>\
-             <md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{protocol}\">\
+             <md:IDPSSODescriptor WantAuthnRequestsSigned=\"{signed}\" protocolSupportEnumeration=\"{protocol}\">\
              {certificates}{logout}{formats}{sign_on}</md:IDPSSODescriptor></md:EntityDescriptor>\n",
             md = ns::METADATA,
             ds = ns::DSIG,
             entity_id = self.entity_id.element(),
             protocol = ns::PROTOCOL,
+            signed = self.wants_signed_requests,
             logout = services("SingleLogoutService", &self.slo_url),
             sign_on = services("SingleSignOnService", &self.sso_url),
         )
@@ -202,7 +207,7 @@ impl Parts<'_> {
             root.extend([("validUntil", Expected::Instant(until)), ("cacheDuration", Expected::Text(CACHE_DURATION))]);
         }
         let descriptor = vec![
-            ("WantAuthnRequestsSigned", Expected::Text("false")),
+            ("WantAuthnRequestsSigned", Expected::Text(if self.wants_signed_requests { "true" } else { "false" })),
             ("protocolSupportEnumeration", Expected::Text(ns::PROTOCOL)),
         ];
         let mut expected = vec![

@@ -143,7 +143,7 @@ fn only_what_is_signed_on_request_is_signed_and_then_it_is_on_record() {
 #[tokio::test]
 async fn whom_an_app_cannot_be_told_of_is_named_beforehand_and_stands_in_nobodys_way() {
     let server = Setup::default().replace("session_duration = 3600", TAGS).start();
-    let rule = "the tag `Team` would have 2 values, and AWS takes one";
+    let rule = "PrincipalTag:Team must have exactly one value, not 2";
     // Nobody lets them open AWS, so it takes no mending.
     let row = "username,email,groups,status\ngus,gus@example.com,contractors;helpdesk,active\n";
     std::fs::write(server.path("more.csv"), row).unwrap();

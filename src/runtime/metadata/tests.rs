@@ -222,6 +222,6 @@ fn keys_of_the_metadata_count_where_config_names_none() {
     assert_eq!(imported.request_certificates, [ec, rsa.clone()]);
     assert_eq!(imported.encryption_certificate, Some(rsa.clone()), "keys are transported by RSA");
     let named = supplied("request_certificates = [\"own.pem\"]\nencryption_certificate = \"own.pem\"");
-    assert_eq!(named.request_certificates, [own_certificate.clone()]);
+    assert_eq!(named.request_certificates, std::slice::from_ref(&own_certificate));
     assert_eq!(named.encryption_certificate, Some(own_certificate));
 }

@@ -200,6 +200,7 @@ impl Entry {
             ("id", id.to_string()),
             ("idp.entity_id", format!("{base}/saml/metadata")),
             ("idp.sso_url", format!("{base}/saml/sso")),
+            ("idp.slo_url", format!("{base}/saml/slo")),
             ("idp.metadata_url", format!("{base}/saml/metadata/{id}")),
             ("idp.launch_url", format!("{base}/launch/{id}")),
             ("idp.portal_url", format!("{base}/")),

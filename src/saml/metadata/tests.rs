@@ -129,3 +129,18 @@ fn addresses_with_markup_stay_what_they_are_and_control_characters_are_refused()
     );
     assert!(with("https://login.example.com/\u{1}").is_err());
 }
+
+#[test]
+fn an_app_whose_requests_have_to_be_signed_reads_so() {
+    let certificate = IDP.keys().key(SignatureAlgorithm::RsaSha256).unwrap().certificate().clone();
+    let supplied = crate::saml::Supplied { request_certificates: vec![certificate], ..Default::default() };
+    for (signed_requests, wanted) in [(SignedRequests::Accepted, "false"), (SignedRequests::Required, "true")] {
+        let config = AppConfig { signed_requests, ..wiki_config() };
+        let sp = ServiceProvider::build(&config, &supplied).unwrap();
+        // Not the cache of `IDP`, which knows an app of this name already.
+        let xml = rotating().metadata(Some(&sp), Validity::Week, now()).unwrap().xml.clone();
+        let document = Document::parse(&xml).unwrap();
+        let descriptor = document.root_element().last_element_child().unwrap();
+        assert_eq!(descriptor.attribute("WantAuthnRequestsSigned"), Some(wanted));
+    }
+}

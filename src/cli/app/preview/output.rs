@@ -6,7 +6,10 @@ use std::io;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::domain::{Decision, DenyReason, EnforcedPolicy, IssueRequest, MethodSet, NetworkName, PolicyId, User};
+use crate::domain::{
+    Decision, DenyReason, EncryptedPart, Encryption, EnforcedPolicy, IssueRequest, MethodSet, NetworkName, PolicyId,
+    User,
+};
 use crate::policy::explain::Outcome;
 use crate::saml::MappingError;
 use crate::signin::{Preview, RoleVerdict, Signed};
@@ -81,7 +84,16 @@ fn assertion(request: &IssueRequest) -> Value {
         "session_not_on_or_after": request.session_not_on_or_after,
         "sign": request.sign,
         "signature_algorithm": request.signature_algorithm,
+        "encrypted": request.encryption.as_ref().map(encrypted),
     })
+}
+
+/// What only the app can read, in the word of config.
+fn encrypted(encryption: &Encryption) -> &'static str {
+    match encryption.part {
+        EncryptedPart::Assertion => "assertion",
+        EncryptedPart::NameId => "name-id",
+    }
 }
 
 /// Adds what was signed.
@@ -163,6 +175,10 @@ fn told(out: &mut impl io::Write, request: &IssueRequest) -> io::Result<()> {
         row(out, "session", format!("until {}", to_second(end)))?;
     }
     row(out, "signature", format!("{}, {}", word(request.sign), word(request.signature_algorithm)))?;
+    if let Some(encryption) = &request.encryption {
+        let how = format!("{}, {}", word(encryption.algorithm), word(encryption.key_transport));
+        row(out, "encrypted", format!("the {}: {how}", encrypted(encryption)))?;
+    }
     writeln!(out, "  attributes")?;
     for attribute in &request.attributes {
         let friendly = attribute.friendly_name.as_ref().map(|name| format!(" [{name}]")).unwrap_or_default();

@@ -250,7 +250,7 @@ fn tags_and_source_identity_of_aws_take_nothing_people_edit() {
     // Whether somebody has one group or two is not known before they come.
     let sp = build(&with(&team, field("groups")));
     let error = sp.issue_request(&staff(), &context()).unwrap_err();
-    assert_eq!(error.rule, "the tag `Team` would have 3 values, and AWS takes one");
+    assert_eq!(error.rule, "PrincipalTag:Team must have exactly one value, not 3");
 }
 
 #[test]
