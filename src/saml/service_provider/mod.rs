@@ -26,6 +26,9 @@ use crate::saml::sp_metadata::SpMetadata;
 pub(in crate::saml) use build::check_acs_url;
 use mapping::{Mapping, Naming};
 
+/// The most certificates an app signs with. Each is tried on each request, and anybody can send requests.
+pub(in crate::saml) const MAX_REQUEST_CERTIFICATES: usize = 8;
+
 /// A user for whom this app's assertion cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no assertion for user `{user}` and app `{app}`: {rule}")]
