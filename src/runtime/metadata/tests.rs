@@ -323,9 +323,10 @@ fn what_fetched_metadata_lacks_leaves_out_its_app_and_is_a_problem_of_a_file() {
         assert!(said.contains(part) && said.contains("config.toml:3:"), "{said}");
     }
     // What is wrong with config stays a problem of config.
-    let config = loaded(folder.path(), &format!("{}encrypt = \"assertion\"\nrelay_state_override = true\n", chat()));
+    let config =
+        loaded(folder.path(), &format!("{}encrypt = \"assertion\"\nacs = \"http://chat.example.com/\"\n", chat()));
     keep_copy(&config, &metadata("chat.example.com", ""));
-    assert!(refused(&config).contains("no RelayState to override"), "{}", refused(&config));
+    assert!(refused(&config).contains("use https"), "{}", refused(&config));
 }
 
 #[test]
