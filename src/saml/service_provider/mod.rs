@@ -220,6 +220,12 @@ impl ServiceProvider {
         Some(told.map_or(own, |told| told.min(own)))
     }
 
+    /// How what it gets is encrypted, where it is: its name of the person has to stay hidden in every message then.
+    #[must_use]
+    pub fn encryption(&self) -> Option<&Encryption> {
+        self.encryption.as_ref()
+    }
+
     /// How what it gets is signed.
     #[must_use]
     pub fn signature_algorithm(&self) -> SignatureAlgorithm {
