@@ -134,7 +134,7 @@ pub(super) fn signing_key(config: &Config, now: Timestamp) -> Check {
     }
     let keys = match KeyStore::configured(&config.saml) {
         Ok(keys) => keys,
-        Err(error) => return Check::problem("signing key", error.to_string(), "see docs/keys.md"),
+        Err(error) => return Check::problem("signing key", format!("{:#}", anyhow::Error::from(error)), "see docs/keys.md"),
     };
     // Of the keys that sign, the one whose certificate ends first.
     let Some(first) = keys.in_use().min_by_key(|key| key.days_left(now)) else {
