@@ -307,7 +307,8 @@ async fn the_files_belong_to_who_owns_the_folder_also_when_root_writes_them() {
         chown(folder.path(), Some(owner), Some(owner)).unwrap();
     }
     let path = folder.path().join("audit");
-    let _journal = Journal::open(&path, Arc::new(crate::clock::SystemClock), &crate::clock::SystemEntropy, &[]).unwrap();
+    let _journal =
+        Journal::open(&path, Arc::new(crate::clock::SystemClock), &crate::clock::SystemEntropy, &[]).unwrap();
     let owners: Vec<u32> =
         std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().uid()).collect();
     assert_eq!(owners, [owner, owner]);

@@ -79,7 +79,7 @@ fn warnings(config: &Config) -> Vec<String> {
         }
         Err(error) => {
             vec![format!("the certificates of the signing keys can't be looked at: {:#}", anyhow::Error::from(error))]
-        },
+        }
     }
 }
 

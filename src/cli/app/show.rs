@@ -13,10 +13,10 @@ use crate::saml::catalogue::{Catalogue, index};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The app, as `cedargate app list` names it; left out, the page that lists all
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Write all pages into this folder instead
     #[arg(long, value_name = "FOLDER", conflicts_with = "name")]
-    into: Option<PathBuf>,
+    pub(super) into: Option<PathBuf>,
 }
 
 /// Prints a page, or writes all.
