@@ -81,13 +81,20 @@ fn refusals_end_with_3_and_name_the_policies() {
     assert_eq!((night.code, &read(&night)["policies"]), (Some(3), &json!(["time.contractor-hours"])), "{night:?}");
     let day = ["--user", "carl", "--app", "aws", "--address", from::OFFICE, "--time", "2026-11-23T10:00:00Z"];
     assert_eq!(preview(&server, &day).code, Some(0));
+    // The policies of the role that was chosen.
+    let admin = read(&preview(&server, &["--user", "ann", "--app", "aws", "--role", "Admin", "--json"]));
+    let of_role = json!("aws.admin-phishing-resistant");
+    assert!(admin["ok"] == json!(false) && admin["policies"].as_array().unwrap().contains(&of_role), "{admin:#}");
     // Nothing but XML where XML was asked for.
     let xml = preview(&server, &["--user", "emil", "--app", "aws", "--xml"]);
     assert_eq!((xml.code, xml.out.as_str()), (Some(3), ""));
     assert!(xml.err.contains("no policy permits it"), "{}", xml.err);
     for (wrong, message) in [
         (["--user", "nobody", "--app", "aws", "--role", "Dev"], "there is no user `nobody`"),
-        (["--user", "ann", "--app", "portal", "--role", "Dev"], "there is no app `portal` that gets assertions; there are: `aws`"),
+        (
+            ["--user", "ann", "--app", "portal", "--role", "Dev"],
+            "there is no app `portal` that gets assertions; there are: `aws`",
+        ),
         (["--user", "ann", "--app", "aws", "--role", "Boss"], "has no role `Boss`; it has: `"),
         (["--user", "ann", "--app", "aws", "--time", "tomorrow"], "write it as `2027-01-31T09:00:00+01:00`"),
         (["--user", "ann", "--app", "aws", "--acs", "https://x.example/"], "is no address of app `aws`"),
