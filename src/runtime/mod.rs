@@ -19,7 +19,8 @@ pub mod watch;
 pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use inventory::{Inventory, InventoryError, in_force_file};
 pub use load::{
-    Checked, LoadError, Parsed, Unavailable, build_apps, check, check_again, metadata_of, parse, read_sources,
+    Checked, LoadError, Parsed, Unavailable, build_apps, check, check_again, check_apps, metadata_of, parse,
+    read_sources,
 };
 pub use metadata::{Imported, NoFetching, Refresher, Said, fetch_missing};
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
