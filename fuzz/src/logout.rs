@@ -31,6 +31,20 @@ static IDP: LazyLock<IdentityProvider> = LazyLock::new(|| {
 
 static APPS: LazyLock<Vec<Arc<ServiceProvider>>> = LazyLock::new(|| vec![Arc::new(app())]);
 
+/// What was signed is believed: were it not, nothing could be seen to be forged.
+static HONEST: LazyLock<()> = LazyLock::new(|| {
+    let believed = |received: Result<Received, LogoutError>| {
+        logout::verify(&received.expect("a message"), APPS.as_slice(), &IDP, now()).expect("signed by the app");
+    };
+    let post = |name, xml| believed(logout::receive_post([(name, encode::post(xml).as_str())]));
+    post("SAMLRequest", include_str!("../corpus/logout_request/request-signed-rsa"));
+    post("SAMLRequest", include_str!("../corpus/logout_request/request-signed-ecdsa"));
+    post("SAMLResponse", include_str!("../corpus/logout_request/response-signed-rsa"));
+    believed(logout::receive_redirect(include_str!("../corpus/logout_request/query-request-rsa")));
+    believed(logout::receive_redirect(include_str!("../corpus/logout_request/query-request-ecdsa")));
+    believed(logout::receive_redirect(include_str!("../corpus/logout_request/query-response-rsa")));
+});
+
 fn app() -> ServiceProvider {
     let logout = LogoutConfig {
         url: "https://signed.example.com/slo".into(),
@@ -49,6 +63,7 @@ fn app() -> ServiceProvider {
 
 /// The query of an address, or the XML of a message, which then goes through both bindings.
 pub fn logout_request(input: &str) {
+    *HONEST;
     if input.starts_with('<') {
         logout::fuzz_parse(input);
         for name in ["SAMLRequest", "SAMLResponse"] {

@@ -1,11 +1,29 @@
 //! Metadata of service providers, and the apps that come of it.
 
+use std::sync::LazyLock;
+
 use cedargate::config::AppConfig;
 use cedargate::domain::AppId;
-use cedargate::saml::{Entities, ServiceProvider, SpMetadata, Supplied};
+use cedargate::saml::{Certificate, Entities, ServiceProvider, SpMetadata, Supplied};
 
-/// Metadata as it stands. What is taken from it goes into an app, as the server does it.
+/// Who signs metadata: RSA-2048 and P-256.
+static SIGNERS: LazyLock<[Certificate; 2]> = LazyLock::new(|| {
+    [include_str!("../certificates/metadata-rsa.pem"), include_str!("../certificates/metadata-ec.pem")]
+        .map(|pem| Certificate::from_pem(pem).expect("a certificate"))
+});
+
+/// The one set of entities that they signed, with either key.
+static SIGNED: LazyLock<Entities> = LazyLock::new(|| {
+    Entities::verified(include_str!("../corpus/sp_metadata/signed-rsa"), SIGNERS.as_slice()).expect("signed metadata")
+});
+
+/// Metadata as it stands, and as somebody signed it. What is taken from it goes into an app, as the server does it.
 pub fn sp_metadata(xml: &str) {
+    // Nobody but those who made the corpora ever signed: what is believed is what they signed.
+    let signed = &*SIGNED;
+    if let Ok(verified) = Entities::verified(xml, SIGNERS.as_slice()) {
+        assert_eq!(&verified, signed, "forged");
+    }
     let alone = SpMetadata::parse(xml);
     let Ok(entities) = Entities::parse(xml) else {
         assert!(alone.is_err(), "one entity of metadata that is none");

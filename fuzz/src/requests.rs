@@ -64,9 +64,30 @@ pub(crate) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().expect("a time")
 }
 
+/// What was signed is believed: were it not, nothing could be seen to be forged.
+static HONEST: LazyLock<()> = LazyLock::new(|| {
+    let signed = [
+        include_str!("../corpus/post_binding/signed-rsa"),
+        include_str!("../corpus/post_binding/signed-ecdsa"),
+        include_str!("../corpus/post_binding/signed-c14n10"),
+    ];
+    for xml in signed {
+        check(request::parse_post([("SAMLRequest", encode::post(xml).as_str())])).expect("posted, and signed");
+    }
+    let signed = [
+        include_str!("../corpus/redirect_binding/query-signed-rsa"),
+        include_str!("../corpus/redirect_binding/query-signed-ecdsa"),
+    ];
+    for query in signed {
+        let verified = check(request::parse_redirect(query)).expect("a query, and signed");
+        assert_eq!(verified.app().as_str(), "signed");
+    }
+});
+
 /// The query of an address. What begins with `<` is the XML of a request, which is packed first, so that mutations reach the
 /// reader and do not all end in the decompressor.
 pub fn redirect_binding(input: &str) {
+    *HONEST;
     if input.starts_with('<') {
         check(request::parse_redirect(&packed_query(input)));
     } else {
@@ -77,6 +98,7 @@ pub fn redirect_binding(input: &str) {
 /// The body of a posted form. What begins with `<` is the XML of a request, read through both bindings, which have to agree
 /// on it: only the way it travels differs.
 pub fn post_binding(input: &[u8]) {
+    *HONEST;
     match std::str::from_utf8(input) {
         Ok(xml) if xml.starts_with('<') => {
             let posted =
