@@ -322,11 +322,6 @@ fn what_fetched_metadata_lacks_leaves_out_its_app_and_is_a_problem_of_a_file() {
         let said = refused(&loaded(folder.path(), &wiki(key)));
         assert!(said.contains(part) && said.contains("config.toml:3:"), "{said}");
     }
-    // What is wrong with config stays a problem of config.
-    let config =
-        loaded(folder.path(), &format!("{}encrypt = \"assertion\"\nacs = \"http://chat.example.com/\"\n", chat()));
-    keep_copy(&config, &metadata("chat.example.com", ""));
-    assert!(refused(&config).contains("use https"), "{}", refused(&config));
 }
 
 #[test]
