@@ -51,9 +51,16 @@
 //! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together. **Set**: a snapshot with what
 //!   else was read with it. **Inventory**: a set written down. **Change**: what differs between two. **Refusal**: why a set does not
 //!   come into force.
+//! - **Slot**: where a signing key stands. **Current** signs; **next** will, and is published; **previous** did, and still is published;
+//!   **retired**: its certificate is kept, and published no longer.
 //! - **Trigger**: why the files are looked at. **Lifecycle**: whether the server is about to stop.
 //! - **Imported**: what is known of an app from metadata. **Copy**: the last good document of an address that metadata is fetched
 //!   from; its **Note**: when and how it came. **Unavailable**: an app that is left out for want of metadata.
+//! - **Catalogue**: well-known apps; its **Entry** holds the block, the steps and the error texts of one. **Placeholder**: what an entry
+//!   must be told. **Pilot**: the group that tries an app out.
+//! - **SignOut**: the end of a session, here and in its **participants**: the apps that were told of it. **Stop** (of a sign-out): the
+//!   app the browser is sent to next.
+//! - **Context**: the class of authentication that a request asks for and a response states (AuthnContextClassRef).
 //! - **AuthnRequest**, **Response**, **Assertion**, **Metadata**: as in SAML 2.0.
 
 // What tests of the library share with the integration tests names the crate as those do.

@@ -91,7 +91,7 @@ impl Journal {
         entropy: &dyn Entropy,
         signed: &[SignedHead],
     ) -> Result<Self, AuditError> {
-        std::fs::create_dir_all(folder).map_err(|error| AuditError::io(folder, error))?;
+        segment::make_folder(folder)?;
         let mut node = Node::claim(folder, entropy)?;
         let mut tail = segment::tail(folder, &node.id)?;
         let mut left = None;

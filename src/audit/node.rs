@@ -1,8 +1,7 @@
 //! Whose chain a process writes: a node has an id that stays, in a file of the audit folder, held by one process at a time.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::AuditError;
 use crate::clock::Entropy;
+use crate::config::owned;
 
 /// How many processes may write to one folder at a time.
 const MOST_NODES: usize = 64;
@@ -76,9 +76,7 @@ impl Node {
         for number in 0..MOST_NODES {
             let path = folder.join(format!("{number}.{EXTENSION}"));
             let failed = |error| AuditError::io(&path, error);
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            let mut file = options.open(&path).map_err(failed)?;
+            let mut file = owned::open_or_create(&path).map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => continue,

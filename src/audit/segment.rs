@@ -1,14 +1,15 @@
 //! The files of the journal: their names, writing to one, and reading how one ends.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::chain::{LineHash, Link, Position};
 use super::journal::AuditError;
 use super::node::NodeId;
 use crate::clock::Timestamp;
+use crate::config::owned;
 
 /// The ending of every segment.
 const EXTENSION: &str = "jsonl";
@@ -33,6 +34,15 @@ impl SegmentName {
     fn file_name(&self, started: Timestamp) -> String {
         format!("{}-{}-{:06}.{EXTENSION}", started.strftime("%Y%m%dT%H%M%S%.3fZ"), self.node, self.number)
     }
+}
+
+/// Makes the folder of the journal, if it is not there. It may be a link to where there is room.
+pub(super) fn make_folder(folder: &Path) -> Result<(), AuditError> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let parents = folder.parent().map_or(Ok(()), std::fs::create_dir_all);
+    parents.and_then(|()| owned::folder(folder)).map_err(|error| AuditError::io(folder, error))
 }
 
 /// The segments in `folder`, newest name last.
@@ -98,11 +108,9 @@ pub(super) struct Segment {
 impl Segment {
     /// An empty file, whose name survives a power cut.
     pub(super) fn create(folder: &Path, name: &SegmentName, now: Timestamp) -> Result<Self, AuditError> {
-        std::fs::create_dir_all(folder).map_err(|error| AuditError::io(folder, error))?;
+        make_folder(folder)?;
         let path = folder.join(name.file_name(now));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let file = options.open(&path).map_err(|error| AuditError::io(&path, error))?;
+        let file = owned::create(&path).map_err(|error| AuditError::io(&path, error))?;
         // The name of a new file is only as durable as its folder.
         File::open(folder).and_then(|dir| dir.sync_all()).map_err(|error| AuditError::io(folder, error))?;
         Ok(Self { path, file, bytes: 0, spoiled: false })
@@ -144,6 +152,8 @@ impl Segment {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     fn segment(folder: &Path) -> Segment {

@@ -295,3 +295,22 @@ async fn nobody_else_may_read_a_segment() {
     let mode = segments(folder.path())[0].metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }
+
+#[tokio::test]
+async fn the_files_belong_to_who_owns_the_folder_also_when_root_writes_them() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let folder = tempfile::tempdir().unwrap();
+    // Anybody but root owns it all.
+    let own = std::fs::metadata(folder.path()).unwrap().uid();
+    let owner = if own == 0 { 4711 } else { own };
+    if own == 0 {
+        chown(folder.path(), Some(owner), Some(owner)).unwrap();
+    }
+    let path = folder.path().join("audit");
+    let _journal =
+        Journal::open(&path, Arc::new(crate::clock::SystemClock), &crate::clock::SystemEntropy, &[]).unwrap();
+    let owners: Vec<u32> =
+        std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().uid()).collect();
+    assert_eq!(owners, [owner, owner]);
+    assert_eq!(std::fs::metadata(&path).unwrap().uid(), owner);
+}

@@ -77,7 +77,9 @@ fn warnings(config: &Config) -> Vec<String> {
             let warnings = keys.iter().filter_map(Listed::published).filter_map(|key| key.warning(now));
             warnings.map(|warning| format!("{warning}: `cedargate keys new` begins to replace it")).collect()
         }
-        Err(error) => vec![format!("the certificates of the signing keys can't be looked at: {error}")],
+        Err(error) => {
+            vec![format!("the certificates of the signing keys can't be looked at: {:#}", anyhow::Error::from(error))]
+        }
     }
 }
 

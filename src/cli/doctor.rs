@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let loaded = load_config(file)?;
     let now = SystemClock.now();
     let mut checks = checks::of_settings(&loaded.config);
+    checks.extend(checks::apps(&loaded, now));
     checks.push(checks::policies(&loaded, now));
     checks.extend(metadata::checks(&loaded, now));
     checks.push(checks::clock(&loaded.config, now));

@@ -35,8 +35,11 @@ pub(super) fn run(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
             Some(found.with_context(|| format!("there is no app `{name}`; there are {}", known()))?)
         }
     };
-    let keys = KeyStore::configured(&loaded.config.saml)
-        .context("the signing keys can't be read; the first `cedargate serve` makes them")?;
+    let saml = &loaded.config.saml;
+    let keys = KeyStore::configured(saml).with_context(|| match saml.keys.try_exists() {
+        Ok(false) => "there are no signing keys yet: `cedargate keys new` or the first `cedargate serve` makes them",
+        _ => "the signing keys can't be read",
+    })?;
     let idp = IdentityProvider::new(loaded.config.server.public_url.as_str(), keys.signing_keys());
     let document = idp.metadata(app.map(|app| &**app), Validity::Unlimited, SystemClock.now())?;
     io::stdout().lock().write_all(document.xml.as_bytes())?;

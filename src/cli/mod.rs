@@ -114,6 +114,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Writes an error that ended a command, and picks the exit code. Every command may return [`ConfigErrors`] with `?`.
 fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
+    // Whoever read the output has enough of it, as `head` does.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::from(EXIT_FAILED);
+    }
     let load = error.downcast_ref::<LoadError>().or_else(|| match error.downcast_ref::<OpenError>() {
         Some(OpenError::Load(load)) => Some(load),
         _ => None,

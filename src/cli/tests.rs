@@ -52,3 +52,11 @@ fn a_problem_ends_with_1_and_a_missing_file_with_2() {
     assert!(out.starts_with("cedargate: cannot read `"), "{out}");
     assert!(out.contains("config.toml:1:1: unknown key `nonsense`"), "{out}");
 }
+
+#[test]
+fn a_reader_that_went_away_is_told_nothing() {
+    let mut out = Vec::new();
+    let error = io::Error::from(io::ErrorKind::BrokenPipe);
+    assert_eq!(report(&mut out, &error.into()), ExitCode::from(EXIT_FAILED));
+    assert!(out.is_empty());
+}

@@ -18,6 +18,7 @@ mod mail;
 mod metadata;
 mod networks;
 mod organisation;
+pub(crate) mod owned;
 mod places;
 mod problem;
 mod redis_url;

@@ -1,13 +1,13 @@
 //! From the `[[apps]]` of a config, and the files they name, to service providers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::load::{LoadError, Unavailable};
-use super::metadata::{Imported, Reader, Unread, url_of};
+use super::metadata::{Imported, Reader, Unread, check_folder, url_of};
 use super::supplied;
 use crate::clock::Timestamp;
-use crate::config::{AppConfig, Loaded, MetadataSource, Problem};
+use crate::config::{AppConfig, Loaded, Problem};
 use crate::domain::AppId;
 use crate::saml::ServiceProvider;
 
@@ -22,6 +22,8 @@ pub(super) struct Apps {
 /// An app that was built, by its place in config.
 struct Built {
     index: usize,
+    /// Its entity id is what fetched metadata says, and config does not.
+    name_is_fetched: bool,
     provider: ServiceProvider,
     imported: Option<Imported>,
 }
@@ -32,10 +34,19 @@ impl Apps {
         let midnight = today.to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |day| day.timestamp());
         let mut reader = Reader::new(&loaded.config, midnight);
         let (mut built, mut unavailable, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reserved = HashMap::new();
+        if loaded.config.apps.iter().any(|app| url_of(app).is_some()) {
+            let folder = check_folder(&loaded.config.saml.metadata_cache);
+            problems.extend(folder.err().map(|why| Problem::new("saml.metadata_cache", why)));
+        }
         for (index, app) in loaded.config.apps.iter().enumerate() {
             match built_app(app, &mut reader) {
-                Ok((provider, imported)) => built.push(Built { index, provider, imported }),
+                Ok((provider, imported)) => {
+                    let name_is_fetched = url_of(app).is_some() && app.entity_id.is_none();
+                    built.push(Built { index, name_is_fetched, provider, imported });
+                }
                 Err(Unread::Unavailable(why)) => {
+                    reserved.extend(reader.name_of(app).map(|name| (name, app.id.clone())));
                     unavailable.push(Unavailable { app: ServiceProvider::app_of(app), why });
                 }
                 Err(Unread::Problems(found)) => {
@@ -43,7 +54,7 @@ impl Apps {
                 }
             }
         }
-        let built = of_different_names(built, &mut unavailable, &mut problems);
+        let built = of_different_names(built, &reserved, &mut unavailable, &mut problems);
         if !problems.is_empty() {
             return Err(loaded.report(problems).into());
         }
@@ -72,29 +83,50 @@ pub(super) fn built_app(
 }
 
 /// A request names its app by entity id, so each app needs its own. Who is named by config or a file comes first: what was
-/// fetched takes no name from another app, and stops no set.
+/// fetched takes no name from another app, not even from one that is `reserved` while nobody can sign in to it, and stops no
+/// set. Of two that fetched the same name nobody can tell whose it is.
 fn of_different_names(
     built: Vec<Built>,
+    reserved: &HashMap<String, AppId>,
     unavailable: &mut Vec<Unavailable>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Built> {
-    let is_fetched = |app: &Built| matches!(&app.imported, Some(Imported { source: MetadataSource::Url(_), .. }));
-    let (fetched, own): (Vec<_>, Vec<_>) = built.into_iter().partition(is_fetched);
+    let (fetched, own): (Vec<_>, Vec<_>) = built.into_iter().partition(|app| app.name_is_fetched);
+    let said =
+        |id: &AppId, other: &AppId, name: &str| format!("app `{id}` has the entity id of app `{other}`: `{name}`");
     let mut names: HashMap<String, AppId> = HashMap::new();
     let mut kept = Vec::with_capacity(own.len() + fetched.len());
-    for app in own.into_iter().chain(fetched) {
+    for app in own {
         let (id, name) = (&app.provider.app().id, app.provider.entity_id());
-        let Some(other) = names.get(name) else {
+        if let Some(other) = names.get(name) {
+            let help = "a request names its app by entity id, so each app needs its own";
+            problems.push(Problem::new(format!("apps[{}]", app.index), said(id, other, name)).with_help(help));
+        } else {
             names.insert(name.to_owned(), id.clone());
             kept.push(app);
-            continue;
-        };
-        let message = format!("app `{id}` has the entity id of app `{other}`: `{name}`");
-        if is_fetched(&app) {
-            unavailable.push(Unavailable { app: app.provider.app().clone(), why: message });
+        }
+    }
+    for (name, id) in reserved {
+        names.entry(name.clone()).or_insert_with(|| id.clone());
+    }
+    let (mut free, mut contested) = (Vec::with_capacity(fetched.len()), HashSet::new());
+    for app in fetched {
+        let (id, name) = (app.provider.app().id.clone(), app.provider.entity_id().to_owned());
+        if let Some(other) = names.get(&name) {
+            unavailable.push(Unavailable { app: app.provider.app().clone(), why: said(&id, other, &name) });
+            contested.insert(name);
         } else {
-            let help = "a request names its app by entity id, so each app needs its own";
-            problems.push(Problem::new(format!("apps[{}]", app.index), message).with_help(help));
+            names.insert(name, id);
+            free.push(app);
+        }
+    }
+    for app in free {
+        let name = app.provider.entity_id();
+        if contested.contains(name) {
+            let why = format!("another app claims its entity id `{name}`: say whose it is by `entity_id`");
+            unavailable.push(Unavailable { app: app.provider.app().clone(), why });
+        } else {
+            kept.push(app);
         }
     }
     kept.sort_by_key(|app| app.index);

@@ -164,6 +164,16 @@ pub fn build_apps(loaded: &Loaded, today: jiff::civil::Date) -> Result<Vec<Arc<S
     Ok(Apps::build(loaded, today)?.apps)
 }
 
+/// How many service providers there are, each with a key for its way of signing.
+///
+/// # Errors
+/// As [`build_apps`]; or there is no such key.
+pub fn check_apps(loaded: &Loaded, today: jiff::civil::Date) -> Result<usize, LoadError> {
+    let apps = build_apps(loaded, today)?;
+    check_keys(loaded, &apps)?;
+    Ok(apps.len())
+}
+
 /// What is known from metadata, and the apps that are left out for want of it.
 ///
 /// # Errors

@@ -19,9 +19,10 @@ pub mod watch;
 pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use inventory::{Inventory, InventoryError, in_force_file};
 pub use load::{
-    Checked, LoadError, Parsed, Unavailable, build_apps, check, check_again, metadata_of, parse, read_sources,
+    Checked, LoadError, Parsed, Unavailable, build_apps, check, check_again, check_apps, metadata_of, parse,
+    read_sources,
 };
-pub use metadata::{Imported, NoFetching, Refresher, fetch_missing};
+pub use metadata::{Imported, NoFetching, Refresher, Said, fetch_missing};
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
 pub use reload::{InForce, Refusal, ReloadOutcome, Runtime, Trigger};
 pub use snapshot::{NoPortal, Snapshot};

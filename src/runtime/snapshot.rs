@@ -88,6 +88,11 @@ impl Snapshot {
         &self.unavailable
     }
 
+    /// The apps that get assertions.
+    pub fn service_providers(&self) -> impl Iterator<Item = &ServiceProvider> {
+        self.apps.iter().map(|provider| &**provider)
+    }
+
     /// The apps that may be opened from the portal.
     pub fn launchable_apps(&self) -> impl Iterator<Item = &App> {
         self.apps.iter().filter(|provider| provider.idp_initiated()).map(|provider| provider.app())

@@ -198,7 +198,11 @@ fn unsigned(
     };
     let mut xml = response(&parts)?;
     if let (Some(how), Ok(assertion)) = (encrypted(request, EncryptedPart::NameId), &parts.content) {
-        xml = wire::hide_name_id(&xml, &parts, &seal(&wire::name_id(assertion)?, how, entropy)?)?;
+        xml = wire::hide_name_id(
+            &xml,
+            &parts,
+            &seal(&wire::name_id(assertion.name_id_format, &assertion.name_id)?, how, entropy)?,
+        )?;
     }
     Ok(Unsigned { id, assertion_id, parts, xml })
 }

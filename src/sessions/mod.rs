@@ -69,9 +69,9 @@ impl Session {
         (0..ABSOLUTE_SECONDS).contains(&age) && (0..IDLE_SECONDS).contains(&idle)
     }
 
-    /// How long the store keeps it from `now` on.
+    /// How long the store keeps it from `now` on: also while it is idle, so that a sign-out still finds whom to tell.
     fn lifetime(&self, now: Timestamp) -> Ttl {
-        let left = (self.ends().as_second() - now.as_second()).clamp(0, IDLE_SECONDS);
+        let left = (self.ends().as_second() - now.as_second()).clamp(0, ABSOLUTE_SECONDS);
         Ttl::seconds(u32::try_from(left).unwrap_or(0))
     }
 
@@ -81,6 +81,16 @@ impl Session {
             self.proofs.push(proof);
         }
     }
+}
+
+/// What stands under a token.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    /// The session it opens.
+    Session(Session),
+    /// Nothing: the session got a new token, and here is its hash. Who ends the session by the old token ends it all the same.
+    Moved { moved_to: String },
 }
 
 /// When a session that begins at `created` is over at the latest.
@@ -141,8 +151,7 @@ impl Sessions {
     /// The store failed.
     pub async fn find(&self, token: &SessionToken) -> Result<Option<Session>, SessionError> {
         let key = key(token);
-        let Some(stored) = self.store.get(&key).await? else { return Ok(None) };
-        let mut session: Session = decode(&key, &stored)?;
+        let Some((mut session, stored)) = self.session_at(&key).await? else { return Ok(None) };
         let now = self.clock.now();
         if !session.is_alive(now) {
             return Ok(None);
@@ -152,7 +161,7 @@ impl Sessions {
             // Whoever swaps first has written the same minute; a session ended meanwhile stays ended.
             let swapped =
                 self.store.compare_and_swap(&key, &stored, &encode(&key, &session)?, session.lifetime(now)).await?;
-            if !swapped && self.store.get(&key).await?.is_none() {
+            if !swapped && self.session_at(&key).await?.is_none() {
                 return Ok(None);
             }
         }
@@ -170,24 +179,67 @@ impl Sessions {
         proofs: Vec<Proof>,
     ) -> Result<Option<(SessionToken, Session)>, SessionError> {
         let key = key(token);
-        let Some(stored) = self.store.take(&key).await? else { return Ok(None) };
-        let mut session: Session = decode(&key, &stored)?;
         let now = self.clock.now();
-        if !session.is_alive(now) {
-            return Ok(None);
+        loop {
+            let Some((mut session, stored)) = self.session_at(&key).await? else { return Ok(None) };
+            if !session.is_alive(now) {
+                return Ok(None);
+            }
+            session.show(proofs.clone());
+            session.last_used = now;
+            // INVARIANT: it is never gone in between. Whoever ends it meanwhile makes the swap fail, and afterwards is led on.
+            let new = self.keep(&session, now).await?;
+            let moved = encode(&key, &Stored::Moved { moved_to: new.hash() })?;
+            if self.store.compare_and_swap(&key, &stored, &moved, session.lifetime(now)).await? {
+                return Ok(Some((new, session)));
+            }
+            // It ended, moved, or its last use was written down just now: the next look tells.
+            self.store.delete(&self::key(&new)).await?;
         }
-        session.show(proofs);
-        session.last_used = now;
-        let token = self.keep(&session, now).await?;
-        Ok(Some((token, session)))
     }
 
-    /// Ends a session. `true` if there was one.
+    /// The session that `token` opens or once opened, also when it is idle: to sign out of it, and for nothing else.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn to_end(&self, token: &SessionToken) -> Result<Option<Session>, SessionError> {
+        let mut key = key(token);
+        loop {
+            let Some(bytes) = self.store.get(&key).await? else { return Ok(None) };
+            match decode(&key, &bytes)? {
+                Stored::Session(session) => return Ok(Some(session)),
+                Stored::Moved { moved_to } => key = key_at(&moved_to),
+            }
+        }
+    }
+
+    /// Ends a session, also under a token that it has got since. `true` if there was one.
     ///
     /// # Errors
     /// The store failed.
     pub async fn end(&self, token: &SessionToken) -> Result<bool, SessionError> {
-        Ok(self.store.delete(&key(token)).await?)
+        let mut key = key(token);
+        loop {
+            // What leads on stays where it is: when this fails on the way, it can be tried again.
+            let Some(mut bytes) = self.store.get(&key).await? else { return Ok(false) };
+            if matches!(decode(&key, &bytes)?, Stored::Session(_)) {
+                let Some(taken) = self.store.take(&key).await? else { return Ok(false) };
+                bytes = taken;
+            }
+            match decode(&key, &bytes)? {
+                Stored::Session(_) => return Ok(true),
+                Stored::Moved { moved_to } => key = key_at(&moved_to),
+            }
+        }
+    }
+
+    /// The session at `key`, and how it is written there.
+    async fn session_at(&self, key: &Key) -> Result<Option<(Session, Vec<u8>)>, SessionError> {
+        let Some(bytes) = self.store.get(key).await? else { return Ok(None) };
+        match decode(key, &bytes)? {
+            Stored::Session(session) => Ok(Some((session, bytes))),
+            Stored::Moved { .. } => Ok(None),
+        }
     }
 
     async fn keep(&self, session: &Session, now: Timestamp) -> Result<SessionToken, SessionError> {
@@ -199,5 +251,9 @@ impl Sessions {
 }
 
 fn key(token: &SessionToken) -> Key {
-    Key::new(Kind::Session, &token.hash(), "")
+    key_at(&token.hash())
+}
+
+fn key_at(hash: &str) -> Key {
+    Key::new(Kind::Session, hash, "")
 }

@@ -58,6 +58,18 @@ impl Participants {
         Self { store, clock }
     }
 
+    /// Whether `participant` could still be written down for `session`.
+    ///
+    /// # Errors
+    /// The session has its limit of others, or the store failed.
+    pub async fn check_room(&self, session: SessionId, participant: &Participant) -> Result<(), ParticipantError> {
+        let owner = session.to_string();
+        let key = Key::new(Kind::Participant, &owner, &participant.id());
+        let members = self.store.members(&Key::new(Kind::Participants, &owner, "")).await?;
+        let is_full = members.len() >= usize::try_from(MOST_PARTICIPANTS).unwrap_or(usize::MAX);
+        if is_full && !members.iter().any(|member| member == key.id()) { Err(ParticipantError::Full) } else { Ok(()) }
+    }
+
     /// Writes down that `participant` is about to be told of `session`, which is over at `ends` at the latest.
     ///
     /// # Errors
@@ -133,8 +145,12 @@ mod tests {
         let session = SessionId::new(bench.clock.now(), &FixedEntropy::seeded(1)).unwrap();
         let ends = bench.clock.now() + jiff::SignedDuration::from_hours(12);
         for number in 0..MOST_PARTICIPANTS {
+            participants.check_room(session, &participant("one-more")).await.unwrap();
             participants.record(session, ends, &participant(&format!("app-{number}"))).await.unwrap();
         }
+        let full = participants.check_room(session, &participant("one-more")).await;
+        assert!(matches!(full, Err(ParticipantError::Full)), "{full:?}");
+        participants.check_room(session, &participant("app-7")).await.unwrap();
         let full = participants.record(session, ends, &participant("one-more")).await;
         assert!(matches!(full, Err(ParticipantError::Full)), "{full:?}");
         participants.record(session, ends, &participant("app-7")).await.unwrap();

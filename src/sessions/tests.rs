@@ -136,6 +136,43 @@ async fn an_ended_session_is_gone() {
 }
 
 #[tokio::test]
+async fn a_sign_out_finds_an_idle_session_and_ends_one_that_just_got_a_new_token() {
+    let bench = Bench::new().await;
+    let sessions = sessions(&bench);
+    let (old, session) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
+    let (new, _) = sessions.add_proofs(&old, Vec::new()).await.unwrap().unwrap();
+    let (newest, _) = sessions.add_proofs(&new, Vec::new()).await.unwrap().unwrap();
+    assert_eq!(sessions.find(&old).await.unwrap(), None, "the old one opens nothing");
+    bench.clock.advance(IDLE_SECONDS);
+    assert_eq!(sessions.find(&newest).await.unwrap(), None);
+    assert!(sessions.add_proofs(&newest, Vec::new()).await.unwrap().is_none());
+    for token in [&old, &new, &newest] {
+        assert_eq!(sessions.to_end(token).await.unwrap().map(|found| found.id), Some(session.id));
+    }
+    assert!(sessions.end(&old).await.unwrap());
+    assert_eq!(sessions.to_end(&newest).await.unwrap(), None);
+    assert!(!sessions.end(&old).await.unwrap());
+
+    let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
+    bench.clock.advance(ABSOLUTE_SECONDS);
+    assert_eq!(sessions.to_end(&token).await.unwrap(), None, "it is kept no longer than it may last");
+}
+
+#[tokio::test]
+async fn a_sign_out_and_a_step_up_at_once_leave_no_session() {
+    let bench = Bench::new().await;
+    let sessions = sessions(&bench);
+    for _ in 0..50 {
+        let (token, _) = sessions.create(new_id(&bench), &ann(&bench), Vec::new(), None).await.unwrap();
+        let (stepped, ended) = tokio::join!(sessions.add_proofs(&token, Vec::new()), sessions.end(&token));
+        assert!(ended.unwrap());
+        if let Some((new, _)) = stepped.unwrap() {
+            assert_eq!(sessions.find(&new).await.unwrap(), None);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_raised_epoch_or_another_person_disowns_it() {
     let bench = Bench::new().await;
     let ann = ann(&bench);

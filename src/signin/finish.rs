@@ -158,6 +158,8 @@ impl Service {
         }
         let request = provider.issue_request(&facts.user, &context.as_ref())?;
         let participant = participant(provider, &request, facts.signals.now);
+        // Before the request is used up and anything is signed: it can be tried again after a sign-out.
+        self.parts.participants.check_room(session.id, &participant).await?;
         // The permit is as old as the facts it rests on, and redeemed when the signing pool comes to it.
         let permit = match snapshot.bundle.permit_issue(&facts.question(app), request, session.id, facts.signals.now) {
             Ok(permit) => permit,

@@ -26,7 +26,7 @@ pub use flow::{Errand, Extras, LIFETIME_SECONDS, LinkMail, Person, Registration,
 pub use handle::{BrowserToken, HandleError, SignIns};
 pub use logout::{AppLine, AppState, LogoutPage, LogoutStep, NextStop, SignOut};
 pub use portal::{Availability, PortalPage, Tile};
-pub use preview::{Preview, PreviewError, RoleVerdict, Signed, Stated, preview};
+pub use preview::{Preview, PreviewError, RoleVerdict, Signed, Stated, Withheld, preview};
 pub use reply::{CookieChanges, InputError, MailedCodeView, Reply, View};
 pub use service::{Client, Delivery, Parts, Service};
 pub use transition::{Event, InvalidTransition, transition};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::accounts::{Authenticator, Envelope};
 use crate::audit::{AssertionRecord, AssertionStage, AuditError, DecisionRecord, EventKind, EventRecord, Journal};
-use crate::clock::{Clock, Entropy, Stopwatch};
+use crate::clock::{Clock, Entropy, Stopwatch, Timestamp};
 use crate::domain::{
     App, AppId, AuthnContextClass, Decision, DeviceFacts, EnforcedPolicy, IssueRequest, MethodSet, PolicyId, Profile,
     ReferenceId, RoleName, SessionId, SignalSet, Step, User, UserStatus,
@@ -48,15 +48,22 @@ pub struct Stated<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewError {
     /// No app of this id gets assertions.
-    #[error("there is no app `{0}` that gets assertions")]
-    UnknownApp(AppId),
+    #[error("there is no app `{app}` that gets assertions; there are: {}", listed(known))]
+    UnknownApp {
+        /// What was asked for.
+        app: AppId,
+        /// Those there are.
+        known: Vec<AppId>,
+    },
     /// The app has no such role.
-    #[error("app `{app}` has no role `{role}`")]
+    #[error("app `{app}` has no role `{role}`; it has: {}", listed(known))]
     UnknownRole {
         /// The app.
         app: AppId,
         /// What was asked for.
         role: RoleName,
+        /// Those there are.
+        known: Vec<RoleName>,
     },
     /// The address is none of the app's.
     #[error("`{acs}` is no address of app `{app}`: {}", known.join(", "))]
@@ -74,6 +81,9 @@ pub enum PreviewError {
     /// The policies could not be decided.
     #[error("the policies can't be decided")]
     Plan(#[from] PlanError),
+    /// A sign-in would end without it, too.
+    #[error("nothing is signed: {0}")]
+    Withheld(Withheld),
     /// It could not be written or signed.
     #[error("the response can't be made")]
     Issue(#[from] IssueError),
@@ -83,6 +93,33 @@ pub enum PreviewError {
     /// Keys or random bytes could not be had.
     #[error(transparent)]
     Unavailable(SignInError),
+}
+
+/// Why a sign-in that the portal begins would end without a response, whatever the policies say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Withheld {
+    /// What the app's metadata said has ended.
+    #[error("the app's metadata has ended")]
+    MetadataEnded,
+    /// The app takes no response that it did not ask for.
+    #[error("the app takes a response only to its own request (`idp_initiated = false`)")]
+    OnRequestOnly,
+}
+
+impl Withheld {
+    fn of(provider: &ServiceProvider, now: Timestamp) -> Option<Self> {
+        if !provider.is_valid_at(now) {
+            return Some(Self::MetadataEnded);
+        }
+        (!provider.idp_initiated()).then_some(Self::OnRequestOnly)
+    }
+}
+
+fn listed<T: std::fmt::Display>(known: &[T]) -> String {
+    match known {
+        [] => "none".to_owned(),
+        known => known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// What the policies say of one role.
@@ -115,6 +152,12 @@ pub struct Preview {
     pub explanation: Explanation,
     /// The roles of the app.
     pub roles: Vec<RoleVerdict>,
+    /// The one that was chosen.
+    pub role: Option<RoleName>,
+    /// Why it would not be sent now, and is not signed.
+    pub withheld: Option<Withheld>,
+    /// Whether links can be mailed.
+    pub mails: bool,
     facts: Facts,
     session: SessionId,
     evaluations: u32,
@@ -142,7 +185,10 @@ pub fn preview(
     entropy: &dyn Entropy,
     stated: &Stated<'_>,
 ) -> Result<Preview, PreviewError> {
-    let unknown = || PreviewError::UnknownApp(stated.app.clone());
+    let unknown = || PreviewError::UnknownApp {
+        app: stated.app.clone(),
+        known: snapshot.service_providers().map(|provider| provider.app().id.clone()).collect(),
+    };
     let provider = snapshot.service_provider(stated.app).ok_or_else(unknown)?;
     let app = snapshot.app(stated.app).ok_or_else(unknown)?;
     check_choices(provider, stated)?;
@@ -191,6 +237,9 @@ pub fn preview(
         shadow,
         explanation: explain(&snapshot.bundle, Step::SignIn, None, &q),
         roles: app.roles.iter().map(role_verdict).collect(),
+        role: stated.role.cloned(),
+        withheld: Withheld::of(provider, facts.signals.now),
+        mails: snapshot.config.mail.is_some(),
         session,
         evaluations: planned.evaluations,
         micros,
@@ -202,7 +251,11 @@ pub fn preview(
 fn check_choices(provider: &ServiceProvider, stated: &Stated<'_>) -> Result<(), PreviewError> {
     let app = &provider.app().id;
     if let Some(role) = stated.role.filter(|role| !provider.app().roles.contains(role)) {
-        return Err(PreviewError::UnknownRole { app: app.clone(), role: role.clone() });
+        return Err(PreviewError::UnknownRole {
+            app: app.clone(),
+            role: role.clone(),
+            known: provider.app().roles.clone(),
+        });
     }
     match stated.acs {
         Some(acs) if !provider.acs().iter().any(|known| known == acs) => {
@@ -257,7 +310,7 @@ impl Preview {
     /// sign-in are in the journal before this returns. `None` when the policies refuse, which is recorded too.
     ///
     /// # Errors
-    /// It cannot be written, signed or recorded.
+    /// A sign-in would not send it; or it cannot be written, signed or recorded.
     pub async fn sign(
         self,
         snapshot: &Snapshot,
@@ -265,6 +318,9 @@ impl Preview {
         entropy: &dyn Entropy,
         journal: &Journal,
     ) -> Result<Option<Signed>, PreviewError> {
+        if let Some(why) = self.withheld.filter(|_| self.permit.is_some()) {
+            return Err(PreviewError::Withheld(why));
+        }
         let reference = ReferenceId::new(entropy).map_err(|error| PreviewError::Unavailable(error.into()))?;
         journal.append(self.decision_record(snapshot, reference.clone())).await?;
         let Some(permit) = self.permit else { return Ok(None) };

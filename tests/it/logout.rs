@@ -202,14 +202,14 @@ async fn an_app_is_told_when_not_every_app_is_signed_out() {
 }
 
 #[tokio::test]
-async fn whoever_is_not_signed_in_is_signed_out_and_the_post_binding_answers_by_post() {
+async fn without_a_session_nothing_is_said_to_be_done_and_the_post_binding_answers_by_post() {
     let scene = Scene::start();
     let client = scene.ann().await;
     let (wiki, notes) = (launch(&client, "wiki").await, launch(&client, "notes").await);
     let request = scene.wiki.request(&scene.slo(), &wiki);
     let stranger = scene.server.client();
     let answered = Told::by_redirect(&stranger.get(&scene.wiki.redirect(&request, None)).await);
-    check_answer(&scene.server, &answered, &request, &[SUCCESS]);
+    check_answer(&scene.server, &answered, &request, &[RESPONDER, PARTIAL]);
     assert!(is_signed_in(&client).await, "a request without the browser's cookies ends nothing");
 
     let request = scene.notes.request(&scene.slo(), &notes);
@@ -229,6 +229,58 @@ async fn whoever_is_not_signed_in_is_signed_out_and_the_post_binding_answers_by_
     );
     judges::xmlsec1_verify(&answered.xml, &scene.server.certificate()).unwrap();
     judges::schema_valid(&answered.xml).unwrap();
+}
+
+#[tokio::test]
+async fn a_request_for_all_sessions_ends_the_one_in_this_browser_and_is_told_so() {
+    let scene = Scene::start();
+    let (client, elsewhere) = (scene.ann().await, scene.ann().await);
+    let wiki = launch(&client, "wiki").await;
+    launch(&elsewhere, "wiki").await;
+    let index = wiki.xml_attribute("AuthnStatement", "SessionIndex").unwrap();
+    let index = format!("<samlp:SessionIndex>{index}</samlp:SessionIndex>");
+    let request = scene.wiki.request(&scene.slo(), &wiki).with(&index, "");
+    let answered = Told::by_redirect(&client.get(&scene.wiki.redirect(&request, None)).await);
+    check_answer(&scene.server, &answered, &request, &[RESPONDER, PARTIAL]);
+    assert!(!is_signed_in(&client).await);
+    assert!(is_signed_in(&elsewhere).await, "that is why it is not called a success");
+}
+
+#[tokio::test]
+async fn a_name_that_assertions_hide_is_hidden_from_the_browser_at_logout_too() {
+    for (what, binding) in [("name-id", "redirect"), ("assertion", "post")] {
+        let wiki = Provider::new(WIKI);
+        let line = "relay_states = { handbook = \"/handbook\" }\n";
+        let logout = format!("{{ url = \"{WIKI_LOGOUT}\", binding = \"{binding}\" }}");
+        let certificate = wiki.certificate.display();
+        let config =
+            format!("encrypt = \"{what}\"\nencryption_certificate = \"{certificate}\"\n{}", wiki.config(&logout));
+        let server = Setup::default().replace(line, &format!("{line}{config}")).start();
+        let client = server.client();
+        client.sign_in(server.person("ann")).await;
+        let delivered = launch(&client, "wiki").await;
+        let told = judges::xmlsec1_decrypt(&delivered.xml, &wiki.key).unwrap();
+
+        let page = sign_out(&client).await;
+        let page = client.submit(&page.form("/signout/apps")).await;
+        let request = if binding == "post" { Told::by_post(&page) } else { Told::by_redirect(&page) };
+        judges::schema_valid(&request.xml).unwrap_or_else(|error| panic!("{error}\n{}", request.xml));
+        assert_eq!(request.element("NameID"), None, "{}", request.xml);
+        assert!(!request.xml.contains(&name_id(&told)), "{}", request.xml);
+        if binding == "post" {
+            judges::xmlsec1_verify(&request.xml, &server.certificate()).unwrap();
+        }
+        let opened = judges::xmlsec1_decrypt(&request.xml, &wiki.key).unwrap();
+        assert_eq!(name_id(&opened), name_id(&told), "{what}");
+        assert!(judges::xmlsec1_decrypt(&request.xml, &Provider::new(WIKI).key).is_err());
+    }
+}
+
+/// The text of the NameID in what was decrypted.
+fn name_id(xml: &str) -> String {
+    let document = roxmltree::Document::parse(xml).unwrap();
+    let node = document.descendants().find(|node| node.tag_name().name() == "NameID").unwrap();
+    node.text().unwrap().to_owned()
 }
 
 /// Who asks, how it goes wrong, and what is said to it.

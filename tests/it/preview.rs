@@ -65,7 +65,7 @@ fn refusals_end_with_3_and_name_the_policies() {
     let server = Server::start();
     let said = preview(&server, &["--user", "ann@example.com", "--app", "aws", "--proofs", "password"]);
     assert_eq!(said.code, Some(3), "{said:?}");
-    assert!(said.out.contains("asked for more, one of totp"), "{}", said.out);
+    assert!(said.out.contains("asked for more: totp"), "{}", said.out);
     assert!(said.out.contains("forbid       aws.second-factor: "), "{}", said.out);
     let told = read(&preview(&server, &["--user", "emil", "--app", "aws", "--json"]));
     assert_eq!(
@@ -81,14 +81,22 @@ fn refusals_end_with_3_and_name_the_policies() {
     assert_eq!((night.code, &read(&night)["policies"]), (Some(3), &json!(["time.contractor-hours"])), "{night:?}");
     let day = ["--user", "carl", "--app", "aws", "--address", from::OFFICE, "--time", "2026-11-23T10:00:00Z"];
     assert_eq!(preview(&server, &day).code, Some(0));
+    // The policies of the role that was chosen.
+    let admin = read(&preview(&server, &["--user", "ann", "--app", "aws", "--role", "Admin", "--json"]));
+    let of_role = json!("aws.admin-phishing-resistant");
+    assert!(admin["ok"] == json!(false) && admin["policies"].as_array().unwrap().contains(&of_role), "{admin:#}");
     // Nothing but XML where XML was asked for.
     let xml = preview(&server, &["--user", "emil", "--app", "aws", "--xml"]);
     assert_eq!((xml.code, xml.out.as_str()), (Some(3), ""));
     assert!(xml.err.contains("no policy permits it"), "{}", xml.err);
     for (wrong, message) in [
         (["--user", "nobody", "--app", "aws", "--role", "Dev"], "there is no user `nobody`"),
-        (["--user", "ann", "--app", "portal", "--role", "Dev"], "there is no app `portal`"),
-        (["--user", "ann", "--app", "aws", "--role", "Boss"], "has no role `Boss`"),
+        (
+            ["--user", "ann", "--app", "portal", "--role", "Dev"],
+            "there is no app `portal` that gets assertions; there are: `aws`",
+        ),
+        (["--user", "ann", "--app", "aws", "--role", "Boss"], "has no role `Boss`; it has: `"),
+        (["--user", "ann", "--app", "aws", "--time", "tomorrow"], "write it as `2027-01-31T09:00:00+01:00`"),
         (["--user", "ann", "--app", "aws", "--acs", "https://x.example/"], "is no address of app `aws`"),
         (["--user", "ann", "--app", "aws", "--proofs", "topt"], "did you mean `totp`?"),
     ] {
@@ -138,6 +146,30 @@ fn only_what_is_signed_on_request_is_signed_and_then_it_is_on_record() {
     let refused = preview(&server, &["--user", "emil", "--app", "aws", "--sign"]);
     assert_eq!(refused.code, Some(3));
     assert!(!Regex::new("SAMLResponse").unwrap().is_match(&refused.out), "{}", refused.out);
+}
+
+#[test]
+fn what_a_sign_in_would_not_send_is_told_and_not_signed() {
+    let server = Server::start();
+    let archive = ["--user", "ann", "--app", "archive"];
+    let said = preview(&server, &archive);
+    assert!(said.ok && said.out.contains("not sent     the app takes a response only to its own request"), "{said:?}");
+    let said = preview(&server, &[&archive[..], &["--sign"]].concat());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("nothing is signed: the app takes a response only to its own request"), "{said:?}");
+    assert!(!journal(&server).contains("\"record\":\"assertion\""));
+}
+
+#[test]
+fn a_link_that_nobody_mails_is_printed_by_a_command() {
+    let server = Server::start();
+    let row = "username,email,groups,status\nnew,new@example.com,aws-users,active\n";
+    std::fs::write(server.path("more.csv"), row).unwrap();
+    assert!(server.cli(&["users", "import", "more.csv"]).ok);
+    let said = preview(&server, &["--user", "new", "--app", "aws", "--proofs", "password"]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.out.contains("`cedargate users activation-link new` prints one"), "{}", said.out);
+    assert!(!said.out.contains("one of totp,"), "{}", said.out);
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// Prints the block and the steps; with `--write` the block goes into the file instead.
 ///
 /// # Errors
-/// The settings cannot be read or written, or an app of this id or entity id is there already.
+/// The settings cannot be read or written, or the block is to be written and an app of this id or entity id is there already.
 pub(super) fn run(
     out: &mut impl io::Write,
     catalogue: &Catalogue,
@@ -56,13 +56,19 @@ pub(super) fn run(
     };
     let app = entry.app(&answers)?;
     let provider = built(&app)?;
-    is_new(&loaded.config, &provider)?;
+    let conflict = conflict(&loaded.config, &provider);
     let block = entry.block(&answers)?;
     if args.write {
+        if let Some(conflict) = conflict {
+            anyhow::bail!(conflict);
+        }
         append::append(config, &block)?;
         writeln!(out, "{}: the app `{}` was added. A running server takes it by itself.\n", config.display(), app.id)?;
     } else {
-        writeln!(out, "# For {}; `--write` adds it.\n", config.display())?;
+        match conflict {
+            Some(conflict) => writeln!(out, "# `--write` would not add it to {}: {conflict}.\n", config.display())?,
+            None => writeln!(out, "# For {}; `--write` adds it.\n", config.display())?,
+        }
         writeln!(out, "{block}")?;
     }
     write_policies(out, &loaded.config, entry, &provider)?;
@@ -93,24 +99,24 @@ fn built(app: &AppConfig) -> anyhow::Result<ServiceProvider> {
     })
 }
 
-/// Refuses an app that is there already: by its id, or by the entity id that a request would name it by.
-fn is_new(config: &Config, new: &ServiceProvider) -> anyhow::Result<()> {
-    for app in &config.apps {
-        if app.id == new.app().id {
-            anyhow::bail!("there is an app `{}` already: choose another id with `--id`", app.id);
-        }
+/// Why an app cannot be added: by its entity id, which a request would name it by, or by its id. Another id does not help where
+/// the entity id is taken.
+fn conflict(config: &Config, new: &ServiceProvider) -> Option<String> {
+    let has_entity_id = |app: &&AppConfig| {
         // What does not build has its own problem, and `check` tells it.
-        let entity_id = ServiceProvider::build(app, &Supplied::default()).map(|there| there.entity_id().to_owned());
-        let entity_id = entity_id.ok().or_else(|| app.entity_id.clone());
-        if entity_id.is_some_and(|entity_id| entity_id == new.entity_id()) {
-            anyhow::bail!(
-                "the app `{}` has the entity id `{}` already: a request could not say which is meant",
-                app.id,
-                new.entity_id()
-            );
-        }
+        let built = ServiceProvider::build(app, &Supplied::default()).map(|there| there.entity_id().to_owned());
+        built.ok().or_else(|| app.entity_id.clone()).is_some_and(|entity_id| entity_id == new.entity_id())
+    };
+    if let Some(app) = config.apps.iter().find(has_entity_id) {
+        let instead = if new.app().roles.is_empty() {
+            "edit that block"
+        } else {
+            "add an `[[apps.roles]]` to it, or edit that block"
+        };
+        return Some(format!("`{}` has this entity id: {instead}", app.id));
     }
-    Ok(())
+    let same_id = config.apps.iter().find(|app| app.id == new.app().id)?;
+    Some(format!("there is an app `{}` already: choose another id with `--id`", same_id.id))
 }
 
 /// A policy to start from. It names a group that has to be declared first: until then it does not load, so that nobody gets in

@@ -21,8 +21,11 @@ pub(in crate::cli) struct Args {
 /// Prints cause and cure; for a text that nobody knows the nearest ones, or else all.
 ///
 /// # Errors
-/// The result cannot be written.
+/// The text is empty, or the result cannot be written.
 pub(super) fn run(out: &mut impl io::Write, catalogue: &Catalogue, args: &Args) -> anyhow::Result<ExitCode> {
+    if args.text.trim().is_empty() {
+        anyhow::bail!("give the text that the app shows, or a part of it");
+    }
     let found = catalogue.explain(&args.text);
     if args.json {
         let (sure, near) = match &found {

@@ -44,7 +44,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     address: IpAddr,
     /// When: `2027-01-31T09:00:00+01:00`. Without it, now.
-    #[arg(long, value_name = "INSTANT", conflicts_with = "sign")]
+    #[arg(long, value_name = "INSTANT", conflicts_with = "sign", value_parser = instant)]
     time: Option<Timestamp>,
     /// What is known of the device.
     #[arg(long, value_enum, default_value_t)]
@@ -85,6 +85,10 @@ fn method(code: &str) -> Result<Method, String> {
         let hint = near.map(|near| format!("; did you mean `{}`?", near.code())).unwrap_or_default();
         format!("there is no method `{code}`{hint}")
     })
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write it as `2027-01-31T09:00:00+01:00`".to_owned())
 }
 
 /// 0: this is what the app is told; 1: it cannot be said of this person; 3: the policies refuse.

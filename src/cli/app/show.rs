@@ -13,10 +13,10 @@ use crate::saml::catalogue::{Catalogue, index};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The app, as `cedargate app list` names it; left out, the page that lists all
-    name: Option<String>,
-    /// Write all pages into this folder instead, which has to be there
+    pub(super) name: Option<String>,
+    /// Write all pages into this folder instead
     #[arg(long, value_name = "FOLDER", conflicts_with = "name")]
-    into: Option<PathBuf>,
+    pub(super) into: Option<PathBuf>,
 }
 
 /// Prints a page, or writes all.
@@ -25,6 +25,7 @@ pub(in crate::cli) struct Args {
 /// There is no such app, or a page cannot be written.
 pub(super) fn run(out: &mut impl io::Write, catalogue: &Catalogue, args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &args.into {
+        fs::create_dir_all(folder).with_context(|| format!("can't make `{}`", folder.display()))?;
         let write = |name: &str, page: &str| {
             let file = folder.join(name);
             fs::write(&file, page).with_context(|| format!("can't write `{}`", file.display()))

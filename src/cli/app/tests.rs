@@ -76,7 +76,7 @@ fn an_app_that_is_there_already_is_not_added_again() {
     add(&file, "dropbox", None, &[], true).unwrap();
     let before = fs::read_to_string(&file).unwrap();
     let told = add(&file, "dropbox", Some("dropbox-2"), &[], true).unwrap_err().to_string();
-    assert!(told.contains("the app `dropbox` has the entity id `Dropbox` already"), "{told}");
+    assert_eq!(told, "`dropbox` has this entity id: edit that block");
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
 }
 
@@ -107,6 +107,37 @@ fn the_policies_that_are_shown_name_each_role() {
     let told = add(&file, "aws", None, &set, false).unwrap();
     assert!(told.contains("action == Action::\"assumeRole\", resource == Role::\"aws/Ops\");"), "{told}");
     assert!(!told.contains("everyone"), "nobody gets a role by a line that was only copied: {told}");
+}
+
+#[test]
+fn an_entity_id_that_is_taken_ends_nothing_but_the_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = settings(folder.path());
+    let set = [("account", "123456789012"), ("role", "Ops"), ("provider", "cedargate")];
+    add(&file, "aws", None, &set, true).unwrap();
+    // The id is taken, too: another one would not help.
+    let refused = add(&file, "aws", None, &set, true).unwrap_err().to_string();
+    assert_eq!(refused, "`aws` has this entity id: add an `[[apps.roles]]` to it, or edit that block");
+    let told = add(&file, "aws", None, &set, false).unwrap();
+    assert!(told.contains(&refused) && told.contains("[[apps]]") && told.contains("# On the other side:"), "{told}");
+}
+
+#[test]
+fn all_pages_go_into_a_folder_that_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("new/pages");
+    let args = show::Args { name: None, into: Some(into.clone()) };
+    show::run(&mut Vec::new(), &Catalogue::read().unwrap(), &args).unwrap();
+    assert!(into.join("README.md").is_file() && into.join("aws.md").is_file());
+}
+
+#[test]
+fn a_single_word_of_a_text_finds_it_and_no_text_is_asked_for_one() {
+    let (told, known) = explained("rolesessionname", false);
+    assert!(!known && told.contains("The nearest:") && told.contains("RoleSessionName"), "{told}");
+    let args = explain_error::Args { text: " ".to_owned(), json: false };
+    let error = explain_error::run(&mut Vec::new(), &Catalogue::read().unwrap(), &args).unwrap_err();
+    assert!(error.to_string().contains("give the text"), "{error}");
 }
 
 fn explained(text: &str, json: bool) -> (String, bool) {

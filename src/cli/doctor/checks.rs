@@ -9,9 +9,9 @@ use super::Check;
 use crate::cli::check::counted;
 use crate::clock::Timestamp;
 use crate::config::secret::read_key_file;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, ConfigErrors, Loaded, LocatedProblem};
 use crate::policy::testing;
-use crate::runtime;
+use crate::runtime::{self, LoadError};
 use crate::saml::KeyStore;
 use crate::signals::Geo;
 use crate::signals::geo::Topic;
@@ -67,6 +67,21 @@ fn of_mail(config: &Config) -> Check {
             "none is sent: no alert, no code and no link reaches anybody",
             "add `[mail]`; see docs/mail.md",
         ),
+    }
+}
+
+/// Apps that load, each with a key to sign for it, as `check` asks.
+pub(super) fn apps(loaded: &Loaded, now: Timestamp) -> Vec<Check> {
+    let problem = |message: String, help: Option<&str>| {
+        Check::problem("apps", message, help.unwrap_or("`cedargate check` shows the place"))
+    };
+    match runtime::check_apps(loaded, now.to_zoned(TimeZone::UTC).date()) {
+        Ok(count) => vec![Check::ok("apps", format!("{}, each with a key to sign for it", counted(count, "app")))],
+        Err(LoadError::Config(ConfigErrors::Problems(problems))) => {
+            let told = |one: &LocatedProblem| format!("{}: {}", one.place(), one.problem().message);
+            problems.iter().map(|one| problem(told(one), one.problem().help.as_deref())).collect()
+        }
+        Err(error) => vec![problem(format!("{:#}", anyhow::Error::from(error)), None)],
     }
 }
 
@@ -134,7 +149,9 @@ pub(super) fn signing_key(config: &Config, now: Timestamp) -> Check {
     }
     let keys = match KeyStore::configured(&config.saml) {
         Ok(keys) => keys,
-        Err(error) => return Check::problem("signing key", error.to_string(), "see docs/keys.md"),
+        Err(error) => {
+            return Check::problem("signing key", format!("{:#}", anyhow::Error::from(error)), "see docs/keys.md");
+        }
     };
     // Of the keys that sign, the one whose certificate ends first.
     let Some(first) = keys.in_use().min_by_key(|key| key.days_left(now)) else {

@@ -74,6 +74,7 @@ mod tests {
             cache_duration: None,
             left_out: Vec::new(),
             sha256: String::new(),
+            said: crate::runtime::Said::default(),
         }
     }
 

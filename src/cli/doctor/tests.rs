@@ -79,3 +79,19 @@ fn geo_files_grow_old() {
         assert!(checks[1].message.starts_with("none for asn, anonymous: "), "{checks:?}");
     }
 }
+
+#[test]
+fn apps_that_check_refuses_are_a_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    for (algorithm, expected) in [("rsa-sha256", Verdict::Ok), ("ecdsa-sha256", Verdict::Problem)] {
+        let text = format!(
+            "[server]\npublic_url = \"https://login.example.com\"\n[[apps]]\nid = \"wiki\"\n\
+             entity_id = \"https://wiki.example.com\"\nacs = \"https://wiki.example.com/acs\"\n\
+             signature_algorithm = \"{algorithm}\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let found = checks::apps(&crate::config::load(&file, []).unwrap(), noon());
+        assert!(found.iter().all(|check| check.verdict == expected) && found.len() == 1, "{found:?}");
+    }
+}

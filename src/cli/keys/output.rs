@@ -150,7 +150,7 @@ pub(super) fn done(out: &mut impl Write, config: &Config, done: &Done, as_json: 
             writeln!(out, "The key before stays published. When sign-ins to every app work, take it out:")?;
             writeln!(out, "\n    cedargate keys retire --kind {}", kind.code())
         }
-        (Step::Retire, _) => {
+        (Step::Retire, slot) => {
             writeln!(out, "took the {} out of the metadata: {}", done.place, done.fingerprint)?;
             writeln!(
                 out,
@@ -158,7 +158,14 @@ pub(super) fn done(out: &mut impl Write, config: &Config, done: &Done, as_json: 
                  copies elsewhere, are beyond this command.",
                 config.saml.keys.join("retired").display()
             )?;
-            give(out, &uploads, "These apps trust the old certificate until they get the new metadata:")
+            give(
+                out,
+                &uploads,
+                match slot {
+                    Slot::Next => "Those of these apps that were given it trust it until they get the new metadata:",
+                    _ => "These apps trust the old certificate until they get the new metadata:",
+                },
+            )
         }
     }
 }

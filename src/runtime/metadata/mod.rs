@@ -13,12 +13,15 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 
+pub(super) use self::copies::check_folder;
 pub(super) use self::reader::{Reader, Unread};
 pub use self::refresh::{NoFetching, Refresher, fetch_missing};
 use crate::clock::Timestamp;
-use crate::config::{AppConfig, Config, MetadataSource, MetadataUrl};
-use crate::domain::AppId;
+use crate::config::{AppConfig, Config, MetadataSource, MetadataUrl, SignedRequests};
+use crate::domain::{AppId, SignMode};
+use crate::saml::SpMetadata;
 
 /// What is known of an app from metadata, for people and for the next look at the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,51 @@ pub struct Imported {
     pub left_out: Vec<String>,
     /// SHA-256 of the file, in hex.
     pub sha256: String,
+    /// What it says that fetched metadata does not take back.
+    pub said: Said,
+}
+
+/// What the metadata of an app said that later metadata must not take back by itself: who can change it would become another
+/// app, or be asked for less (X9).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The app's entity id.
+    pub entity_id: String,
+    /// Its requests are signed.
+    pub signs_requests: bool,
+    /// It wants assertions signed.
+    pub wants_assertions_signed: bool,
+}
+
+impl Said {
+    pub(super) fn of(metadata: &SpMetadata) -> Self {
+        Self {
+            entity_id: metadata.entity_id.clone(),
+            signs_requests: metadata.signs_requests,
+            wants_assertions_signed: metadata.wants_assertions_signed,
+        }
+    }
+
+    /// Whether the metadata of `app` may say this now, when it said `before` that. What config says counts, and needs no memory.
+    fn keeps_to(&self, before: &Self, app: &AppConfig) -> Result<(), String> {
+        let (id, name, was) = (&app.id, &self.entity_id, &before.entity_id);
+        if app.entity_id.is_none() && name != was {
+            return Err(format!(
+                "app `{id}` calls itself `{name}` now, and was `{was}`: if that is right, set `entity_id`"
+            ));
+        }
+        if before.signs_requests && !self.signs_requests && app.signed_requests != SignedRequests::Required {
+            return Err(format!(
+                "the metadata of app `{id}` no longer says that its requests are signed: set `signed_requests = \"required\"`"
+            ));
+        }
+        if before.wants_assertions_signed && !self.wants_assertions_signed && app.sign == SignMode::Response {
+            return Err(format!(
+                "the metadata of app `{id}` no longer wants its assertions signed: set `sign = \"both\"`"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// The address that the metadata of `app` is fetched from, if it is.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::copies::{Note, sha256};
-use super::{Imported, copy_of};
+use super::{Imported, Said, copy_of, url_of};
 use crate::clock::Timestamp;
 use crate::config::{AppConfig, Config, MetadataSource, Problem};
 use crate::runtime::supplied;
@@ -41,6 +41,8 @@ pub(in crate::runtime) struct Reader<'a> {
     given: Option<(&'a Path, &'a str)>,
     /// By file and the file of the certificate it must be signed by.
     read: BTreeMap<(PathBuf, Option<PathBuf>), Result<Arc<Document>, String>>,
+    /// By copy.
+    notes: BTreeMap<PathBuf, Option<Arc<Note>>>,
 }
 
 /// A file of metadata.
@@ -51,7 +53,7 @@ struct Document {
 
 impl<'a> Reader<'a> {
     pub(in crate::runtime) fn new(config: &'a Config, at: Timestamp) -> Self {
-        Self { config, at, given: None, read: BTreeMap::new() }
+        Self { config, at, given: None, read: BTreeMap::new(), notes: BTreeMap::new() }
     }
 
     /// The same, as if the copy held this.
@@ -67,29 +69,63 @@ impl<'a> Reader<'a> {
             // Nobody here can mend what was fetched; the others go on.
             MetadataSource::Url(url) => (copy_of(self.config, url), Unread::Unavailable),
         };
-        let there = self.given.is_some_and(|(copy, _)| copy == file) || file.exists();
+        let given = self.given.is_some_and(|(copy, _)| copy == file);
+        let there = given || file.exists();
         if let (false, MetadataSource::Url(url)) = (there, source) {
             return Err(Unread::Unavailable(format!("its metadata at `{url}` was never fetched")));
         }
         let document = self.document(&file, app.metadata_certificate.as_deref()).map_err(problem)?;
+        let note = match source {
+            MetadataSource::File(_) => None,
+            MetadataSource::Url(url) => {
+                let note = self.note(&file);
+                // What is tried now has no note yet; what is kept is what its note says, or nothing.
+                if !given && !note.as_ref().is_some_and(|note| note.is_about(&document.sha256)) {
+                    let file = file.display();
+                    return Err(Unread::Unavailable(format!(
+                        "its copy `{file}` is not what was fetched from `{url}`, and does not count"
+                    )));
+                }
+                note
+            }
+        };
         let whole = |error: &dyn std::fmt::Display| problem(format!("`{}`: {error}", file.display()));
         let found = document.entities.choose(app.entity_id.as_deref()).map_err(|error| whole(&error))?;
         if found.has_ended(self.at) {
             let end = found.valid_until.map(|end| end.to_string()).unwrap_or_default();
             return Err(Unread::Unavailable(format!("its metadata `{}` ended at {end}", file.display())));
         }
+        let said = Said::of(found);
+        if let Some(before) = note.as_ref().and_then(|note| note.apps.get(&app.id)) {
+            let removed = |why| Unread::Unavailable(format!("{why}, or remove the copy `{}`", file.display()));
+            said.keeps_to(before, app).map_err(removed)?;
+        }
         let imported = Imported {
             app: app.id.clone(),
             source: source.clone(),
             signed: app.metadata_certificate.is_some(),
-            seen: matches!(source, MetadataSource::Url(_)).then(|| Note::of(&file)).flatten().map(|note| note.seen),
+            seen: note.map(|note| note.seen),
             valid_until: found.valid_until,
             cache_duration: found.cache_duration,
             left_out: found.left_out.clone(),
             sha256: document.sha256.clone(),
+            said,
             file,
         };
         Ok(Some((found.clone(), imported)))
+    }
+
+    /// The entity id of an app that nobody can sign in to for now: it stays the app's.
+    pub(in crate::runtime) fn name_of(&mut self, app: &AppConfig) -> Option<String> {
+        let said = |reader: &mut Self| {
+            let note = reader.note(&copy_of(reader.config, url_of(app)?))?;
+            note.apps.get(&app.id).map(|said| said.entity_id.clone())
+        };
+        app.entity_id.clone().or_else(|| said(self))
+    }
+
+    fn note(&mut self, copy: &Path) -> Option<Arc<Note>> {
+        self.notes.entry(copy.to_owned()).or_insert_with(|| Note::of(copy).map(Arc::new)).clone()
     }
 
     fn document(&mut self, file: &Path, certificate: Option<&Path>) -> Result<Arc<Document>, String> {

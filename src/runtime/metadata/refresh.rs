@@ -1,18 +1,19 @@
 //! Keeps the copies of fetched metadata fresh, off the path of requests. What is fetched is tried on the apps it is for before it
 //! is kept; a copy that changed is a changed file of the set, and the ordinary reload does the rest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::client::{FetchError, Fetched, Fetcher};
 use super::copies::{Note, sha256, store};
 use super::reader::{Reader, Unread};
-use super::{copy_of, fetched_urls, schedule, url_of};
+use super::{Said, copy_of, fetched_urls, schedule, url_of};
 use crate::clock::{Clock, Entropy, Timestamp};
 use crate::config::{Config, MetadataUrl};
 use crate::domain::AppId;
@@ -130,20 +131,20 @@ impl Refresher {
         }
         let due: Vec<MetadataUrl> =
             self.due.iter().filter(|(_, due)| due.at <= now).map(|(url, _)| url.clone()).collect();
-        for some in due.chunks(AT_ONCE) {
-            let mut asked = JoinSet::new();
-            for url in some {
-                let (tools, whom, url) = (Arc::clone(&self.tools), For::Set(Arc::clone(&snapshot)), url.clone());
-                asked.spawn(async move {
-                    let looked = tools.look_at(whom, &url).await;
-                    (url, looked)
-                });
-            }
-            while let Some(looked) = asked.join_next().await {
-                match looked {
-                    Ok((url, looked)) => self.note(&snapshot, url, looked),
-                    Err(error) => tracing::error!(%error, "metadata could not be looked at"),
-                }
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        let mut asked = JoinSet::new();
+        for url in due {
+            let (tools, whom, slots) = (Arc::clone(&self.tools), For::Set(Arc::clone(&snapshot)), Arc::clone(&slots));
+            asked.spawn(async move {
+                let _slot = slots.acquire().await;
+                let looked = tools.look_at(whom, &url).await;
+                (url, looked)
+            });
+        }
+        while let Some(looked) = asked.join_next().await {
+            match looked {
+                Ok((url, looked)) => self.note(&snapshot, url, looked),
+                Err(error) => tracing::error!(%error, "metadata could not be looked at"),
             }
         }
     }
@@ -242,7 +243,7 @@ pub async fn fetch_missing(
     }
     let tools = Arc::new(Tools { fetcher: Fetcher::new()?, clock: Arc::clone(clock), entropy: Arc::clone(entropy) });
     let whom = For::Start(Arc::new(config.clone()));
-    let slots = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked = JoinSet::new();
     for url in missing {
         let (tools, whom, slots) = (Arc::clone(&tools), whom.clone(), Arc::clone(&slots));
@@ -265,7 +266,10 @@ impl Tools {
     /// Asks one source, and keeps what it has if the apps can work with it.
     async fn look_at(&self, whom: For, url: &MetadataUrl) -> Result<Looked, String> {
         let copy = copy_of(whom.config(), url);
-        let known = Note::of(&copy).filter(|note| note.fits(&copy));
+        let noted = Note::of(&copy);
+        let mut apps = noted.as_ref().map(|note| note.apps.clone()).unwrap_or_default();
+        apps.retain(|id, _| whom.config().apps.iter().any(|app| app.id == *id));
+        let known = noted.filter(|note| note.fits(&copy));
         let version = known.as_ref().map(|note| note.version.clone()).unwrap_or_default();
         let fetched = self.fetcher.fetch(url, version).await.map_err(|error: FetchError| error.to_string())?;
         let (xml, version) = match (&known, fetched) {
@@ -285,8 +289,10 @@ impl Tools {
         .map_err(|error| error.to_string())??;
         let again = schedule::spread(schedule::after_success(trial.cache, trial.ends, now), &*self.entropy);
         let sha256 = sha256(xml.as_bytes());
-        let same = known.is_some_and(|note| note.sha256 == sha256);
-        let note = Note { url: url.to_string(), seen: now, again: later(now, again), sha256, version };
+        apps.extend(trial.said);
+        let before = known.map(|note| note.sha256);
+        let same = before.as_ref() == Some(&sha256);
+        let note = Note { url: url.to_string(), seen: now, again: later(now, again), sha256, before, version, apps };
         let unwritten = |error: std::io::Error| format!("`{}` can't be written: {error}", copy.display());
         if same {
             note.write(&copy).map_err(unwritten)?;
@@ -303,6 +309,8 @@ impl Tools {
 pub(super) struct Trial {
     pub(super) cache: Option<Duration>,
     pub(super) ends: Option<Timestamp>,
+    /// What it says of those that can work with it.
+    pub(super) said: BTreeMap<AppId, Said>,
 }
 
 /// Builds the apps of this source from what was fetched. An app that works now must work with it, under the name it has; of
@@ -318,16 +326,17 @@ pub(super) fn try_on(
     let mut reader = Reader::new(config, now).with_copy(copy, xml);
     let (mut trial, mut works, mut refused) = (Trial::default(), false, None);
     for app in config.apps.iter().filter(|app| url_of(app) == Some(url)) {
-        let before = in_force.and_then(|set| set.service_provider(&app.id)).filter(|sp| sp.is_valid_at(now));
+        let before = in_force.and_then(|set| set.service_provider(&app.id));
         let tried = built_app(app, &mut reader).map_err(Unread::in_words);
         let tried = tried.and_then(|(sp, imported)| keeps_its_name(&sp, before, in_force).map(|()| imported));
         match tried {
             Ok(imported) => {
                 works = true;
                 trial.cache = trial.cache.into_iter().chain(imported.as_ref().and_then(|one| one.cache_duration)).min();
-                trial.ends = trial.ends.into_iter().chain(imported.and_then(|one| one.valid_until)).min();
+                trial.ends = trial.ends.into_iter().chain(imported.as_ref().and_then(|one| one.valid_until)).min();
+                trial.said.extend(imported.map(|one| (one.app, one.said)));
             }
-            Err(why) if before.is_some() => return Err(why),
+            Err(why) if before.is_some_and(|sp| sp.is_valid_at(now)) => return Err(why),
             Err(why) => refused = Some(why),
         }
     }

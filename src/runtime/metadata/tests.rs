@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::copies::{Note, Version, sha256, store};
 use super::refresh::try_on;
 use super::*;
 use crate::config::Loaded;
@@ -41,10 +42,36 @@ fn chat() -> String {
     format!("[[apps]]\nid = \"chat\"\nmetadata = \"{CHAT_URL}\"\n")
 }
 
+/// A copy as it is after it was fetched.
 fn keep_copy(loaded: &Loaded, xml: &str) {
-    let copy = copy_of(&loaded.config, fetched_urls(&loaded.config).next().unwrap());
-    fs::create_dir_all(copy.parent().unwrap()).unwrap();
-    fs::write(copy, xml).unwrap();
+    keep_copy_of(loaded, CHAT_URL, xml, []);
+}
+
+/// The same, with what was said of apps when they last could work with it.
+fn keep_copy_of<const N: usize>(loaded: &Loaded, url: &str, xml: &str, said: [(&str, Said); N]) {
+    let url = fetched_urls(&loaded.config).find(|known| known.as_str() == url).unwrap();
+    let note = Note {
+        url: url.to_string(),
+        seen: Timestamp::UNIX_EPOCH,
+        again: Timestamp::UNIX_EPOCH,
+        sha256: sha256(xml.as_bytes()),
+        before: None,
+        version: Version::default(),
+        apps: said.into_iter().map(|(app, said)| (AppId::parse(app).unwrap(), said)).collect(),
+    };
+    store(&copy_of(&loaded.config, url), xml, &note).unwrap();
+}
+
+fn called(name: &str) -> Said {
+    Said { entity_id: format!("https://{name}/saml"), ..Said::default() }
+}
+
+fn ids(apps: &Apps) -> Vec<&str> {
+    apps.apps.iter().map(|app| app.app().id.as_str()).collect()
+}
+
+fn fetched(id: &str, more: &str) -> String {
+    format!("[[apps]]\nid = \"{id}\"\nmetadata = \"https://{id}.example.com/metadata\"\n{more}\n")
 }
 
 fn why(unavailable: &[Unavailable]) -> Vec<(&str, &str)> {
@@ -224,4 +251,126 @@ fn keys_of_the_metadata_count_where_config_names_none() {
     let named = supplied("request_certificates = [\"own.pem\"]\nencryption_certificate = \"own.pem\"");
     assert_eq!(named.request_certificates, std::slice::from_ref(&own_certificate));
     assert_eq!(named.encryption_certificate, Some(own_certificate));
+}
+
+#[test]
+fn fetched_metadata_keeps_the_name_an_app_had_even_when_it_ended_and_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let config = loaded(folder.path(), &chat());
+    let (url, ended) = (CHAT_URL, metadata("chat.example.com", "validUntil=\"2026-11-21T00:00:00Z\""));
+    keep_copy_of(&config, url, &ended, [("chat", called("chat.example.com"))]);
+    let tried = |config: &Loaded, name: &str| {
+        let url = fetched_urls(&config.config).next().unwrap();
+        try_on(&config.config, None, url, &copy_of(&config.config, url), &metadata(name, ""), now)
+    };
+    let why = tried(&config, "victim.example.com").unwrap_err();
+    let said = "app `chat` calls itself `https://victim.example.com/saml` now, and was `https://chat.example.com/saml`";
+    assert!(why.starts_with(said) && why.contains("set `entity_id`, or remove the copy `"), "{why}");
+    let trial = tried(&config, "chat.example.com").unwrap();
+    assert_eq!(trial.said.into_values().collect::<Vec<_>>(), [called("chat.example.com")]);
+
+    let named = loaded(folder.path(), &format!("{}entity_id = \"https://new.example.com/saml\"\n", chat()));
+    tried(&named, "new.example.com").unwrap();
+
+    // A copy that says it already, as of an app that did not work when its neighbour's did.
+    keep_copy_of(&config, url, &metadata("victim.example.com", ""), [("chat", called("chat.example.com"))]);
+    let apps = built(&config).unwrap();
+    assert!(apps.apps.is_empty() && apps.unavailable[0].why.contains("calls itself"), "{:?}", apps.unavailable);
+
+    fs::remove_file(copy_of(&config.config, fetched_urls(&config.config).next().unwrap())).unwrap();
+    tried(&config, "victim.example.com").unwrap();
+}
+
+#[test]
+fn of_two_that_fetched_one_name_neither_has_it_unless_config_says_whose_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["https://a.example.com/metadata", "https://b.example.com/metadata"];
+    let text = format!("{}{}", fetched("a", ""), fetched("b", ""));
+    let config = loaded(folder.path(), &text);
+    let same = metadata("same.example.com", "");
+    keep_copy_of(&config, a, &same, []);
+    keep_copy_of(&config, b, &same, []);
+    let apps = built(&config).unwrap();
+    assert!(apps.apps.is_empty() && apps.unavailable.len() == 2, "{:?}", apps.unavailable);
+    assert!(apps.unavailable.iter().all(|one| one.why.contains("entity id")), "{:?}", apps.unavailable);
+
+    let text = format!("{}{}", fetched("a", ""), fetched("b", "entity_id = \"https://same.example.com/saml\""));
+    let apps = built(&loaded(folder.path(), &text)).unwrap();
+    assert_eq!((ids(&apps), apps.unavailable.len()), (vec!["b"], 1));
+
+    // A name stays with its app while nobody can sign in to that.
+    let ended = metadata("same.example.com", "validUntil=\"2026-11-21T00:00:00Z\"");
+    keep_copy_of(&config, b, &ended, [("b", called("same.example.com"))]);
+    let apps = built(&config).unwrap();
+    assert!(apps.apps.is_empty() && apps.unavailable.len() == 2, "{:?}", apps.unavailable);
+}
+
+#[test]
+fn what_fetched_metadata_lacks_leaves_out_its_app_and_is_a_problem_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (key, part) in
+        [("encrypt = \"assertion\"", "to encrypt for"), ("signed_requests = \"required\"", "nobody could sign")]
+    {
+        let config = loaded(folder.path(), &format!("{}{key}\n{}", chat(), fetched("other", "")));
+        keep_copy(&config, &metadata("chat.example.com", ""));
+        keep_copy_of(&config, "https://other.example.com/metadata", &metadata("other.example.com", ""), []);
+        let apps = built(&config).unwrap();
+        assert_eq!(ids(&apps), ["other"]);
+        assert!(apps.unavailable.len() == 1 && apps.unavailable[0].why.contains(part), "{:?}", apps.unavailable);
+        fs::write(folder.path().join("wiki.xml"), metadata("wiki.example.com", "")).unwrap();
+        let said = refused(&loaded(folder.path(), &wiki(key)));
+        assert!(said.contains(part) && said.contains("config.toml:3:"), "{said}");
+    }
+}
+
+#[test]
+fn fetched_metadata_asks_for_no_less_than_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let strict = Said { signs_requests: true, wants_assertions_signed: true, ..called("chat.example.com") };
+    let tried = |more: &str, said: Said| {
+        let config = loaded(folder.path(), &format!("{}{more}\n", chat()));
+        let (url, xml) = (fetched_urls(&config.config).next().unwrap(), metadata("chat.example.com", ""));
+        keep_copy_of(&config, CHAT_URL, "<before/>", [("chat", said)]);
+        try_on(&config.config, None, url, &copy_of(&config.config, url), &xml, now).map(|_| ())
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["chat.example.com".to_owned()]).unwrap();
+    fs::write(folder.path().join("chat.pem"), made.cert.pem()).unwrap();
+    let required = "signed_requests = \"required\"\nrequest_certificates = [\"chat.pem\"]";
+    let less = tried("", strict.clone()).unwrap_err();
+    assert!(less.contains("set `signed_requests = \"required\"`, or remove the copy `"), "{less}");
+    let less = tried(&format!("{required}\nsign = \"response\""), strict.clone()).unwrap_err();
+    assert!(less.contains("set `sign = \"both\"`, or remove the copy `"), "{less}");
+    for sign in ["assertion", "both"] {
+        tried(&format!("{required}\nsign = \"{sign}\""), strict.clone()).unwrap();
+    }
+    tried("sign = \"response\"", called("chat.example.com")).unwrap();
+}
+
+#[test]
+fn a_copy_that_somebody_changed_or_could_have_does_not_count() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let config = loaded(folder.path(), &chat());
+    keep_copy(&config, &metadata("chat.example.com", ""));
+    assert_eq!(ids(&built(&config).unwrap()), ["chat"]);
+    let copy = copy_of(&config.config, fetched_urls(&config.config).next().unwrap());
+    fs::write(&copy, metadata("chat.example.com", "").replace("/acs", "/evil")).unwrap();
+    let apps = built(&config).unwrap();
+    assert!(
+        apps.apps.is_empty() && apps.unavailable[0].why.contains("is not what was fetched"),
+        "{:?}",
+        apps.unavailable
+    );
+    keep_copy(&config, &metadata("chat.example.com", ""));
+    fs::remove_file(copy.with_extension("json")).unwrap();
+    assert!(built(&config).unwrap().apps.is_empty(), "nobody knows where it came from");
+
+    keep_copy(&config, &metadata("chat.example.com", ""));
+    let cache = &config.config.saml.metadata_cache;
+    fs::set_permissions(cache, fs::Permissions::from_mode(0o770)).unwrap();
+    let said = refused(&config);
+    assert!(said.contains("run `chmod go-w` on it") && said.contains("metadata"), "{said}");
+    built(&loaded(folder.path(), "")).unwrap();
 }

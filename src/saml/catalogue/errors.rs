@@ -67,6 +67,9 @@ impl Catalogue {
                 // People bring a part of a text too; one that says enough is as good as the whole.
                 let within = || asked.iter().all(|asked| words.iter().any(|word| alike(asked, word)));
                 let part = found >= ENOUGH && asked.len() > 1 && within();
+                // One word says too little to be sure; a text that it stands in is still worth showing.
+                let named = asked.len() == 1 && !asked.is_disjoint(words);
+                let share = if named { share.max(NEAR) } else { share };
                 (if part { 1.0 } else { share }, found, place)
             })
             .filter(|(share, _, _)| *share >= NEAR)

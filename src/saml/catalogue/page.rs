@@ -52,7 +52,7 @@ impl Entry {
         page.push_str("\n## In config.toml\n\n```sh\n");
         let _ = write!(page, "cedargate app add {}", self.name);
         for (name, example) in self.examples() {
-            let _ = write!(page, " --set {name}={example}");
+            let _ = write!(page, " --set {name}={}", for_a_shell(&example));
         }
         let _ = writeln!(page, " --write\n```\n\nadds this block:\n\n```toml\n{}```\n", self.block(&answers)?);
         page.push_str(
@@ -90,6 +90,16 @@ impl Entry {
         for KnownError { text, cause, cure, source: from } in &self.errors {
             let _ = writeln!(page, "| {text} | {cause} | {cure} | {} |", source(from.as_deref()));
         }
+    }
+}
+
+/// A value as one word of a shell.
+fn for_a_shell(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '-');
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
     }
 }
 

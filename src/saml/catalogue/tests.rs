@@ -75,6 +75,36 @@ fn each_entry_says_what_a_reader_needs() {
     }
 }
 
+/// Metadata that is fetched names its end, and what was uploaded by hand is never fetched again.
+#[test]
+fn who_saves_metadata_gets_the_one_without_an_end() {
+    let (mut by_hand, mut fetched) = (0, 0);
+    for entry in catalogue().entries() {
+        for step in &entry.steps {
+            let uploads = step.matches("{{idp.metadata_url}}?upload").count();
+            let bare = step.matches("{{idp.metadata_url}}").count() - uploads;
+            let words = step.to_lowercase();
+            let is_by_hand = ["save", "upload ", "paste"].iter().any(|word| words.contains(word));
+            // One that offers both names the address for software first.
+            let or_by_hand = words.contains(", or paste");
+            if uploads + bare > 0 {
+                assert_eq!(uploads, usize::from(is_by_hand), "{}: {step}", entry.name());
+                assert_eq!(bare, usize::from(!is_by_hand || or_by_hand), "{}: {step}", entry.name());
+            }
+            (by_hand, fetched) = (by_hand + uploads, fetched + bare);
+        }
+    }
+    assert!(by_hand >= 8 && fetched >= 3, "{by_hand} {fetched}");
+}
+
+#[test]
+fn a_command_that_is_shown_is_one_word_of_a_shell_for_each_answer() {
+    let catalogue = catalogue();
+    let page = |name: &str| catalogue.entry(name).unwrap().page(&catalogue).unwrap();
+    assert!(page("aws").contains(" --set account=123456789012 "));
+    assert!(page("tableau").contains("='https://sso.online.tableau.com/public/sp/metadata?alias="));
+}
+
 #[test]
 fn what_is_missing_unknown_twice_or_wrong_is_told_at_once() {
     let catalogue = catalogue();

@@ -11,7 +11,7 @@ use crate::clock::EntropyError;
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// A file or the folder cannot be read or written.
-    #[error("cannot use `{path}`: {source}")]
+    #[error("cannot use `{path}`")]
     Io {
         /// Which.
         path: PathBuf,
@@ -74,13 +74,13 @@ pub enum KeysError {
     #[error(transparent)]
     Hardware(#[from] HardwareError),
     /// The new key could not be made.
-    #[error("no key could be made: {0}")]
+    #[error("no key could be made")]
     Generate(#[from] rcgen::Error),
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// The ledger cannot be written.
-    #[error("the ledger of keys can't be written: {0}")]
+    #[error("the ledger of keys can't be written")]
     Ledger(#[from] toml::ser::Error),
 }
 

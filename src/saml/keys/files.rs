@@ -1,8 +1,8 @@
 //! The files of the folder: how they are read and written, and who else may.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
+use crate::config::owned;
 use crate::saml::certificate::Certificate;
 
 /// Keys and certificates are a few thousand bytes.
@@ -42,27 +43,10 @@ pub(super) fn write(dir: &Path, name: &str, content: &[u8]) -> Result<(), KeysEr
     let (unfinished, path) = (dir.join(format!("{name}.new")), dir.join(name));
     // What an interrupted write left is not written into: somebody may have been let to read it.
     remove(&unfinished)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(|e| KeysError::io(&unfinished, e))?;
-    give_to_owner(dir, &unfinished)?;
+    let mut file = owned::create(&unfinished).map_err(|e| KeysError::io(&unfinished, e))?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(|e| KeysError::io(&unfinished, e))?;
     rename(&unfinished, &path)?;
     sync(dir)
-}
-
-/// Whoever owns the folder owns what is in it: when root runs a command, the server that runs as somebody else must be able to
-/// read what came of it.
-pub(super) fn give_to_owner(dir: &Path, path: &Path) -> Result<(), KeysError> {
-    let owner = fs::metadata(dir).map_err(|e| KeysError::io(dir, e))?;
-    let own = fs::metadata(path).map_err(|e| KeysError::io(path, e))?;
-    if owner.uid() == own.uid() {
-        return Ok(());
-    }
-    chown(path, Some(owner.uid()), Some(owner.gid())).map_err(|e| KeysError::io(path, e))
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), KeysError> {

@@ -32,7 +32,7 @@ const PROOF: &[u8] = b"cedargate: is this the key of the certificate?";
 #[derive(Debug, thiserror::Error)]
 pub enum HardwareError {
     /// The module is no such library, or does not start.
-    #[error("can't load the PKCS#11 module `{path}`: {source}")]
+    #[error("can't load the PKCS#11 module `{path}`")]
     Module {
         /// Which.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum HardwareError {
     #[error("the key `{0}` of the PKCS#11 module is not the one that `current.crt.pem` certifies")]
     OtherKey(String),
     /// The module failed.
-    #[error("the PKCS#11 module failed: {0}")]
+    #[error("the PKCS#11 module failed")]
     Failed(#[from] Error),
 }
 

@@ -1,8 +1,7 @@
 //! The steps of a key's life: made as the next one, promoted, retired. Each is safe against a stop at any instant: it is noted
 //! in the ledger, carried out, and struck out; what is found noted is carried out first.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::Published;
@@ -12,7 +11,7 @@ use super::ledger::{Entry, Ledger, Step, Unfinished};
 use super::make::{NewKey, RsaBits, make};
 use super::place::{KeyType, Place, Slot};
 use crate::clock::{Entropy, Timestamp};
-use crate::config::Saml;
+use crate::config::{Saml, owned};
 use crate::saml::certificate::Certificate;
 
 const LOCK: &str = "keys.lock";
@@ -225,8 +224,8 @@ impl KeyFolder {
         };
         let fingerprint = certificate.fingerprint();
         let kept = format!("{RETIRED}/{fingerprint}.crt.pem");
-        files::make_folder(&self.dir.join(RETIRED))?;
-        files::give_to_owner(&self.dir, &self.dir.join(RETIRED))?;
+        let retired = self.dir.join(RETIRED);
+        owned::folder(&retired).map_err(|e| KeysError::io(&retired, e))?;
         // One that was retired before and put back by hand.
         files::remove(&self.dir.join(&kept))?;
         let (moves, removes) = (vec![(place.certificate_file(), kept)], vec![place.key_file()]);
@@ -258,11 +257,7 @@ impl KeyFolder {
     /// Nobody else changes the folder as long as the file lives; a process that is gone holds nothing.
     fn lock_file(&self) -> Result<File, KeysError> {
         let path = self.dir.join(LOCK);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600);
-        let file = options.open(&path).map_err(|e| KeysError::io(&path, e))?;
-        files::give_to_owner(&self.dir, &path)?;
-        Ok(file)
+        owned::open_or_create(&path).map_err(|e| KeysError::io(&path, e))
     }
 
     /// Locks the folder and carries an interrupted step to its end. When that was the very step that is asked for, it is done.
@@ -320,6 +315,11 @@ impl KeyFolder {
     /// Carries out the step that is noted, from wherever it stopped.
     fn resume(&self, ledger: &mut Ledger, now: Timestamp) -> Result<Option<Done>, KeysError> {
         let Some(unfinished) = ledger.unfinished.take() else { return Ok(None) };
+        // What was noted stays within the folder only as long as nothing in it leads out.
+        let retired = self.dir.join(RETIRED);
+        if retired.is_symlink() || files::exists(&retired)? {
+            owned::real_folder(&retired).map_err(|e| KeysError::io(&retired, e))?;
+        }
         for (from, to) in &unfinished.moves {
             let (from, to) = (self.dir.join(from), self.dir.join(to));
             if !files::exists(&to)? {

@@ -60,6 +60,9 @@ pub enum LogoutError {
     /// A signature that is not the app's.
     #[error("the signature does not verify: {0}")]
     Signature(#[from] VerifyError),
+    /// What the app's metadata says has ended.
+    #[error("the metadata of app `{0}` has ended: nothing is taken from it or sent to it until there is a new one")]
+    MetadataEnded(AppId),
     /// It was meant for somebody else, or says for nobody.
     #[error("the message is addressed to `{0}`, not to us")]
     Destination(String),
@@ -121,8 +124,15 @@ impl VerifiedLogoutRequest {
         &self.digest
     }
 
+    /// Whether it names no session: it means all of the person's (SAML core §3.7.1). Only the one in the browser that carries
+    /// it can be ended here, so `Success` is no answer to it.
+    #[must_use]
+    pub fn names_no_session(&self) -> bool {
+        self.session_indexes.is_empty()
+    }
+
     /// Whether it means the session that was told under this name and index: both are compared as they were sent. A request
-    /// without any index means all sessions of the person (SAML core §3.7.1).
+    /// that [names none](Self::names_no_session) means this one among others.
     #[must_use]
     pub fn means(&self, name_id: &NameId, session_index: &str) -> bool {
         let unspecified = NameIdFormat::Unspecified.uri();
@@ -136,9 +146,9 @@ impl VerifiedLogoutRequest {
 /// What is answered to an app that signed somebody out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Here and in every app of the session; or nobody was signed in.
+    /// Here and in every app of the session.
     Everywhere,
-    /// Here, but not in every app.
+    /// Here, but not in every app; or which apps there are is not known here; or other sessions of the person may live on.
     Partly,
     /// Whoever is signed in here is not the one it named.
     NobodyHere,

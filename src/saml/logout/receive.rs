@@ -163,6 +163,9 @@ pub fn verify(
     if sp.logout().is_none() {
         return Err(LogoutError::NoAddress(sp.app().id.clone()));
     }
+    if !sp.is_valid_at(now) {
+        return Err(LogoutError::MetadataEnded(sp.app().id.clone()));
+    }
     let (message, is_signed) = signed(received, &sp)?;
     check_head(&message, &sp, idp, is_signed, now)?;
     match message.content {

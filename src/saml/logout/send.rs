@@ -6,11 +6,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Outcome;
 use crate::clock::{Entropy, Timestamp};
-use crate::domain::{LogoutBinding, LogoutEndpoint, NameId, RelayState, SignatureAlgorithm};
+use crate::domain::{Encryption, LogoutBinding, LogoutEndpoint, NameId, RelayState, SignatureAlgorithm};
 use crate::saml::encode;
+use crate::saml::encrypt::seal;
 use crate::saml::issuer::{IdentityProvider, IssueError, VALID_SECONDS, new_id, sha256_hex};
 use crate::saml::sign::SignError;
-use crate::saml::wire::{LogoutRequestParts, LogoutResponseParts, Text, WireError, logout_request, logout_response};
+use crate::saml::wire::{
+    self, LogoutRequestParts, LogoutResponseParts, Text, WireError, logout_request, logout_response,
+};
 
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
@@ -30,6 +33,8 @@ pub struct RequestOrder {
     pub name_id: NameId,
     /// What the app was told the session is called.
     pub session_index: String,
+    /// How the name is encrypted, for an app whose assertions or names are.
+    pub encryption: Option<Encryption>,
     /// How it is signed.
     pub algorithm: SignatureAlgorithm,
 }
@@ -85,7 +90,7 @@ pub struct SignedMessage {
 /// A signed LogoutRequest.
 ///
 /// # Errors
-/// A value cannot stand in XML, or the random source or the key failed.
+/// A value cannot stand in XML, nothing can be encrypted for the app, or the random source or the key failed.
 pub fn request(
     order: &RequestOrder,
     idp: &IdentityProvider,
@@ -104,7 +109,11 @@ pub fn request(
         name_id: Text::new("the NameID", &order.name_id.value)?,
         session_index: Text::new("the session index", &order.session_index)?,
     };
-    let xml = logout_request(&parts)?;
+    let mut xml = logout_request(&parts)?;
+    if let Some(how) = &order.encryption {
+        let name_id = wire::name_id(parts.name_id_format, &parts.name_id)?;
+        xml = wire::hide_logout_name_id(&xml, &parts, &seal(&name_id, how, entropy)?)?;
+    }
     let packing = Packing {
         field: "SAMLRequest",
         url: &order.endpoint.url,

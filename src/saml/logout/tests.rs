@@ -13,6 +13,7 @@ use crate::saml::encode;
 use crate::saml::fixtures::{Files, IDP, aws_config, entropy, now, wiki_config};
 use crate::saml::request::Registry;
 use crate::saml::service_provider::{ServiceProvider, Supplied};
+use crate::saml::sp_metadata::{IndexedAddress, SpMetadata};
 use crate::saml::xml::wrong;
 
 const WIKI: &str = "https://wiki.example.com/saml";
@@ -87,6 +88,7 @@ fn a_signed_request_in_either_binding_means_the_session_it_names_and_no_other() 
     }
     let without = request_xml().replace("<p:SessionIndex>_s</p:SessionIndex>", "");
     let Ok(LogoutMessage::Request(all)) = by_query(&signed_query("SAMLRequest", &without)) else { panic!() };
+    assert!(all.names_no_session());
     assert!(all.means(&name("ann"), "_any") && !all.means(&name("bob"), "_any"));
     let format = |uri: &str| request_xml().replace("<a:NameID>", &format!("<a:NameID Format=\"{uri}\">"));
     for (format, means) in [
@@ -189,6 +191,7 @@ fn what_is_sent_is_valid_and_verifies_in_both_bindings() {
                 endpoint: endpoint(binding),
                 name_id: name("a & <b> \"c\" 'd'"),
                 session_index: "_1".to_owned(),
+                encryption: None,
                 algorithm,
             };
             let sent = vec![request(&order, &IDP, now(), &entropy()).unwrap()];
@@ -253,6 +256,7 @@ fn a_name_that_xml_cannot_carry_is_not_sent() {
         endpoint: endpoint(LogoutBinding::Post),
         name_id: name("a\u{0}b"),
         session_index: "_1".to_owned(),
+        encryption: None,
         algorithm: SignatureAlgorithm::RsaSha256,
     };
     assert!(request(&order, &IDP, now(), &entropy()).is_err());
@@ -274,6 +278,39 @@ fn addresses_for_logout_messages_are_checked_when_config_loads() {
     assert_eq!(keys(&wiki(at("https://a.example/slo", Some("https://a.example/#x")))), [".logout.response_url"]);
     let aws = AppConfig { logout: Some(at("https://aws.amazon.com/slo", None)), ..aws_config() };
     assert_eq!(keys(&aws), [".logout"], "AWS takes none");
+}
+
+#[test]
+fn an_app_whose_metadata_has_ended_signs_nobody_out() {
+    let received = receive_redirect(&signed_query("SAMLRequest", &request_xml())).unwrap();
+    let until = |end| {
+        let metadata = SpMetadata {
+            entity_id: WIKI.to_owned(),
+            acs: vec![IndexedAddress { index: 0, url: "https://wiki.example.com/acs".to_owned() }],
+            signing: IDP.keys().certificates().take(1).cloned().collect(),
+            encryption: Vec::new(),
+            name_id_formats: Vec::new(),
+            signs_requests: false,
+            wants_assertions_signed: false,
+            logout: Vec::new(),
+            valid_until: Some(end),
+            cache_duration: None,
+            left_out: Vec::new(),
+        };
+        let request_certificates = metadata.signing.clone();
+        let supplied = Supplied { request_certificates, metadata: Some(metadata), ..Supplied::default() };
+        let logout = LogoutConfig {
+            url: "https://wiki.example.com/slo".to_owned(),
+            response_url: None,
+            binding: LogoutBinding::Redirect,
+        };
+        let config = AppConfig { logout: Some(logout), ..wiki_config() };
+        let registry = vec![Arc::new(ServiceProvider::build(&config, &supplied).unwrap())];
+        verify(&received, registry.as_slice(), &IDP, now())
+    };
+    let app = AppId::parse("wiki").unwrap();
+    assert_eq!(until(now()), Err(LogoutError::MetadataEnded(app)));
+    assert!(until(now() + jiff::SignedDuration::from_secs(1)).is_ok());
 }
 
 #[test]

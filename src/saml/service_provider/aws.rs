@@ -1,4 +1,4 @@
-//! What AWS asks of the settings of an app (docs/saml.md lists the sources), checked when config loads. `aws_lint` looks at what is
+//! What AWS asks of the settings of an app (docs/saml-protocol.md lists the sources), checked when config loads. `aws_lint` looks at what is
 //! about to be signed.
 
 use std::collections::BTreeSet;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::mapping::{self, Naming};
 use super::{
-    AwsSession, Initiation, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, aws_lint, encryption, imported,
+    AwsSession, Initiation, MAX_REQUEST_CERTIFICATES, RelayRule, ServiceProvider, SessionEnd, Supplied, aws, aws_lint,
+    encryption, imported,
 };
 use crate::config::{AppConfig, Preset, Problem, SignedRequests};
 use crate::domain::{App, LogoutEndpoint, NameIdFormat, RelayState, UserField};
@@ -28,7 +29,12 @@ impl ServiceProvider {
             problems.push(missing("entity_id", "the entity id the service provider calls itself by"));
             String::new()
         });
-        check_entity_id(&entity_id, &mut problems);
+        let named_by = if config.entity_id.is_none() && metadata.is_some() { ".metadata" } else { ".entity_id" };
+        check_entity_id(named_by, &entity_id, &mut problems);
+        if config.request_certificates.len() > MAX_REQUEST_CERTIFICATES {
+            let message = format!("an app signs with at most {MAX_REQUEST_CERTIFICATES} certificates");
+            problems.push(Problem::new(".request_certificates", message));
+        }
         let acs = match metadata.filter(|_| config.acs.is_empty()) {
             Some(metadata) => imported::acs(metadata, partition.as_ref(), &mut problems),
             None => acs(config, partition.as_ref(), &mut problems),
@@ -101,10 +107,10 @@ fn missing(key: &str, what: &str) -> Problem {
     Problem::new(".id", format!("this app needs `{key}`: {what}"))
 }
 
-fn check_entity_id(entity_id: &str, problems: &mut Vec<Problem>) {
+fn check_entity_id(key: &str, entity_id: &str, problems: &mut Vec<Problem>) {
     if entity_id.len() > MAX_ENTITY_ID || entity_id.chars().any(|c| c.is_control() || c.is_whitespace()) {
         let message = format!("an entity id has at most {MAX_ENTITY_ID} characters and no spaces");
-        problems.push(Problem::new(".entity_id", message));
+        problems.push(Problem::new(key, message));
     }
 }
 
@@ -168,8 +174,12 @@ fn name_id_field(config: &AppConfig, problems: &mut Vec<Problem>) -> Option<Nami
 fn signed_requests(config: &AppConfig, supplied: &Supplied, problems: &mut Vec<Problem>) -> SignedRequests {
     if config.signed_requests == SignedRequests::Required && supplied.request_certificates.is_empty() {
         problems.push(
-            Problem::new(".signed_requests", "nobody could sign: none of the app's certificates is known")
-                .with_help("name the files with its certificates in `request_certificates`"),
+            imported::lacking(
+                ".signed_requests",
+                supplied,
+                "nobody could sign: none of the app's certificates is known",
+            )
+            .with_help("name the files with its certificates in `request_certificates`"),
         );
     }
     // Metadata asks for more, never for less.

@@ -1,6 +1,6 @@
 //! What of an app's responses is encrypted, and for whom.
 
-use super::Supplied;
+use super::{Supplied, imported};
 use crate::config::{AppConfig, Encrypt, Problem};
 use crate::domain::{EncryptedPart, Encryption, EncryptionAlgorithm, KeyTransport};
 use crate::saml::certificate::KeyKind;
@@ -18,7 +18,7 @@ pub(super) fn encryption(config: &AppConfig, supplied: &Supplied, problems: &mut
     };
     let Some(certificate) = &supplied.encryption_certificate else {
         problems.push(
-            Problem::new(".encrypt", "there is no certificate to encrypt for")
+            imported::lacking(".encrypt", supplied, "there is no certificate to encrypt for")
                 .with_help("name the app's certificate as `encryption_certificate`"),
         );
         return None;

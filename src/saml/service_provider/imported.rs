@@ -35,6 +35,14 @@ pub(super) fn acs_numbers(acs: &[String], metadata: Option<&SpMetadata>) -> BTre
     }
 }
 
+/// A problem that metadata could have spared: it is the metadata's, and where that was fetched it concerns this app alone.
+pub(super) fn lacking(key: &str, supplied: &Supplied, message: &str) -> Problem {
+    match &supplied.metadata {
+        Some(_) => Problem::new(".metadata", format!("{message}, not in the metadata either")),
+        None => Problem::new(key, message),
+    }
+}
+
 /// Whether each of its requests must carry a signature; then there must be something to verify it by.
 pub(super) fn signs_requests(supplied: &Supplied, problems: &mut Vec<Problem>) -> bool {
     let signs = supplied.metadata.as_ref().is_some_and(|metadata| metadata.signs_requests);
@@ -236,6 +244,23 @@ mod tests {
             Supplied { metadata: Some(signs), request_certificates: vec![certificate], ..Supplied::default() };
         let sp = ServiceProvider::build(&app_config("wiki"), &supplied).unwrap();
         assert_eq!(sp.signed_requests(), SignedRequests::Required);
+    }
+
+    #[test]
+    fn what_metadata_lacks_or_says_wrongly_is_a_problem_of_the_metadata() {
+        let keys = |config: &AppConfig, metadata: SpMetadata| {
+            let problems = built(config, metadata).unwrap_err();
+            problems.into_iter().map(|problem| problem.key).collect::<Vec<_>>()
+        };
+        let wiki = app_config("wiki");
+        let encrypting = AppConfig { encrypt: crate::config::Encrypt::Assertion, ..wiki.clone() };
+        assert_eq!(keys(&encrypting, metadata()), [".metadata"]);
+        let signing = AppConfig { signed_requests: SignedRequests::Required, ..wiki.clone() };
+        assert_eq!(keys(&signing, metadata()), [".metadata"]);
+        let long = SpMetadata { entity_id: "ä".repeat(1024), ..metadata() };
+        assert_eq!(keys(&wiki, long), [".metadata"]);
+        let named = AppConfig { request_certificates: vec!["a.pem".into(); 9], ..wiki };
+        assert_eq!(keys(&named, metadata()), [".request_certificates"]);
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::saml::sp_metadata::SpMetadata;
 pub(in crate::saml) use build::check_acs_url;
 use mapping::{Mapping, Naming};
 
+/// The most certificates an app signs with. Each is tried on each request, and anybody can send requests.
+pub(in crate::saml) const MAX_REQUEST_CERTIFICATES: usize = 8;
+
 /// A user for whom this app's assertion cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no assertion for user `{user}` and app `{app}`: {rule}")]
@@ -215,6 +218,12 @@ impl ServiceProvider {
         let seconds = i64::from(session.duration.unwrap_or(aws::DEFAULT_DURATION));
         let own = Timestamp::from_second(now.as_second().saturating_add(seconds)).ok()?;
         Some(told.map_or(own, |told| told.min(own)))
+    }
+
+    /// How what it gets is encrypted, where it is: its name of the person has to stay hidden in every message then.
+    #[must_use]
+    pub fn encryption(&self) -> Option<&Encryption> {
+        self.encryption.as_ref()
     }
 
     /// How what it gets is signed.

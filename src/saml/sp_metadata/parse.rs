@@ -8,7 +8,7 @@ use roxmltree::Node;
 use super::{Endpoint, IndexedAddress, SpMetadata, SpMetadataError, duration};
 use crate::clock::Timestamp;
 use crate::saml::certificate::Certificate;
-use crate::saml::service_provider::check_acs_url;
+use crate::saml::service_provider::{MAX_REQUEST_CERTIFICATES, check_acs_url};
 use crate::saml::xml::{self, ReadError, attribute, flag, is, long_text, plain_text, wrong};
 use crate::saml::{BINDING_POST, ns};
 
@@ -231,8 +231,18 @@ fn keys(role: Node<'_, '_>, left_out: &mut Notes) -> Result<(Vec<Certificate>, V
         for text in certificates {
             match Certificate::from_base64(long_text(text, MAX_CERTIFICATE_BYTES)?) {
                 Ok(certificate) => {
-                    signing.extend(signs.then(|| certificate.clone()));
-                    encryption.extend(encrypts.then_some(certificate));
+                    // Many say the same certificate once for each use, or twice.
+                    if signs && !signing.contains(&certificate) {
+                        signing.push(certificate.clone());
+                    }
+                    if signing.len() > MAX_REQUEST_CERTIFICATES {
+                        return Err(wrong(format!(
+                            "a service provider has more than {MAX_REQUEST_CERTIFICATES} certificates for signing"
+                        )));
+                    }
+                    if encrypts && !encryption.contains(&certificate) {
+                        encryption.push(certificate);
+                    }
                 }
                 // A key we do not work with is one less to trust.
                 Err(error) => left_out.add(format!("a certificate for {}: it {error}", used_for.unwrap_or("all"))),

@@ -114,11 +114,23 @@ fn keys_are_for_what_their_use_says() {
         key(" use=\"signing\"", "AAAA"),
     ];
     let read = SpMetadata::parse(&entity("https://wiki.example.com", "", &content.concat())).unwrap();
-    assert_eq!(read.signing, [rsa.clone(), rsa.clone()]);
+    assert_eq!(read.signing, [rsa.clone()]);
     assert_eq!(read.encryption, [ec, rsa]);
     assert_eq!(read.left_out.len(), 2, "{:?}", read.left_out);
     let other = entity("https://wiki.example.com", "", &key(" use=\"both\"", "AAAA"));
     assert!(refused(&other).contains("is for `both`"));
+}
+
+#[test]
+fn no_request_is_tried_on_more_than_a_few_certificates() {
+    let made: Vec<_> = (0..9).map(|_| certificate(&rcgen::PKCS_ECDSA_P256_SHA256)).collect();
+    let read = |made: &[Certificate]| {
+        let keys: String = made.iter().chain(made).map(|one| key("", &one.base64())).collect();
+        SpMetadata::parse(&entity("https://wiki.example.com", "", &keys))
+    };
+    assert_eq!(read(&made[..8]).unwrap().signing, made[..8]);
+    let refused = read(&made).unwrap_err().to_string();
+    assert!(refused.contains("more than 8 certificates"), "{refused}");
 }
 
 #[test]

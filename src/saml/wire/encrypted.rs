@@ -3,9 +3,10 @@
 
 use roxmltree::Document;
 
+use super::logout::{self, LogoutRequestParts};
 use super::readback::{self, Element, Expected, parse};
-use super::response::{self, AssertionParts, Hidden, ResponseParts};
-use super::{WireError, escape};
+use super::response::{self, Hidden, ResponseParts};
+use super::{Text, WireError, escape};
 use crate::domain::{EncryptionAlgorithm, KeyTransport};
 use crate::saml::ns;
 
@@ -23,15 +24,15 @@ pub(in crate::saml) struct Sealed {
     pub(in crate::saml) content: String,
 }
 
-/// The subject's NameID as an element that stands by itself, read back.
-pub(in crate::saml) fn name_id(assertion: &AssertionParts) -> Result<String, WireError> {
+/// A NameID as an element that stands by itself, read back.
+pub(in crate::saml) fn name_id(format: &str, value: &Text) -> Result<String, WireError> {
     let xml = format!(
         "<saml2:NameID xmlns:saml2=\"{}\" Format=\"{}\">{}</saml2:NameID>",
         ns::ASSERTION,
-        escape(assertion.name_id_format),
-        assertion.name_id.element()
+        escape(format),
+        value.element()
     );
-    readback::compare(&xml, &[response::expected_name_id(0, assertion)])?;
+    readback::compare(&xml, &[response::expected_name_id(0, format, value)])?;
     Ok(xml)
 }
 
@@ -48,6 +49,17 @@ pub(in crate::saml) fn assertion(xml: &str) -> Result<String, WireError> {
 pub(in crate::saml) fn hide_name_id(xml: &str, parts: &ResponseParts, sealed: &Sealed) -> Result<String, WireError> {
     let hidden = replaced(xml, "NameID", &written("EncryptedID", sealed))?;
     readback::compare(&hidden, &response::expected(parts, Hidden::NameId(sealed)))?;
+    Ok(hidden)
+}
+
+/// The LogoutRequest with an EncryptedID in place of its NameID, read back.
+pub(in crate::saml) fn hide_logout_name_id(
+    xml: &str,
+    parts: &LogoutRequestParts,
+    sealed: &Sealed,
+) -> Result<String, WireError> {
+    let hidden = replaced(xml, "NameID", &written("EncryptedID", sealed))?;
+    readback::compare(&hidden, &logout::expected_request(parts, Some(sealed)))?;
     Ok(hidden)
 }
 

@@ -1,8 +1,9 @@
 //! LogoutRequests and LogoutResponses (SAML core §3.7). samael's own structs for them leave out what the profile asks for, so
 //! they are put together here, of [`Text`] alone, and read back like everything else.
 
+use super::encrypted::{self, Sealed};
 use super::readback::{self, Element, Expected};
-use super::{Text, WireError};
+use super::{Text, WireError, response};
 use crate::clock::Timestamp;
 use crate::saml::ns;
 
@@ -31,7 +32,6 @@ pub(in crate::saml) struct LogoutResponseParts {
 
 /// Writes a LogoutRequest and proves by reading that it says what `parts` say.
 pub(in crate::saml) fn logout_request(parts: &LogoutRequestParts) -> Result<String, WireError> {
-    use Expected::{Instant, Text as Is};
     let xml = format!(
         "<samlp:LogoutRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"{}\" Version=\"2.0\" IssueInstant=\"{}\" \
          Destination=\"{}\" NotOnOrAfter=\"{}\"><saml:Issuer>{}</saml:Issuer><saml:NameID Format=\"{}\">{}</saml:NameID>\
@@ -47,33 +47,28 @@ pub(in crate::saml) fn logout_request(parts: &LogoutRequestParts) -> Result<Stri
         parts.name_id.element(),
         parts.session_index.element(),
     );
+    readback::compare(&xml, &expected_request(parts, None))?;
+    Ok(xml)
+}
+
+/// The elements of a LogoutRequest, its NameID hidden in `sealed` or not.
+pub(super) fn expected_request<'a>(parts: &'a LogoutRequestParts, sealed: Option<&'a Sealed>) -> Vec<Element<'a>> {
+    use Expected::{Instant, Text as Is};
     let root = vec![
-        ("ID", Is(&parts.id)),
+        ("ID", Is(parts.id.as_str())),
         ("Version", Is("2.0")),
         ("IssueInstant", Instant(whole_seconds(parts.issue_instant))),
         ("Destination", Is(parts.destination.raw())),
         ("NotOnOrAfter", Instant(whole_seconds(parts.not_on_or_after))),
     ];
-    let expected = [
-        Element { depth: 0, namespace: ns::PROTOCOL, name: "LogoutRequest", attributes: root, text: "" },
-        issuer(&parts.issuer),
-        Element {
-            depth: 1,
-            namespace: ns::ASSERTION,
-            name: "NameID",
-            attributes: vec![("Format", Is(parts.name_id_format))],
-            text: parts.name_id.raw(),
-        },
-        Element {
-            depth: 1,
-            namespace: ns::PROTOCOL,
-            name: "SessionIndex",
-            attributes: Vec::new(),
-            text: parts.session_index.raw(),
-        },
-    ];
-    readback::compare(&xml, &expected)?;
-    Ok(xml)
+    let protocol = |depth, name, attributes, text| Element { depth, namespace: ns::PROTOCOL, name, attributes, text };
+    let mut expected = vec![protocol(0, "LogoutRequest", root, ""), issuer(&parts.issuer)];
+    match sealed {
+        Some(sealed) => encrypted::expected(1, "EncryptedID", sealed, &mut expected),
+        None => expected.push(response::expected_name_id(1, parts.name_id_format, &parts.name_id)),
+    }
+    expected.push(protocol(1, "SessionIndex", Vec::new(), parts.session_index.raw()));
+    expected
 }
 
 /// Writes a LogoutResponse and proves by reading that it says what `parts` say.

@@ -7,7 +7,7 @@ pub(super) mod readback;
 mod response;
 mod text;
 
-pub(super) use encrypted::{Sealed, assertion, hide_assertion, hide_name_id, name_id};
+pub(super) use encrypted::{Sealed, assertion, hide_assertion, hide_logout_name_id, hide_name_id, name_id};
 pub(super) use logout::{LogoutRequestParts, LogoutResponseParts, logout_request, logout_response};
 pub(super) use response::{AssertionParts, AttributeParts, ResponseParts, StatusParts, response};
 pub use text::TextError;

@@ -227,9 +227,9 @@ fn protocol(depth: usize, name: &'static str, attributes: Vec<(&'static str, Exp
 }
 
 /// The NameID at this depth.
-pub(super) fn expected_name_id(depth: usize, assertion: &AssertionParts) -> Element<'_> {
-    let attributes = vec![("Format", Expected::Text(assertion.name_id_format))];
-    Element { depth, namespace: ns::ASSERTION, name: "NameID", attributes, text: assertion.name_id.raw() }
+pub(super) fn expected_name_id<'a>(depth: usize, format: &'a str, value: &'a Text) -> Element<'a> {
+    let attributes = vec![("Format", Expected::Text(format))];
+    Element { depth, namespace: ns::ASSERTION, name: "NameID", attributes, text: value.raw() }
 }
 
 fn expected_assertion<'a>(
@@ -266,7 +266,9 @@ fn expected_subject<'a>(
     push(2, "Subject", vec![], "");
     match hidden {
         Hidden::NameId(sealed) => encrypted::expected(3, "EncryptedID", sealed, elements),
-        Hidden::Nothing | Hidden::Assertion(_) => elements.push(expected_name_id(3, assertion)),
+        Hidden::Nothing | Hidden::Assertion(_) => {
+            elements.push(expected_name_id(3, assertion.name_id_format, &assertion.name_id))
+        }
     }
     let mut push = |depth, name, attributes, text| {
         elements.push(Element { depth, namespace: ns::ASSERTION, name, attributes, text });

@@ -117,16 +117,65 @@ impl Service {
     /// # Errors
     /// See [`SignInError`].
     pub async fn sign_out(&self, client: &Client) -> Result<SignOut, SignInError> {
-        let Some(visitor) = self.end_session(client).await? else { return Ok(SignOut::Over) };
-        let logout = self.after(&visitor, None).await?;
-        if logout.apps.is_empty() { Ok(SignOut::Over) } else { self.keep_logout(&logout).await }
+        let Some(visitor) = self.leaving(client).await? else { return Ok(SignOut::Over) };
+        let (logout, browser) = self.close(client, &visitor, None).await?;
+        if logout.apps.is_empty() { Ok(SignOut::Over) } else { Ok(SignOut::Apps(Some(browser.expose().to_string()))) }
+    }
+
+    /// Who signs out: also of a session that is idle or got a new token this moment, for its apps still hold.
+    async fn leaving(&self, client: &Client) -> Result<Option<Visitor>, SignInError> {
+        let Some(token) = &client.session else { return Ok(None) };
+        let Some(session) = self.parts.sessions.to_end(token).await? else { return Ok(None) };
+        let user = self.parts.accounts.user(session.user).await?;
+        Ok(user.map(|user| Visitor { token: token.clone(), session, user }))
+    }
+
+    /// Ends the session of `visitor`. What is to be done then is stored first, for a browser that gets a new token: with the
+    /// old one go all sign-ins that were underway in it. Whatever fails before the end leaves the session to be tried again.
+    async fn close(
+        &self,
+        client: &Client,
+        visitor: &Visitor,
+        initiator: Option<Initiator>,
+    ) -> Result<(Logout, BrowserToken), SignInError> {
+        let browser = BrowserToken::new(&*self.parts.entropy)?;
+        let logout = self.after(visitor, initiator).await?;
+        self.put_logout(&browser, &logout).await?;
+        self.log(client, EventKind::SignedOut, &visitor.user, None, None).await?;
+        // `false`: another tab was faster, and it is over all the same.
+        self.parts.sessions.end(&visitor.token).await?;
+        // Apps may have joined until then. Those stored are told even when this look fails.
+        let logout = match self.look_again(&browser, visitor, &logout).await {
+            Ok(newer) => newer.unwrap_or(logout),
+            Err(error) => {
+                tracing::error!(%error, "apps that were opened while somebody signed out may not be told");
+                logout
+            }
+        };
+        Ok((logout, browser))
+    }
+
+    /// The sign-out with the apps that joined since `logout` was stored, if any did.
+    async fn look_again(
+        &self,
+        browser: &BrowserToken,
+        visitor: &Visitor,
+        logout: &Logout,
+    ) -> Result<Option<Logout>, SignInError> {
+        let newer = self.after(visitor, logout.initiator.clone()).await?;
+        if newer.apps == logout.apps {
+            return Ok(None);
+        }
+        self.put_logout(browser, &newer).await?;
+        Ok(Some(newer))
     }
 
     /// Ends the session of the client, if it holds, and nothing else. Gives what it was.
     pub(super) async fn end_session(&self, client: &Client) -> Result<Option<Visitor>, SignInError> {
-        let Some(token) = &client.session else { return Ok(None) };
         let visitor = self.visitor(client).await?;
-        self.parts.sessions.end(token).await?;
+        if let Some(visitor) = &visitor {
+            self.parts.sessions.end(&visitor.token).await?;
+        }
         if let Some(visitor) = &visitor {
             self.log(client, EventKind::SignedOut, &visitor.user, None, None).await?;
         }
@@ -157,9 +206,9 @@ impl Service {
     async fn logout_requested(&self, client: &Client, request: &VerifiedLogoutRequest) -> Result<SignOut, SignInError> {
         self.consume_logout(request).await?;
         let initiator = Initiator::of(request);
-        let Some(visitor) = self.visitor(client).await? else {
-            // Whoever is not signed in is signed out.
-            return self.answer_at_once(client, &initiator, Outcome::Everywhere).await;
+        let Some(visitor) = self.leaving(client).await? else {
+            // The session is over, and its apps went untold; or it lives, and its cookie did not come along.
+            return self.answer_at_once(client, &initiator, Outcome::Partly).await;
         };
         let participants = self.parts.participants.of(visitor.session.id).await?;
         let is_meant = |one: &Participant| one.app == *request.app() && request.means(&one.name_id, &one.session_index);
@@ -167,11 +216,10 @@ impl Service {
             tracing::warn!(app.id = %request.app(), "a logout request names somebody who is not signed in here");
             return self.answer_at_once(client, &initiator, Outcome::NobodyHere).await;
         }
-        self.end_session(client).await?;
+        let (logout, browser) = self.close(client, &visitor, Some(initiator)).await?;
         tracing::info!(app.id = %request.app(), request.id = request.id(), request.sha256 = request.digest(), "an app signed somebody out");
-        let logout = self.after(&visitor, Some(initiator)).await?;
         if logout.current().is_some() {
-            return self.keep_logout(&logout).await;
+            return Ok(SignOut::Apps(Some(browser.expose().to_string())));
         }
         self.answer(client, &logout, true).await
     }
@@ -208,7 +256,7 @@ impl Service {
                 NextStop::AskAgain(name(&participant.app))
             }
             (Some(app), _) => NextStop::Ask(name(&app.participant.app)),
-            (None, Some(initiator)) if endpoint(&snapshot, &initiator.app).is_some() => {
+            (None, Some(initiator)) if endpoint(&snapshot, &initiator.app, self.now()).is_some() => {
                 NextStop::Answer(name(&initiator.app))
             }
             (None, _) => NextStop::Nowhere,
@@ -236,8 +284,8 @@ impl Service {
         }
         let snapshot = self.snapshot();
         let participant = &current.participant;
-        let Some(provider) = reachable(&snapshot, participant) else {
-            // It was taken out of the config meanwhile.
+        let Some(provider) = reachable(&snapshot, participant, self.now()) else {
+            // It was taken out of the config meanwhile, or its metadata ended.
             self.replace_logout(client, &stored, &stored.logout.clone().skipped()).await?;
             return Ok(SignOut::Apps(None));
         };
@@ -246,6 +294,7 @@ impl Service {
             endpoint,
             name_id: participant.name_id.clone(),
             session_index: participant.session_index.clone(),
+            encryption: provider.encryption().cloned(),
             algorithm: provider.signature_algorithm(),
         };
         let (idp, entropy, clock) = (snapshot.idp.clone(), self.parts.entropy.clone(), self.parts.clock.clone());
@@ -277,11 +326,11 @@ impl Service {
         }
     }
 
-    /// What is to be done after the session of `visitor` has ended.
+    /// What is to be done when the session of `visitor` has ended.
     async fn after(&self, visitor: &Visitor, initiator: Option<Initiator>) -> Result<Logout, SignInError> {
         let participants = self.parts.participants.of(visitor.session.id).await?;
         let (snapshot, now) = (self.snapshot(), self.parts.clock.now());
-        let is_reachable = |one: &Participant| reachable(&snapshot, one).is_some();
+        let is_reachable = |one: &Participant| reachable(&snapshot, one, now).is_some();
         Ok(Logout {
             user: visitor.user.username.clone(),
             time_zone: visitor.user.time_zone.clone(),
@@ -291,12 +340,9 @@ impl Service {
         })
     }
 
-    /// Keeps a sign-out for a browser that gets a new token: with the old one go all sign-ins that were underway in it.
-    async fn keep_logout(&self, logout: &Logout) -> Result<SignOut, SignInError> {
-        let browser = BrowserToken::new(&*self.parts.entropy)?;
-        let key = key(&browser);
-        self.parts.store.put(&key, &encode(&key, logout)?, self.time_left(logout)).await?;
-        Ok(SignOut::Apps(Some(browser.expose().to_string())))
+    async fn put_logout(&self, browser: &BrowserToken, logout: &Logout) -> Result<(), SignInError> {
+        let key = key(browser);
+        Ok(self.parts.store.put(&key, &encode(&key, logout)?, self.time_left(logout)).await?)
     }
 
     async fn logout_of(&self, client: &Client) -> Result<Stored, SignInError> {
@@ -358,7 +404,7 @@ impl Service {
     ) -> Result<SignOut, SignInError> {
         let snapshot = self.snapshot();
         let Some(provider) = snapshot.service_provider(&initiator.app) else { return Ok(SignOut::Over) };
-        let Some(endpoint) = provider.logout().cloned() else { return Ok(SignOut::Over) };
+        let Some(endpoint) = endpoint(&snapshot, &initiator.app, self.now()).cloned() else { return Ok(SignOut::Over) };
         let order = AnswerOrder {
             endpoint,
             in_response_to: initiator.request.clone(),
@@ -409,13 +455,16 @@ pub(super) fn participant(provider: &ServiceProvider, request: &IssueRequest, no
 }
 
 /// The app of a participant, if it takes logout messages and still is who was told.
-fn reachable<'a>(snapshot: &'a Snapshot, participant: &Participant) -> Option<&'a ServiceProvider> {
+fn reachable<'a>(snapshot: &'a Snapshot, participant: &Participant, now: Timestamp) -> Option<&'a ServiceProvider> {
     let provider = snapshot.service_provider(&participant.app)?;
-    (provider.logout().is_some() && provider.entity_id() == participant.entity_id).then_some(provider)
+    (endpoint(snapshot, &participant.app, now).is_some() && provider.entity_id() == participant.entity_id)
+        .then_some(provider)
 }
 
-fn endpoint<'a>(snapshot: &'a Snapshot, app: &AppId) -> Option<&'a crate::domain::LogoutEndpoint> {
-    snapshot.service_provider(app)?.logout()
+/// Where an app takes logout messages, as long as what its metadata says is valid.
+fn endpoint<'a>(snapshot: &'a Snapshot, app: &AppId, now: Timestamp) -> Option<&'a crate::domain::LogoutEndpoint> {
+    let provider = snapshot.service_provider(app)?;
+    if provider.is_valid_at(now) { provider.logout() } else { None }
 }
 
 /// What people call an app; its id when config no longer knows it.

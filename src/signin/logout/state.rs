@@ -40,6 +40,9 @@ pub(super) struct Initiator {
     pub(super) app: AppId,
     pub(super) request: String,
     pub(super) relay_state: Option<RelayState>,
+    /// It means all sessions of the person, and those in other browsers cannot be ended from here.
+    #[serde(default)]
+    pub(super) is_about_all: bool,
 }
 
 impl Initiator {
@@ -48,6 +51,7 @@ impl Initiator {
             app: request.app().clone(),
             request: request.id().to_owned(),
             relay_state: request.relay_state().cloned(),
+            is_about_all: request.names_no_session(),
         }
     }
 }
@@ -130,7 +134,8 @@ impl Logout {
 
     /// What the app that began it is answered.
     pub(super) fn outcome(&self) -> Outcome {
-        if self.apps.iter().all(|app| app.progress == Progress::SignedOut) {
+        let is_about_all = self.initiator.as_ref().is_some_and(|initiator| initiator.is_about_all);
+        if !is_about_all && self.apps.iter().all(|app| app.progress == Progress::SignedOut) {
             Outcome::Everywhere
         } else {
             Outcome::Partly

@@ -25,9 +25,20 @@ fn participant(app: &str, name: &str, until: Option<Timestamp>) -> Participant {
 }
 
 fn apps(participants: &[Participant], initiator: Option<&str>) -> Vec<AppLogout> {
-    let initiator =
-        initiator.map(|app| Initiator { app: AppId::parse(app).unwrap(), request: "_r".to_owned(), relay_state: None });
+    let initiator = initiator.map(|app| initiator_of(app, false));
     Logout::apps(participants.to_vec(), initiator.as_ref(), now(), |one| one.app.as_str() != "aws")
+}
+
+fn initiator_of(app: &str, is_about_all: bool) -> Initiator {
+    Initiator { app: AppId::parse(app).unwrap(), request: "_r".to_owned(), relay_state: None, is_about_all }
+}
+
+#[test]
+fn whoever_asked_for_all_sessions_is_told_that_only_one_ended() {
+    for (is_about_all, outcome) in [(false, Outcome::Everywhere), (true, Outcome::Partly)] {
+        let initiator = Some(initiator_of("wiki", is_about_all));
+        assert_eq!(Logout { initiator, ..logout(Vec::new()) }.outcome(), outcome);
+    }
 }
 
 fn logout(apps: Vec<AppLogout>) -> Logout {

@@ -35,6 +35,21 @@ fn ids(policies: &[EnforcedPolicy]) -> Vec<&str> {
     policies.iter().map(|policy| policy.id.as_str()).collect()
 }
 
+/// The policies that the answer rests on: where it is no because of the role that was chosen, those of the role, too.
+fn determining(preview: &Preview) -> Vec<&str> {
+    let mut found = ids(&preview.determining);
+    if preview.request().is_none() {
+        let chosen = |role: &&RoleVerdict| preview.role.as_ref() == Some(&role.role) && !role.verdict.allowed;
+        let of_role = preview.roles.iter().filter(chosen).flat_map(|role| ids(&role.verdict.determining));
+        for id in of_role {
+            if !found.contains(&id) {
+                found.push(id);
+            }
+        }
+    }
+    found
+}
+
 /// The word that config and JSON have for something.
 fn word(value: impl serde::Serialize) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
@@ -47,7 +62,8 @@ pub(super) fn value(preview: &Preview, user: &User) -> Value {
         "user": user.username.as_str(),
         "app": preview.app.id.as_str(),
         "decision": preview.decision,
-        "policies": ids(&preview.determining),
+        "policies": determining(preview),
+        "withheld": preview.withheld.map(|why| why.to_string()),
         "shadow": preview.shadow,
         "shown": preview.shown,
         "not_set_up": preview.not_theirs,
@@ -129,9 +145,12 @@ pub(super) fn text(out: &mut impl io::Write, preview: &Preview, user: &User) -> 
     let app = format!("{} ({})", preview.app.id, plain(&preview.app.name));
     match preview.request() {
         Some(_) => writeln!(out, "{} may open {app}", user.username)?,
-        None => writeln!(out, "{} does not get into {app}: {}", user.username, refusal(&preview.decision))?,
+        None => writeln!(out, "{} does not get into {app}: {}", user.username, refusal(preview, user))?,
     }
-    row(out, "policies", listed(ids(&preview.determining)))?;
+    if let Some(why) = preview.withheld.filter(|_| preview.request().is_some()) {
+        row(out, "not sent", format!("{why}; `--sign` signs nothing"))?;
+    }
+    row(out, "policies", listed(determining(preview)))?;
     if !preview.shadow.is_empty() {
         row(out, "on trial", listed(preview.shadow.iter().map(PolicyId::as_str)))?;
     }
@@ -215,16 +234,30 @@ fn roles(out: &mut impl io::Write, roles: &[RoleVerdict], request: Option<&Issue
     Ok(())
 }
 
-fn refusal(decision: &Decision) -> String {
-    match decision {
+/// One method needs no choice.
+fn one_of<'a>(codes: impl IntoIterator<Item = &'a str>) -> String {
+    match codes.into_iter().collect::<Vec<_>>().as_slice() {
+        [only] => (*only).to_owned(),
+        codes => format!("one of {}", listed(codes)),
+    }
+}
+
+fn refusal(preview: &Preview, user: &User) -> String {
+    match &preview.decision {
         // The permit was refused after the plan: the reason is in the decision then.
         Decision::Allow => "refused".to_owned(),
         Decision::Challenge { offers, .. } => {
-            format!("asked for more, one of {}", listed(offers.iter().map(|offer| offer.method.code())))
+            format!("asked for more: {}", one_of(offers.iter().map(|offer| offer.method.code())))
         }
         Decision::Enrol { methods, permitted, .. } => {
-            let how = if *permitted { "now" } else { "after a link that is mailed" };
-            format!("asked to set up one of {}, {how}", listed(methods.iter().map(|method| method.code())))
+            let how = match (*permitted, preview.mails) {
+                (true, _) => "now".to_owned(),
+                (false, true) => "after a link that is mailed".to_owned(),
+                (false, false) => {
+                    format!("after a link: `cedargate users activation-link {}` prints one", user.username)
+                }
+            };
+            format!("asked to set up {}, {how}", one_of(methods.iter().map(|method| method.code())))
         }
         Decision::Deny(DenyReason::Forbidden { .. }) => "refused".to_owned(),
         Decision::Deny(DenyReason::NoPermit) => "refused, because no policy permits it".to_owned(),

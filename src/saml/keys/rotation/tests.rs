@@ -277,3 +277,21 @@ fn keys_that_were_there_before_the_ledger_are_as_old_as_their_certificates() {
     made.new_key(rsa()).unwrap();
     assert_eq!(made.folder.list().unwrap()[0].entry.created, certificate.not_before());
 }
+
+#[test]
+fn no_step_goes_through_a_link_that_leads_out_of_the_folder() {
+    use std::os::unix::fs::symlink;
+    let (made, outside) = (folder(), tempfile::tempdir().unwrap());
+    let target = outside.path().join("shadow");
+    fs::write(&target, "theirs").unwrap();
+    made.new_key(rsa()).unwrap();
+    symlink(outside.path(), made.path("retired")).unwrap();
+    made.folder.retire(Place::new(Slot::Next, KeyType::Rsa), now()).unwrap_err();
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+    fs::remove_file(made.path("retired")).unwrap();
+    fs::remove_file(made.path("keys.lock")).unwrap();
+    symlink(&target, made.path("keys.lock")).unwrap();
+    let error = made.folder.retire(Place::new(Slot::Next, KeyType::Rsa), now()).unwrap_err();
+    assert!(matches!(error, KeysError::Io { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+}
