@@ -114,7 +114,7 @@ fn keys_are_for_what_their_use_says() {
         key(" use=\"signing\"", "AAAA"),
     ];
     let read = SpMetadata::parse(&entity("https://wiki.example.com", "", &content.concat())).unwrap();
-    assert_eq!(read.signing, [rsa.clone()]);
+    assert_eq!(read.signing, std::slice::from_ref(&rsa));
     assert_eq!(read.encryption, [ec, rsa]);
     assert_eq!(read.left_out.len(), 2, "{:?}", read.left_out);
     let other = entity("https://wiki.example.com", "", &key(" use=\"both\"", "AAAA"));
