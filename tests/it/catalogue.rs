@@ -64,7 +64,7 @@ async fn a_running_server_takes_every_app_of_the_catalogue_and_each_has_its_pict
     let after = server.file("config.toml");
     assert!(after.starts_with(&before), "what stood there stays");
     let again = server.cli(&["app", "add", "dropbox", "--write"]);
-    assert!(!again.ok && again.err.contains("there is an app `dropbox` already"), "{again:?}");
+    assert!(!again.ok && again.err.contains("`dropbox` has this entity id: edit that block"), "{again:?}");
     assert_eq!(server.file("config.toml"), after);
     let without_roles: Vec<&str> = added.iter().copied().filter(|name| !name.starts_with("aws-")).collect();
     server.put("policies/80-added.cedar", &policies(&without_roles));
