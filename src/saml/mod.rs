@@ -8,6 +8,7 @@
 //!
 //! Not here: whether somebody may sign in (`policy`), sessions and pages (`signin`, `web`).
 
+mod binding;
 pub mod catalogue;
 pub mod certificate;
 pub mod encode;
@@ -25,6 +26,7 @@ mod verify;
 mod wire;
 mod xml;
 
+pub use binding::BindingError;
 pub use certificate::{Certificate, CertificateError};
 pub use encrypt::EncryptError;
 pub use issuer::{IdentityProvider, IssueError, SecondLevel, SignedResponse, StatusCode, StatusReply};

@@ -66,7 +66,11 @@ pub(super) fn list(
         return writeln!(out, "{:#}", json!({ "folder": config.saml.keys, "unfinished": unfinished, "keys": keys }));
     }
     if keys.is_empty() {
-        return writeln!(out, "no keys in `{}` yet; `cedargate serve` makes the first", config.saml.keys.display());
+        return writeln!(
+            out,
+            "no keys in `{}` yet: `cedargate keys new` or the first `cedargate serve` makes one",
+            config.saml.keys.display()
+        );
     }
     writeln!(out, "{:<9} {:<12} {:<11} {:<11} SHA-256 OF THE CERTIFICATE", "", "KIND", "MADE", "VALID UNTIL")?;
     for key in keys {

@@ -12,11 +12,11 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::encode::EncodingError;
+use super::binding::BindingError;
 use super::verify::VerifyError;
 use super::xml::ReadError;
 use crate::clock::Timestamp;
-use crate::domain::{AppId, NameId, NameIdFormat, RelayState, RelayStateError};
+use crate::domain::{AppId, NameId, NameIdFormat, RelayState};
 
 pub use receive::{Received, receive_post, receive_redirect, verify};
 pub use send::{AnswerOrder, Carrier, RequestOrder, SignedMessage, answer, request};
@@ -30,18 +30,9 @@ pub enum LogoutError {
     /// There are both.
     #[error("there is a `SAMLRequest` and a `SAMLResponse`")]
     Both,
-    /// A parameter stands there twice.
-    #[error("the parameter `{0}` stands there more than once")]
-    Duplicate(&'static str),
-    /// Too much to look at.
-    #[error("the message is larger than allowed")]
-    TooLarge,
-    /// The RelayState cannot be sent back.
+    /// Nothing can be taken from the query or the form.
     #[error(transparent)]
-    RelayState(#[from] RelayStateError),
-    /// It does not decode, or is too large.
-    #[error(transparent)]
-    Encoding(#[from] EncodingError),
+    Binding(#[from] BindingError),
     /// It is not the XML of a logout message.
     #[error("the message is no logout message: {0}")]
     Malformed(#[from] ReadError),

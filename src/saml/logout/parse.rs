@@ -8,8 +8,6 @@ use crate::saml::issuer::sha256_hex;
 use crate::saml::ns;
 use crate::saml::xml::{self, ReadError, attribute, is, is_xml_id, only_child, plain_text, wrong};
 
-/// What a logout message may measure; real ones have some thousand bytes.
-pub(super) const MAX_XML_BYTES: usize = 64 * 1024;
 /// The most session indexes of one request: it is sealed into an address.
 const MAX_INDEXES: usize = 16;
 /// The longest session index; ours have 33 characters.

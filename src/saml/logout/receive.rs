@@ -1,24 +1,15 @@
 //! From a query or a form to a message that may be acted on.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode_str;
-
 use super::parse::{self, Content, Message};
 use super::{AppAnswer, LogoutError, LogoutMessage, VerifiedLogoutRequest, Word};
 use crate::clock::Timestamp;
 use crate::domain::RelayState;
-use crate::saml::encode::{self, EncodingError};
+use crate::saml::binding::Fields;
 use crate::saml::issuer::IdentityProvider;
 use crate::saml::request::{MAX_AGE_SECONDS, MAX_AHEAD_SECONDS, Registry};
 use crate::saml::service_provider::ServiceProvider;
 use crate::saml::verify as signature;
 use crate::saml::xml::{self, wrong};
-
-/// The longest query that is looked at.
-const MAX_QUERY_BYTES: usize = 128 * 1024;
-/// The most parameters or form fields that are looked at.
-const MAX_FIELDS: usize = 32;
 
 /// What was sent, read but not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,75 +30,14 @@ enum Signature {
     Enveloped(String),
 }
 
-/// The parameters that matter, each at most once.
-#[derive(Default)]
-struct Fields<'a> {
-    request: Option<Cow<'a, str>>,
-    response: Option<Cow<'a, str>>,
-    relay_state: Option<Cow<'a, str>>,
-    encoding: Option<Cow<'a, str>>,
-    signature: Option<Cow<'a, str>>,
-    algorithm: Option<Cow<'a, str>>,
-}
-
-impl<'a> Fields<'a> {
-    fn add(&mut self, name: &str, value: Cow<'a, str>) -> Result<(), LogoutError> {
-        let (slot, name) = match name {
-            "SAMLRequest" => (&mut self.request, "SAMLRequest"),
-            "SAMLResponse" => (&mut self.response, "SAMLResponse"),
-            "RelayState" => (&mut self.relay_state, "RelayState"),
-            "SAMLEncoding" => (&mut self.encoding, "SAMLEncoding"),
-            "Signature" => (&mut self.signature, "Signature"),
-            "SigAlg" => (&mut self.algorithm, "SigAlg"),
-            _ => return Ok(()),
-        };
-        if slot.replace(value).is_some() { Err(LogoutError::Duplicate(name)) } else { Ok(()) }
-    }
-
-    /// The one message, and whether it calls itself a request.
-    fn message(&self) -> Result<(&str, bool), LogoutError> {
-        match (self.request.as_deref(), self.response.as_deref()) {
-            (Some(_), Some(_)) => Err(LogoutError::Both),
-            (Some(request), None) => Ok((request, true)),
-            (None, Some(response)) => Ok((response, false)),
-            (None, None) => Err(LogoutError::Missing),
-        }
-    }
-
-    fn relay_state(&self) -> Result<Option<RelayState>, LogoutError> {
-        Ok(self.relay_state.as_deref().map(RelayState::parse).transpose()?)
-    }
-}
-
 /// Reads the query of the HTTP-Redirect binding, as it stood in the address.
 ///
 /// # Errors
 /// It is missing, doubled, too large, or no logout message.
 pub fn receive_redirect(raw_query: &str) -> Result<Received, LogoutError> {
-    if raw_query.len() > MAX_QUERY_BYTES {
-        return Err(LogoutError::TooLarge);
-    }
-    let mut fields = Fields::default();
-    for (position, pair) in raw_query.split('&').enumerate() {
-        if position >= MAX_FIELDS {
-            return Err(LogoutError::TooLarge);
-        }
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = percent_decode_str(name).decode_utf8_lossy();
-        // A `+` is a space in a query, but base64 has no spaces: senders that forgot to encode it meant a plus.
-        let value = if name == "RelayState" { Cow::Owned(value.replace('+', " ")) } else { Cow::Borrowed(value) };
-        let value = percent_decode_str(&value).decode_utf8().map_err(|_| EncodingError::NotUtf8)?.into_owned();
-        fields.add(&name, Cow::Owned(value))?;
-    }
-    if fields.encoding.as_deref().is_some_and(|e| e != "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE") {
-        return Err(EncodingError::NotDeflate.into());
-    }
-    let (value, is_request) = fields.message()?;
-    let xml = encode::read_redirect(value, parse::MAX_XML_BYTES)?;
-    let signature = match (&fields.signature, &fields.algorithm) {
-        (None, None) => Signature::None,
-        _ => Signature::Query(raw_query.to_owned()),
-    };
+    let fields = Fields::of_query(raw_query)?;
+    let (xml, is_request) = message(&fields)?;
+    let signature = if fields.has_signature() { Signature::Query(raw_query.to_owned()) } else { Signature::None };
     read(&xml, is_request, fields.relay_state()?, signature)
 }
 
@@ -116,18 +46,21 @@ pub fn receive_redirect(raw_query: &str) -> Result<Received, LogoutError> {
 /// # Errors
 /// It is missing, doubled, too large, or no logout message.
 pub fn receive_post<'a>(form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Received, LogoutError> {
-    let mut fields = Fields::default();
-    for (position, (name, value)) in form.into_iter().enumerate() {
-        if position >= MAX_FIELDS {
-            return Err(LogoutError::TooLarge);
-        }
-        fields.add(name, Cow::Borrowed(value))?;
-    }
-    let (value, is_request) = fields.message()?;
-    let xml = encode::read_post(value, parse::MAX_XML_BYTES)?;
+    let fields = Fields::of_form(form)?;
+    let (xml, is_request) = message(&fields)?;
     let signed = signature::is_signed(&xml::parse(&xml, xml::MESSAGE)?)?;
     let signature = if signed { Signature::Enveloped(xml.clone()) } else { Signature::None };
     read(&xml, is_request, fields.relay_state()?, signature)
+}
+
+/// The one message, and whether it calls itself a request.
+fn message(fields: &Fields<'_>) -> Result<(String, bool), LogoutError> {
+    match (fields.request(), fields.response()) {
+        (Some(_), Some(_)) => Err(LogoutError::Both),
+        (Some(request), None) => Ok((fields.decoded(request)?, true)),
+        (None, Some(response)) => Ok((fields.decoded(response)?, false)),
+        (None, None) => Err(LogoutError::Missing),
+    }
 }
 
 fn read(

@@ -9,14 +9,12 @@ mod contexts;
 mod parse;
 mod signed;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::BINDING_POST;
-use super::encode::{self, EncodingError};
+use super::binding::{BindingError, Fields};
 use super::issuer::{SecondLevel, StatusReply};
 use super::service_provider::ServiceProvider;
 use super::verify::VerifyError;
@@ -32,10 +30,6 @@ use signed::Carried;
 pub const MAX_AGE_SECONDS: i64 = 5 * 60;
 /// How far the sender's clock may be ahead.
 pub const MAX_AHEAD_SECONDS: i64 = 60;
-/// The longest query that is looked at.
-const MAX_QUERY_BYTES: usize = 128 * 1024;
-/// The most parameters or form fields that are looked at.
-const MAX_FIELDS: usize = 32;
 
 /// A request that is answered here, with a page and status 400: whom it came from is not established.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,18 +37,9 @@ pub enum RequestError {
     /// There is no `SAMLRequest`.
     #[error("there is no `SAMLRequest`")]
     Missing,
-    /// A parameter stands there twice.
-    #[error("the parameter `{0}` stands there more than once")]
-    Duplicate(&'static str),
-    /// Too much to look at.
-    #[error("the request is larger than allowed")]
-    TooLarge,
-    /// The RelayState cannot be sent back.
+    /// Nothing can be taken from the query or the form.
     #[error(transparent)]
-    RelayState(#[from] crate::domain::RelayStateError),
-    /// It does not decode, or is too large.
-    #[error(transparent)]
-    Encoding(#[from] EncodingError),
+    Binding(#[from] BindingError),
     /// It is not the XML of an AuthnRequest.
     #[error("the message is no AuthnRequest: {0}")]
     Malformed(#[from] ReadError),
@@ -137,64 +122,18 @@ pub struct Parsed {
     carried: Carried,
 }
 
-/// The parameters that matter, each at most once.
-#[derive(Default)]
-struct Fields<'a> {
-    request: Option<Cow<'a, str>>,
-    relay_state: Option<Cow<'a, str>>,
-    encoding: Option<Cow<'a, str>>,
-    signature: Option<Cow<'a, str>>,
-    algorithm: Option<Cow<'a, str>>,
-}
-
-impl<'a> Fields<'a> {
-    fn add(&mut self, name: &str, value: Cow<'a, str>) -> Result<(), RequestError> {
-        let (slot, name) = match name {
-            "SAMLRequest" => (&mut self.request, "SAMLRequest"),
-            "RelayState" => (&mut self.relay_state, "RelayState"),
-            "SAMLEncoding" => (&mut self.encoding, "SAMLEncoding"),
-            "Signature" => (&mut self.signature, "Signature"),
-            "SigAlg" => (&mut self.algorithm, "SigAlg"),
-            _ => return Ok(()),
-        };
-        if slot.replace(value).is_some() { Err(RequestError::Duplicate(name)) } else { Ok(()) }
-    }
-
-    fn relay_state(&self) -> Result<Option<RelayState>, RequestError> {
-        Ok(self.relay_state.as_deref().map(RelayState::parse).transpose()?)
-    }
-}
-
 /// Reads the query of the HTTP-Redirect binding, as it stood in the address.
 ///
 /// # Errors
 /// It is missing, doubled, too large, or no AuthnRequest.
 pub fn parse_redirect(raw_query: &str) -> Result<Parsed, RequestError> {
-    if raw_query.len() > MAX_QUERY_BYTES {
-        return Err(RequestError::TooLarge);
-    }
-    let mut fields = Fields::default();
-    for (position, pair) in raw_query.split('&').enumerate() {
-        if position >= MAX_FIELDS {
-            return Err(RequestError::TooLarge);
-        }
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = percent_decode_str(name).decode_utf8_lossy();
-        // A `+` is a space in a query, but base64 has no spaces: senders that forgot to encode it meant a plus.
-        let value = if name == "RelayState" { Cow::Owned(value.replace('+', " ")) } else { Cow::Borrowed(value) };
-        let value = percent_decode_str(&value).decode_utf8().map_err(|_| EncodingError::NotUtf8)?.into_owned();
-        fields.add(&name, Cow::Owned(value))?;
-    }
-    if fields.encoding.as_deref().is_some_and(|e| e != "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE") {
-        return Err(RequestError::Encoding(EncodingError::NotDeflate));
-    }
-    let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
-    let parsed = parse::authn_request(&encode::read_redirect(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)?;
-    match (&parsed.carried, fields.signature.or(fields.algorithm)) {
+    let fields = Fields::of_query(raw_query)?;
+    let parsed = read(&fields)?;
+    match (&parsed.carried, fields.has_signature()) {
         // In this binding a signature stands beside the message and never in it (SAML bindings §3.4.4.1).
         (Carried::Message(_), _) => Err(VerifyError::Form("it stands in a message of the Redirect binding").into()),
-        (_, None) => Ok(parsed),
-        (_, Some(_)) => Ok(Parsed { carried: Carried::Query(raw_query.to_owned()), ..parsed }),
+        (_, false) => Ok(parsed),
+        (_, true) => Ok(Parsed { carried: Carried::Query(raw_query.to_owned()), ..parsed }),
     }
 }
 
@@ -203,15 +142,12 @@ pub fn parse_redirect(raw_query: &str) -> Result<Parsed, RequestError> {
 /// # Errors
 /// It is missing, doubled, too large, or no AuthnRequest.
 pub fn parse_post<'a>(form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Parsed, RequestError> {
-    let mut fields = Fields::default();
-    for (position, (name, value)) in form.into_iter().enumerate() {
-        if position >= MAX_FIELDS {
-            return Err(RequestError::TooLarge);
-        }
-        fields.add(name, Cow::Borrowed(value))?;
-    }
-    let request = fields.request.as_deref().ok_or(RequestError::Missing)?;
-    parse::authn_request(&encode::read_post(request, parse::MAX_XML_BYTES)?, fields.relay_state()?)
+    read(&Fields::of_form(form)?)
+}
+
+fn read(fields: &Fields<'_>) -> Result<Parsed, RequestError> {
+    let xml = fields.decoded(fields.request().ok_or(RequestError::Missing)?)?;
+    parse::authn_request(&xml, fields.relay_state()?)
 }
 
 /// Why a request is not acted on.

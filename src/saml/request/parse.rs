@@ -11,9 +11,6 @@ use crate::saml::issuer::sha256_hex;
 use crate::saml::xml::{self, ReadError, attribute, flag, is, is_xml_id, only_child, plain_text, wrong as malformed};
 use crate::saml::{ns, verify};
 
-/// What an AuthnRequest may measure; real ones have some thousand bytes.
-pub(super) const MAX_XML_BYTES: usize = 64 * 1024;
-
 /// Reads a request.
 pub(super) fn authn_request(xml: &str, relay_state: Option<RelayState>) -> Result<Parsed, RequestError> {
     let document = xml::parse(xml, xml::MESSAGE)?;

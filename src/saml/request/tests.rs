@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::AppConfig;
 use crate::domain::Method;
+use crate::saml::encode::{self, EncodingError};
 use crate::saml::fixtures::{IDP, aws_config, build, now, wiki_config};
 
 const ACS: &str = "https://wiki.example.com/acs";
@@ -62,10 +63,10 @@ fn parameters_that_stand_there_twice_are_refused() {
         (format!("SAMLRequest={value}&RelayState=a&RelayState=a"), "RelayState"),
         (format!("SAMLRequest={value}&Signature=a&Signature=b"), "Signature"),
     ] {
-        assert_eq!(parse_redirect(&query), Err(RequestError::Duplicate(name)), "{query}");
+        assert_eq!(parse_redirect(&query), Err(BindingError::Duplicate(name).into()), "{query}");
     }
     let fields = [("SAMLRequest", value.as_str()), ("SAMLRequest", value.as_str())];
-    assert_eq!(parse_post(fields), Err(RequestError::Duplicate("SAMLRequest")));
+    assert_eq!(parse_post(fields), Err(BindingError::Duplicate("SAMLRequest").into()));
 }
 
 #[test]
@@ -73,16 +74,16 @@ fn huge_and_broken_messages_are_refused() {
     let bomb = encode::redirect(&" ".repeat(20_000_000)).unwrap();
     let bomb = percent_encoding::utf8_percent_encode(&bomb, percent_encoding::NON_ALPHANUMERIC).to_string();
     for (query, expected) in [
-        (format!("SAMLRequest={bomb}"), RequestError::Encoding(EncodingError::TooLarge)),
-        ("x".repeat(200_000), RequestError::TooLarge),
-        ("a&".repeat(40), RequestError::TooLarge),
+        (format!("SAMLRequest={bomb}"), BindingError::Encoding(EncodingError::TooLarge).into()),
+        ("x".repeat(200_000), BindingError::TooLarge.into()),
+        ("a&".repeat(40), BindingError::TooLarge.into()),
         (String::new(), RequestError::Missing),
-        ("SAMLRequest=%ff".into(), RequestError::Encoding(EncodingError::NotUtf8)),
-        ("SAMLRequest=!".into(), RequestError::Encoding(EncodingError::NotBase64)),
-        ("SAMLRequest=AAAA".into(), RequestError::Encoding(EncodingError::NotDeflate)),
+        ("SAMLRequest=%ff".into(), BindingError::Encoding(EncodingError::NotUtf8).into()),
+        ("SAMLRequest=!".into(), BindingError::Encoding(EncodingError::NotBase64).into()),
+        ("SAMLRequest=AAAA".into(), BindingError::Encoding(EncodingError::NotDeflate).into()),
         (
             format!("SAMLRequest={}&RelayState={}", "AAAA", "x".repeat(2000)),
-            RequestError::Encoding(EncodingError::NotDeflate),
+            BindingError::Encoding(EncodingError::NotDeflate).into(),
         ),
     ] {
         assert_eq!(parse_redirect(&query), Err(expected), "{}", query.chars().take(60).collect::<String>());
