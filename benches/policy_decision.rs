@@ -9,9 +9,10 @@ use std::hint::black_box;
 use cedargate::clock::Timestamp;
 use cedargate::domain::{
     App, AppId, Country, CountryListName, Decision, DeviceFacts, EmailAddress, GroupName, Method, MethodSet,
-    NetworkName, Profile, Required, RiskFacts, RoleName, SignalSet, Step, User, UserId, UserStatus, Username,
+    NetworkName, Profile, Repertoire, Required, RiskFacts, RoleName, SignalSet, Step, User, UserId, UserStatus,
+    Username,
 };
-use cedargate::policy::{Bundle, Goal, PolicySources, Question, Repertoire, SourceFile, Vocabulary, planner};
+use cedargate::policy::{Bundle, Goal, PolicySources, Question, SourceFile, Vocabulary, planner};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
@@ -31,7 +32,12 @@ fn aws() -> App {
 fn shipped() -> Bundle {
     let file = |path: String, text: &str| SourceFile { path, text: text.to_owned() };
     let policies = POLICIES.iter().enumerate().map(|(i, text)| file(format!("{i}.cedar"), text)).collect();
-    let sources = PolicySources { schema: file("schema.cedarschema".to_owned(), SCHEMA), policies, tests: Vec::new() };
+    let sources = PolicySources {
+        schema: file("schema.cedarschema".to_owned(), SCHEMA),
+        policies,
+        tests: Vec::new(),
+        invariants: Vec::new(),
+    };
     let vocabulary = Vocabulary::new(
         ["aws-users", "aws-admins", "contractors"].map(|group| GroupName::parse(group).unwrap()),
         [aws()],

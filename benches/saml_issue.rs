@@ -114,6 +114,7 @@ fn bundle(sp: &ServiceProvider) -> Bundle {
         schema: file("schema.cedarschema", include_str!("../policies/schema.cedarschema")),
         policies: vec![file("bench.cedar", POLICIES)],
         tests: Vec::new(),
+        invariants: Vec::new(),
     };
     let group = GroupName::parse("aws-users").expect("a group");
     let vocabulary = Vocabulary::new([group], [sp.app().clone()], [], BTreeMap::new());

@@ -10,6 +10,7 @@ mod head;
 mod journal;
 mod node;
 mod record;
+mod search;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -23,3 +24,4 @@ pub use record::{
     AssertionRecord, AssertionStage, DecisionRecord, EventKind, EventRecord, LogoutKind, LogoutRecord, Record,
     SegmentRecord, StatusRecord,
 };
+pub use search::{Log, Search};

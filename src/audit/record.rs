@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::node::NodeId;
 use crate::clock::Timestamp;
 use crate::domain::{
-    AppId, Country, Decision, DeviceId, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, ReferenceId, RoleName,
-    SessionId, SignInId, SignalSet, Step, UserStatus, Username,
+    AppId, Country, Decision, DecisionKind, DeviceId, EnforcedPolicy, GroupName, Method, MethodSet, PolicyId, Profile,
+    ReferenceId, Repertoire, RoleName, SessionId, SignInId, SignalSet, Step, UserStatus, Username,
 };
 
 /// How segments are written now.
@@ -71,6 +71,15 @@ pub struct DecisionRecord {
     /// What the service provider wanted shown, besides what policies ask for.
     #[serde(default, skip_serializing_if = "crate::domain::Required::is_nothing_ref")]
     pub required: crate::domain::Required,
+    /// How strict the classes were.
+    #[serde(default)]
+    pub profile: Profile,
+    /// The roles that would have done, for opening an app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleName>,
+    /// What the person could show.
+    #[serde(default)]
+    pub repertoire: Repertoire,
     /// The answer.
     pub decision: Decision,
     /// The policies it rests on.
@@ -78,6 +87,9 @@ pub struct DecisionRecord {
     /// The policies in report mode that would have stood in the way.
     #[serde(default)]
     pub shadow: Vec<PolicyId>,
+    /// What the answer would have been with the policies in report mode in force; `None` where none of them applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<DecisionKind>,
     /// SHA-256 of the policy set that decided.
     pub policy_digest: String,
     /// How often the policies were evaluated for it.

@@ -6,13 +6,14 @@ mod audit;
 mod check;
 mod demo;
 mod doctor;
-mod explain;
 mod keys;
 mod metadata;
 mod plan;
 mod policy;
+mod progress;
 mod schema;
 mod serve;
+mod since;
 mod users;
 
 use std::io;
@@ -143,6 +144,14 @@ fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
 /// As [`config::load`].
 pub(crate) fn load_config(file: &Path) -> Result<config::Loaded, ConfigErrors> {
     config::load(file, config::environment())
+}
+
+/// The decisions that were made with these settings, to be read.
+///
+/// # Errors
+/// They cannot be read.
+pub(crate) fn open_log(config: &config::Config) -> anyhow::Result<crate::audit::Log> {
+    Ok(crate::audit::Log::open(&config.audit.path))
 }
 
 /// The day, by which exceptions in policies expire.

@@ -155,6 +155,14 @@ impl Loaded {
         load(&self.config.file, self.environment.0.iter().cloned())
     }
 
+    /// Reads `text` in place of the file, under the same environment.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn with_text(&self, text: &str) -> Result<Self, ConfigErrors> {
+        load_text(&self.config.file, text, self.environment.0.iter().cloned())
+    }
+
     /// Finds the places of problems that other modules have with the config.
     #[must_use]
     pub fn report(&self, problems: Vec<Problem>) -> ConfigErrors {
@@ -168,8 +176,20 @@ impl Loaded {
 /// The file cannot be read, or something in it or in the environment is wrong: then all of it.
 pub fn load(file: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
     let text = std::fs::read_to_string(file).map_err(|source| ConfigErrors::unreadable(file, source))?;
-    let mut places = Places::new(file, &text);
-    let (table, errors) = DeTable::parse_recoverable(&text);
+    load_text(file, &text, env)
+}
+
+/// Reads `text` as if it stood in `file`, such as an earlier version of it.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(
+    file: &Path,
+    text: &str,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigErrors> {
+    let mut places = Places::new(file, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(places.locate_syntax(&errors));
     }

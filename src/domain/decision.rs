@@ -91,6 +91,36 @@ pub enum DenyReason {
     },
 }
 
+/// A [`Decision`] in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DecisionKind {
+    /// Yes.
+    Allow,
+    /// Not yet: one more proof is asked for.
+    Challenge,
+    /// Not yet: a method has to be added first.
+    Enrol,
+    /// No.
+    Deny,
+}
+
+impl DecisionKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Allow, Self::Challenge, Self::Enrol, Self::Deny];
+
+    /// The word in logs, metrics, tests of policies and on the command line.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Challenge => "challenge",
+            Self::Enrol => "enrol",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// The answer to "may they?".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -115,4 +145,36 @@ pub enum Decision {
     },
     /// No.
     Deny(DenyReason),
+}
+
+impl Decision {
+    /// The decision in one word.
+    #[must_use]
+    pub fn kind(&self) -> DecisionKind {
+        match self {
+            Self::Allow => DecisionKind::Allow,
+            Self::Challenge { .. } => DecisionKind::Challenge,
+            Self::Enrol { .. } => DecisionKind::Enrol,
+            Self::Deny(_) => DecisionKind::Deny,
+        }
+    }
+}
+
+/// What somebody can show.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Repertoire {
+    /// The methods they have, without those they said they no longer have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enrolled: Vec<Method>,
+    /// The methods they said they no longer have. Still theirs: who has a second factor, lost or not, is not asked to
+    /// enrol another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Method>,
+    /// The methods they could add.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enrollable: Vec<Method>,
+    /// The one shown last time; it is offered in second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Method>,
 }

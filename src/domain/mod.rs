@@ -21,7 +21,7 @@ pub use assertion::{
     Attribute, IssueRequest, NameFormat, NameId, NameIdFormat, RoleCandidate, SignMode, SignatureAlgorithm,
 };
 pub use authn_context::{AuthnContextClass, Required};
-pub use decision::{Decision, DenyReason, EnforcedPolicy, Offer, Step};
+pub use decision::{Decision, DecisionKind, DenyReason, EnforcedPolicy, Offer, Repertoire, Step};
 pub use encryption::{EncryptedPart, Encryption, EncryptionAlgorithm, KeyTransport};
 pub use field::{FieldSource, UserField};
 pub(crate) use ids::fold;

@@ -4,10 +4,66 @@ use std::fmt;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
+/// What a problem breaks: stable names, by which reports in SARIF tell problems apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The file is no Cedar.
+    Syntax,
+    /// The schema cannot be read, or does not fit what cedargate tells policies.
+    Schema,
+    /// A template decides nothing.
+    Template,
+    /// Cedar's strict validation refuses it, or warns.
+    Validation,
+    /// A group, app, role, network or list that config.toml does not declare.
+    Name,
+    /// More proofs could take access away.
+    Monotone,
+    /// An annotation is missing, unknown or misspelt.
+    Annotation,
+    /// An `@id` stands twice.
+    Duplicate,
+    /// A `pilot_group` that no policy reads.
+    Pilot,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Syntax,
+        Self::Schema,
+        Self::Template,
+        Self::Validation,
+        Self::Name,
+        Self::Monotone,
+        Self::Annotation,
+        Self::Duplicate,
+        Self::Pilot,
+    ];
+
+    /// The name in reports.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Schema => "schema",
+            Self::Template => "template",
+            Self::Validation => "validation",
+            Self::Name => "name",
+            Self::Monotone => "monotone",
+            Self::Annotation => "annotation",
+            Self::Duplicate => "duplicate",
+            Self::Pilot => "pilot",
+        }
+    }
+}
+
 /// One problem in one file.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct BundleError {
+    /// What it breaks.
+    pub rule: Rule,
     /// The file, as the sources named it.
     pub file: String,
     /// 1 = the first line.
@@ -24,9 +80,10 @@ pub struct BundleError {
 }
 
 impl BundleError {
-    pub(super) fn new(file: &super::SourceFile, span: (usize, usize), message: impl Into<String>) -> Self {
+    pub(super) fn new(rule: Rule, file: &super::SourceFile, span: (usize, usize), message: impl Into<String>) -> Self {
         let (line, column) = position(&file.text, span.0);
         Self {
+            rule,
             file: file.path.clone(),
             line,
             column,

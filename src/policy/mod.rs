@@ -6,6 +6,7 @@
 
 mod annotations;
 mod bundle;
+pub mod case;
 mod engine;
 mod errors;
 pub mod explain;
@@ -20,6 +21,7 @@ mod question;
 mod request;
 #[cfg(test)]
 mod samples;
+mod situation;
 mod suppose;
 pub mod testing;
 #[cfg(test)]
@@ -28,10 +30,11 @@ mod vocabulary;
 
 pub use bundle::{Bundle, PolicySources, SourceFile};
 pub use engine::Verdict;
-pub use errors::{BundleError, BundleErrors};
+pub use errors::{BundleError, BundleErrors, Rule};
 pub use inventory::PolicyNote;
 pub use notify::{Alerts, Outcome};
 pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveDevice, StepPermit, TrustDevice};
-pub use planner::{Goal, Plan, PlanError, Repertoire};
+pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
+pub use situation::{Asks, Situation};
 pub use vocabulary::Vocabulary;

@@ -116,10 +116,11 @@ impl Bundle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Repertoire;
     use crate::domain::{Method, MethodSet};
+    use crate::policy::Goal;
     use crate::policy::planner::plan;
     use crate::policy::samples::{Sample, shipped_with};
-    use crate::policy::{Goal, Repertoire};
 
     const NOTIFY: &str = r#"
 @id("n.new") @description("x") @alert("user")

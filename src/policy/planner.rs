@@ -13,7 +13,7 @@ use super::engine::Applied;
 use super::question::Question;
 use super::request::Shown;
 use crate::domain::{
-    Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Profile, RoleName, Step, classes,
+    Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Profile, Repertoire, RoleName, Step, classes,
 };
 
 /// How many times one plan may ask Cedar, besides twice for each role of the app.
@@ -29,20 +29,6 @@ pub enum Goal<'a> {
         /// The roles that would do: one that was chosen, or all of the app.
         roles: &'a [RoleName],
     },
-}
-
-/// What the person can show.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Repertoire {
-    /// The methods they have, without those they said they no longer have.
-    pub enrolled: Vec<Method>,
-    /// The methods they said they no longer have. Still theirs: who has a second factor, lost or not, is not asked to
-    /// enrol another one.
-    pub lost: Vec<Method>,
-    /// The methods they could add.
-    pub enrollable: Vec<Method>,
-    /// The one shown last time; it is offered in second place.
-    pub last_used: Option<Method>,
 }
 
 /// What was decided, and at what cost.

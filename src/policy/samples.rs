@@ -33,6 +33,7 @@ pub(super) fn shipped_sources() -> PolicySources {
             file!("tests/conditions.toml"),
             file!("tests/alerts.toml"),
         ],
+        invariants: vec![],
     }
 }
 
@@ -82,7 +83,8 @@ pub(super) fn shipped_with(policies: &str) -> Bundle {
 pub(super) fn parse(policies: &str) -> Result<Bundle, super::BundleErrors> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let policies = vec![file("a.cedar", policies)];
-    let sources = PolicySources { schema: file("schema.cedarschema", SCHEMA), policies, tests: vec![] };
+    let sources =
+        PolicySources { schema: file("schema.cedarschema", SCHEMA), policies, tests: vec![], invariants: vec![] };
     Bundle::parse(&sources, vocabulary(), today())
 }
 

@@ -2,9 +2,9 @@
 //! by them, from the policies alone; nothing is permitted on such an answer.
 
 use super::bundle::Bundle;
-use super::planner::{Goal, PlanError, Repertoire, plan};
+use super::planner::{Goal, PlanError, plan};
 use super::question::Question;
-use crate::domain::{Decision, DeviceFacts, MethodSet, SignalSet, Step, UnknownSignal};
+use crate::domain::{Decision, DeviceFacts, MethodSet, Repertoire, SignalSet, Step, UnknownSignal};
 
 impl Bundle {
     /// Whether a device that was trusted on `proofs` counts as trusted now: with them shown once more, instead of the trust,

@@ -18,9 +18,9 @@ use super::snapshot::NoPortal;
 use super::tls::TlsError;
 
 /// The largest policy, schema or test file that is read.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// The most files a policy folder may have.
-const MAX_FILES: usize = 10_000;
+pub(super) const MAX_FILES: usize = 10_000;
 
 /// An app that config has and nobody can sign in to: what its metadata says is not there, or over. The others go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +205,7 @@ fn check_keys(loaded: &Loaded, apps: &[Arc<ServiceProvider>]) -> Result<(), Load
     if problems.is_empty() { Ok(()) } else { Err(loaded.report(problems).into()) }
 }
 
-fn vocabulary(config: &Config) -> Vocabulary {
+pub(super) fn vocabulary(config: &Config) -> Vocabulary {
     Vocabulary::new(
         config.groups.keys().cloned(),
         config.apps.iter().map(ServiceProvider::app_of),
@@ -214,16 +214,17 @@ fn vocabulary(config: &Config) -> Vocabulary {
     )
 }
 
-/// Reads a policy folder: `schema.cedarschema`, `*.cedar`, `tests/*.toml`, each kind in the order of names.
+/// Reads a policy folder: `schema.cedarschema`, `*.cedar`, `tests/*.toml`, `invariants/*.cedar`, each kind in the order of names.
 ///
 /// # Errors
 /// A file cannot be read or is too large.
 pub fn read_sources(folder: &Path) -> Result<PolicySources, LoadError> {
-    let tests = folder.join("tests");
+    let (tests, invariants) = (folder.join("tests"), folder.join("invariants"));
     Ok(PolicySources {
         schema: read_file(&folder.join("schema.cedarschema"))?,
         policies: read_files(folder, "cedar")?,
         tests: if tests.is_dir() { read_files(&tests, "toml")? } else { Vec::new() },
+        invariants: if invariants.is_dir() { read_files(&invariants, "cedar")? } else { Vec::new() },
     })
 }
 

@@ -2,6 +2,7 @@
 //! decides, always; nothing is held on to from an earlier one.
 
 mod apps;
+mod candidate;
 mod files;
 mod heads;
 mod inventory;
@@ -16,6 +17,7 @@ mod supplied;
 pub mod tls;
 pub mod watch;
 
+pub use candidate::{Candidate, CandidateError};
 pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use inventory::{Inventory, InventoryError, in_force_file};
 pub use load::{

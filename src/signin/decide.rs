@@ -8,11 +8,11 @@ use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
     App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
-    ReferenceId, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus,
-    classes,
+    ReferenceId, Repertoire, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId,
+    UserStatus, classes,
 };
 use crate::policy::planner::plan;
-use crate::policy::{Goal, Plan, Question, Refused, Repertoire, Verdict};
+use crate::policy::{Goal, Plan, Question, Refused, Verdict};
 use crate::runtime::Snapshot;
 use crate::signals::{NetworkPrefix, Observation};
 use crate::state::{Key, Kind, Ttl};
@@ -250,13 +250,15 @@ impl Service {
             planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
         }
         let micros = stopwatch.micros();
-        span.record("decision.outcome", outcome_code(&planned.decision));
+        span.record("decision.outcome", planned.decision.kind().code());
         span.record("policy.evaluations", planned.evaluations);
         drop(entered);
         let shadow =
             snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
         let role = sign_in.target.role.clone();
-        let subject = Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, shadow };
+        let roles = if step == Step::SignIn { roles } else { Vec::new() };
+        let subject =
+            Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, roles, shadow };
         let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
         Ok(Decided { facts, decision: planned.decision, reference, subject, device: None })
     }
@@ -347,20 +349,24 @@ impl Service {
             sp_initiated: facts.sp_initiated,
             force_authn: facts.force_authn,
             required: facts.required,
+            profile: Profile::default(),
+            roles: subject.roles.clone(),
+            repertoire: facts.repertoire.clone(),
             decision: planned.decision.clone(),
             determining: planned.determining.clone(),
             shadow: subject.shadow.clone(),
+            would: None,
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: planned.evaluations,
             micros,
         };
-        self.parts.metrics.decided(subject.step, outcome_code(&planned.decision), planned.evaluations, micros);
+        self.parts.metrics.decided(subject.step, planned.decision.kind().code(), planned.evaluations, micros);
         self.parts.journal.append(record).instrument(tracing::info_span!("journal")).await?;
         tracing::info!(
             decision.reference = %reference,
             user.name = %facts.user.username,
             app.id = %subject.app,
-            decision.outcome = outcome_code(&planned.decision),
+            decision.outcome = planned.decision.kind().code(),
             "decided"
         );
         Ok(reference)
@@ -464,9 +470,13 @@ impl Service {
                 sp_initiated: target.request.is_some(),
                 force_authn: target.force_authn(),
                 required: target.required(),
+                profile: Profile::default(),
+                roles: Vec::new(),
+                repertoire: Repertoire::default(),
                 decision: Decision::Deny(reason.clone()),
                 determining: verdict.determining,
                 shadow: Vec::new(),
+                would: None,
                 policy_digest: snapshot.bundle.digest().to_owned(),
                 evaluations: 1,
                 micros: 0,
@@ -506,6 +516,8 @@ pub(super) struct Subject {
     pub(super) step: Step,
     app: AppId,
     role: Option<RoleName>,
+    /// The roles that would do.
+    roles: Vec<RoleName>,
     shadow: Vec<PolicyId>,
 }
 
@@ -565,14 +577,5 @@ fn visit_reason(verdict: &Verdict) -> DenyReason {
         DenyReason::NoPermit
     } else {
         DenyReason::Forbidden { policies: verdict.determining.iter().map(EnforcedPolicy::clone).collect() }
-    }
-}
-
-fn outcome_code(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Allow => "allow",
-        Decision::Challenge { .. } => "challenge",
-        Decision::Enrol { .. } => "enrol",
-        Decision::Deny(_) => "deny",
     }
 }

@@ -1,4 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::domain::MethodSet;
+use crate::policy::question::Question;
 use crate::policy::samples::{self, SCHEMA, parse};
 
 const OK: &str = "@id(\"a\") @description(\"d\")\n";
@@ -147,7 +151,7 @@ fn a_permit_ends_on_its_day_in_a_set_that_stays_in_force() {
         assert_eq!(bundle.shadow(Step::SignIn, None, &q).len(), usize::from(in_force), "{now}");
         let roles = [role];
         let goal = crate::policy::Goal::App { roles: &roles };
-        let planned = crate::policy::planner::plan(&bundle, goal, &q, &crate::policy::Repertoire::default()).unwrap();
+        let planned = crate::policy::planner::plan(&bundle, goal, &q, &crate::domain::Repertoire::default()).unwrap();
         assert_eq!(planned.decision == crate::domain::Decision::Allow, in_force, "{now}");
         let told = crate::policy::explain::explain(&bundle, Step::SignIn, None, &q);
         let aws_told = &told.policies.iter().find(|policy| policy.id.as_str() == "aws").unwrap().outcome;
@@ -214,7 +218,8 @@ fn a_schema_from_before_removing_devices_loads_and_then_nobody_removes_any() {
     let all = format!("{OK}permit (principal, action, resource);");
     for (schema, may) in [(text.as_str(), false), (SCHEMA, true)] {
         let policies = vec![file("a.cedar", &all)];
-        let sources = PolicySources { schema: file("schema.cedarschema", schema), policies, tests: vec![] };
+        let sources =
+            PolicySources { schema: file("schema.cedarschema", schema), policies, tests: vec![], invariants: vec![] };
         let bundle = Bundle::parse(&sources, samples::vocabulary(), samples::today()).unwrap_or_else(|e| panic!("{e}"));
         let sample = samples::Sample::new(&[], "portal");
         let q = sample.question(crate::domain::Method::ALL.into_iter().collect());
@@ -223,6 +228,11 @@ fn a_schema_from_before_removing_devices_loads_and_then_nobody_removes_any() {
         assert!(bundle.evaluate(Step::Enroll, None, &q).allowed, "the other steps are as they were");
     }
     let without = SCHEMA.replace("action enroll,", "action");
-    let sources = PolicySources { schema: file("schema.cedarschema", &without), policies: vec![], tests: vec![] };
+    let sources = PolicySources {
+        schema: file("schema.cedarschema", &without),
+        policies: vec![],
+        tests: vec![],
+        invariants: vec![],
+    };
     assert!(Bundle::parse(&sources, samples::vocabulary(), samples::today()).is_err(), "no other step may be missing");
 }

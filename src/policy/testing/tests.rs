@@ -20,7 +20,7 @@ fn a_wrong_expectation_is_told_with_its_line() {
     let failure =
         failure("# one\n[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\nexpect = \"deny\"\n");
     assert_eq!((failure.line, failure.case.as_str()), (3, "n"));
-    assert_eq!(failure.message, r#"expected Deny, got Allow by ["base.portal"]"#);
+    assert_eq!(failure.message, r#"expected deny, got allow by ["base.portal"]"#);
 }
 
 #[test]

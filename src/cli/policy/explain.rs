@@ -1,36 +1,47 @@
 //! `cedargate policy explain REFERENCE`: the decision behind a reference, and what came of every policy.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::audit::{self, DecisionRecord};
-use crate::config::Config;
+use super::{parsed, problems};
+use crate::audit::DecisionRecord;
+use crate::cli::open_log;
 use crate::domain::{
-    Country, Decision, DenyReason, EmailAddress, MethodSet, Profile, ReferenceId, Step, User, UserId, UserStatus,
-    Username,
+    Country, Decision, DenyReason, EmailAddress, MethodSet, ReferenceId, Step, User, UserId, UserStatus, Username,
 };
 use crate::policy::explain::{Outcome, explain};
 use crate::policy::{Bundle, Question};
 
+/// The flags of `policy explain`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The ten characters that a page or a log shows.
+    reference: String,
+}
+
 /// Explains a stored decision by the policies in force now, and says so when others decided.
-pub(super) fn run(
-    out: &mut impl io::Write,
-    config: &Config,
-    bundle: &Bundle,
-    reference: &str,
-) -> anyhow::Result<ExitCode> {
-    let reference = ReferenceId::parse(reference)?;
-    let record = audit::find(&config.audit.path, &reference)?
-        .with_context(|| format!("no decision `{reference}` in `{}`", config.audit.path.display()))?;
+pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
+    let (loaded, parsed) = parsed(config)?;
+    let bundle = match parsed {
+        Ok(parsed) => parsed.bundle,
+        Err(errors) => return problems(&errors, false),
+    };
+    let reference = ReferenceId::parse(&args.reference)?;
+    let log = open_log(&loaded.config)?;
+    let record = log
+        .find(&reference)?
+        .with_context(|| format!("no decision `{reference}` in `{}`", loaded.config.audit.path.display()))?;
+    let out = &mut io::stdout().lock();
     write_record(out, &record)?;
     if record.policy_digest == bundle.digest() {
         writeln!(out, "\nThe policies that decided are the ones in force:")?;
     } else {
         writeln!(out, "\nOther policies are in force by now. By them:")?;
     }
-    write_policies(out, bundle, &record)?;
+    write_policies(out, &bundle, &record)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,7 +97,7 @@ fn write_policies(out: &mut impl io::Write, bundle: &Bundle, record: &DecisionRe
         sp_initiated: record.sp_initiated,
         force_authn: record.force_authn,
         required: record.required,
-        profile: Profile::default(),
+        profile: record.profile,
     };
     let explanation = explain(bundle, record.step, record.role.as_ref(), &question);
     for policy in &explanation.policies {

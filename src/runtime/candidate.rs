@@ -1,0 +1,176 @@
+//! Policies from elsewhere than where the server reads them: another folder, or a revision of git.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use jiff::civil::Date;
+
+use super::load::{LoadError, MAX_FILE_BYTES, MAX_FILES, read_sources, vocabulary};
+use crate::config::Loaded;
+use crate::policy::{Bundle, PolicySources, SourceFile, Vocabulary};
+
+/// A set of policies, and the names it may use.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What was asked for: a folder or a revision.
+    pub name: String,
+    /// The files.
+    pub sources: PolicySources,
+    /// The names.
+    pub vocabulary: Vocabulary,
+}
+
+/// Policies from elsewhere cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CandidateError {
+    /// A file cannot be read, or the settings of the revision have problems.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It is no folder, and git could not be started.
+    #[error("`{name}` is no folder, and `git` can't be run to look for a revision of this name")]
+    NoGit {
+        /// What was asked for.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is neither a folder nor a revision.
+    #[error("`{name}` is neither a folder nor a revision that git knows in `{}`: {said}", folder.display())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Where git was asked.
+        folder: PathBuf,
+        /// What git said.
+        said: String,
+    },
+    /// The revision holds no policies.
+    #[error("the revision `{name}` has no `{file}` beside `{}`", folder.display())]
+    NoPolicies {
+        /// What was asked for.
+        name: String,
+        /// What is missing.
+        file: &'static str,
+        /// The folder of policies today.
+        folder: PathBuf,
+    },
+}
+
+impl Candidate {
+    /// The policies that `config.toml` names, as they stand on the disk.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn current(loaded: &Loaded) -> Result<Self, CandidateError> {
+        let folder = &loaded.config.policies.path;
+        let name = folder.display().to_string();
+        Ok(Self { name, sources: read_sources(folder)?, vocabulary: vocabulary(&loaded.config) })
+    }
+
+    /// The policies of a folder, or of a revision of the repository that the policies of today are in. A revision brings the
+    /// names of its own config.toml, where that is in the repository; a folder is read under the names of today.
+    ///
+    /// # Errors
+    /// It is neither, or its files cannot be read.
+    pub fn read(loaded: &Loaded, name: &str) -> Result<Self, CandidateError> {
+        let folder = Path::new(name);
+        if folder.is_dir() {
+            let sources = read_sources(folder)?;
+            return Ok(Self { name: name.to_owned(), sources, vocabulary: vocabulary(&loaded.config) });
+        }
+        Revision::find(&loaded.config.policies.path, name)?.candidate(loaded)
+    }
+
+    /// Checks it and makes it ready to decide.
+    ///
+    /// # Errors
+    /// See [`Bundle::parse`].
+    pub fn bundle(&self, today: Date) -> Result<Bundle, crate::policy::BundleErrors> {
+        Bundle::parse(&self.sources, self.vocabulary.clone(), today)
+    }
+}
+
+/// A commit, seen from the folder of policies.
+struct Revision<'a> {
+    folder: &'a Path,
+    name: &'a str,
+    commit: String,
+}
+
+impl<'a> Revision<'a> {
+    fn find(folder: &'a Path, name: &'a str) -> Result<Self, CandidateError> {
+        // A name that begins with a dash would be read as an option.
+        let wanted = format!("{name}^{{commit}}");
+        let output = git(folder, name, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let said = if said.is_empty() { "unknown revision".to_owned() } else { said };
+            return Err(CandidateError::Unknown { name: name.to_owned(), folder: folder.to_owned(), said });
+        }
+        let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Ok(Self { folder, name, commit })
+    }
+
+    fn candidate(&self, loaded: &Loaded) -> Result<Candidate, CandidateError> {
+        let missing =
+            |file| CandidateError::NoPolicies { name: self.name.to_owned(), file, folder: self.folder.to_owned() };
+        let schema = self.file(self.folder, "schema.cedarschema")?.ok_or_else(|| missing("schema.cedarschema"))?;
+        let sources = PolicySources {
+            schema,
+            policies: self.files("", ".cedar")?,
+            tests: self.files("tests/", ".toml")?,
+            invariants: self.files("invariants/", ".cedar")?,
+        };
+        let config = &loaded.config.file;
+        let settings = match (config.parent(), config.file_name().and_then(|name| name.to_str())) {
+            (Some(folder), Some(name)) => {
+                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                self.file(folder, name).ok().flatten()
+            }
+            _ => None,
+        };
+        let vocabulary = match settings {
+            Some(settings) => vocabulary(&loaded.with_text(&settings.text).map_err(LoadError::Config)?.config),
+            None => vocabulary(&loaded.config),
+        };
+        Ok(Candidate { name: self.name.to_owned(), sources, vocabulary })
+    }
+
+    /// The files below the folder of policies whose path begins and ends like this, without further folders.
+    fn files(&self, within: &str, ending: &str) -> Result<Vec<SourceFile>, CandidateError> {
+        let output =
+            git(self.folder, self.name, &["ls-tree", "-z", "--name-only", &self.commit, &format!("./{within}")])?;
+        let names = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut names: Vec<&str> = names.split('\0').filter(|name| name.ends_with(ending)).collect();
+        if names.len() > MAX_FILES {
+            return Err(LoadError::TooLarge { path: self.folder.to_owned(), limit: "at most 10,000 files" }.into());
+        }
+        names.sort_unstable();
+        let read = names.into_iter().map(|name| self.file(self.folder, name));
+        Ok(read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// One file; `None` when the revision has none there.
+    fn file(&self, folder: &Path, path: &str) -> Result<Option<SourceFile>, CandidateError> {
+        let output = git(folder, self.name, &["show", &format!("{}:./{path}", self.commit)])?;
+        if !output.status.success() {
+            return Ok(None);
+        }
+        let shown = format!("{}:{}", self.name, folder.join(path).display());
+        if u64::try_from(output.stdout.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+            return Err(LoadError::TooLarge { path: PathBuf::from(shown), limit: "at most 4 MiB" }.into());
+        }
+        let text = String::from_utf8(output.stdout).map_err(|error| LoadError::Read {
+            path: PathBuf::from(&shown),
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        })?;
+        Ok(Some(SourceFile { path: shown, text }))
+    }
+}
+
+fn git(folder: &Path, name: &str, args: &[&str]) -> Result<Output, CandidateError> {
+    let run = Command::new("git").arg("-C").arg(folder).args(args).output();
+    run.map_err(|source| CandidateError::NoGit { name: name.to_owned(), source })
+}
