@@ -3,12 +3,16 @@
 use cedar_policy::EntityUid;
 
 use super::vocabulary::Vocabulary;
-use crate::domain::{Class, ClassSet, Country, Method, MethodSet, Required};
+use crate::domain::{Class, ClassSet, Country, CountryListName, GroupName, Method, MethodSet, NetworkName, Required};
 
 /// What is wrong with an entity that a policy names; `None` when it is known.
 pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String, Option<String>)> {
     let name: &str = uid.id().as_ref();
-    let known: Vec<String> = match uid.type_name().to_string().as_str() {
+    let kind = uid.type_name().to_string();
+    if is_declared(&kind, name, vocabulary) {
+        return None;
+    }
+    let known: Vec<String> = match kind.as_str() {
         "Group" => vocabulary.groups.keys().map(ToString::to_string).collect(),
         "App" => vocabulary.apps.iter().map(|app| app.id.to_string()).collect(),
         "Role" => {
@@ -24,9 +28,6 @@ pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String
         // Users are not declared; actions, proofs and signals are the validator's.
         _ => return None,
     };
-    if known.iter().any(|known| known == name) {
-        return None;
-    }
     let nearest = known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
@@ -37,6 +38,18 @@ pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String
         None => "declare it in config.toml".to_owned(),
     };
     Some((format!("`{uid}` is not declared in config.toml"), Some(help)))
+}
+
+/// Whether config.toml declares it. Asked of every name in a large set, so nothing is listed for it.
+fn is_declared(kind: &str, name: &str, vocabulary: &Vocabulary) -> bool {
+    match kind {
+        "Group" => GroupName::parse(name).is_ok_and(|name| vocabulary.groups.contains_key(&name)),
+        "App" => vocabulary.app(name).is_some(),
+        "Role" => vocabulary.apps.iter().any(|app| app.roles.iter().any(|role| app.role_entity_id(role) == name)),
+        "Network" => NetworkName::parse(name).is_ok_and(|name| vocabulary.networks.contains(&name)),
+        "CountryList" => CountryListName::parse(name).is_ok_and(|name| vocabulary.country_lists.contains_key(&name)),
+        _ => false,
+    }
 }
 
 /// The proofs that policies in force write out. No other can make a difference.
@@ -53,9 +66,15 @@ impl Mentioned {
         Self { methods: self.methods.union(required.methods()), classes }
     }
 
+    /// With those of another policy.
+    pub(super) fn union(self, other: Self) -> Self {
+        let classes = other.classes.iter().fold(self.classes, ClassSet::with);
+        Self { methods: self.methods.union(other.methods), classes }
+    }
+
     /// With the proof that `uid` names, if it names one.
     pub(super) fn with(mut self, uid: &EntityUid) -> Self {
-        if uid.type_name().to_string() == "Proof" {
+        if uid.type_name().basename() == "Proof" {
             let name: &str = uid.id().as_ref();
             self.methods = Method::parse(name).map_or(self.methods, |method| self.methods.with(method));
             let class = Class::ALL.into_iter().find(|class| class.code() == name);

@@ -28,7 +28,7 @@ pub mod testing;
 mod tests;
 mod vocabulary;
 
-pub use bundle::{Bundle, PolicySources, SourceFile};
+pub use bundle::{Bundle, PolicySources, Scan, SourceFile};
 pub use engine::Verdict;
 pub use errors::{BundleError, BundleErrors, Rule};
 pub use inventory::PolicyNote;

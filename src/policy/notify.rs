@@ -97,7 +97,7 @@ impl Bundle {
 
     pub(super) fn apply_notify(&self, outcome: Outcome, q: &Question<'_>) -> Applied {
         match self.ask_notify(outcome, q, None) {
-            Ok(Some(asked)) => self.authorize(Some(self.notify_sets()), &asked),
+            Ok(Some(asked)) => self.authorize(Some(&self.index().in_force.notify), &asked),
             Ok(None) => Applied::default(),
             Err(error) => Applied::failed(&error),
         }

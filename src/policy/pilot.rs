@@ -23,7 +23,9 @@ pub(super) fn refuse(
             format!("the app `{}` has a `pilot_group`, but here `App` has no attribute `pilot: Group`", app.id);
         return Err((message, HELP));
     }
-    let mut in_force = policies.iter().filter(|stored| stored.standing == Standing::InForce);
+    // A name may be written with escapes; what has neither cannot be it, and is not parsed again to see.
+    let may_read = |stored: &&Stored| stored.text().contains(ATTRIBUTE) || stored.text().contains('\\');
+    let mut in_force = policies.iter().filter(|stored| stored.standing == Standing::InForce).filter(may_read);
     if in_force.any(|stored| stored.policy.to_json().is_ok_and(|policy| reads(&policy))) {
         return Ok(());
     }

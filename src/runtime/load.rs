@@ -14,7 +14,7 @@ use crate::signals::Geo;
 use super::apps::Apps;
 use super::inventory::InventoryError;
 use super::metadata::Imported;
-use super::snapshot::NoPortal;
+use super::snapshot::{NoPortal, Snapshot};
 use super::tls::TlsError;
 
 /// The largest policy, schema or test file that is read.
@@ -127,9 +127,17 @@ pub struct Parsed {
 /// # Errors
 /// They do not, or a file cannot be read.
 pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadError> {
+    parse_after(loaded, today, None)
+}
+
+fn parse_after(loaded: &Loaded, today: jiff::civil::Date, previous: Option<&Bundle>) -> Result<Parsed, LoadError> {
     let Apps { apps, imported, unavailable } = Apps::build(loaded, today)?;
     let sources = read_sources(&loaded.config.policies.path)?;
-    let bundle = Bundle::parse(&sources, vocabulary(&loaded.config), today)?;
+    let vocabulary = vocabulary(&loaded.config);
+    let bundle = match previous {
+        Some(previous) => Bundle::parse_again(&sources, vocabulary, today, previous)?,
+        None => Bundle::parse(&sources, vocabulary, today)?,
+    };
     Ok(Parsed { apps, imported, unavailable, bundle, sources })
 }
 
@@ -138,15 +146,24 @@ pub fn parse(loaded: &Loaded, today: jiff::civil::Date) -> Result<Parsed, LoadEr
 /// # Errors
 /// As [`parse`]; or a geo file cannot be used, or a policy test fails.
 pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadError> {
-    check_again(loaded, today, &Geo::default())
+    check_after(loaded, today, &Geo::default(), None)
 }
 
-/// [`check`] while a set is in force: of its geo files, those that did not change are not read again.
+/// [`check`] while a set is in force: of its geo files and policies, those that did not change are not read again.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
-    let Parsed { apps, imported, unavailable, bundle, sources } = parse(loaded, today)?;
+pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Snapshot) -> Result<Checked, LoadError> {
+    check_after(loaded, today, in_force.observer.geo(), Some(&in_force.bundle))
+}
+
+fn check_after(
+    loaded: &Loaded,
+    today: jiff::civil::Date,
+    in_force: &Geo,
+    previous: Option<&Bundle>,
+) -> Result<Checked, LoadError> {
+    let Parsed { apps, imported, unavailable, bundle, sources } = parse_after(loaded, today, previous)?;
     check_keys(loaded, &apps)?;
     let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
     let tests = testing::run(&bundle, &sources.tests);

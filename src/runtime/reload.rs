@@ -180,7 +180,7 @@ impl Runtime {
     pub async fn reload(&self, trigger: Trigger) -> ReloadOutcome {
         let mut last = self.last.lock().await;
         let (source, in_force) = (Arc::clone(&self.source), self.in_force());
-        let read = move || source.read(&in_force.fingerprint, in_force.snapshot.observer.geo());
+        let read = move || source.read(&in_force.fingerprint, &in_force.snapshot);
         let reading = match tokio::task::spawn_blocking(read).await {
             Ok(reading) => reading,
             Err(error) => return self.refuse(trigger, format!("the files could not be read: {error}")),

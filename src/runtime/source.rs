@@ -14,7 +14,6 @@ use super::{Snapshot, tls};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::saml::{IdentityProvider, KeyFolder, KeyStore, Published, Validity};
-use crate::signals::Geo;
 
 /// How often files are read anew because they changed while they were read.
 const MOST_READS: usize = 5;
@@ -79,15 +78,15 @@ impl Source {
     }
 
     /// Reads the files, unless they are those of `known`. What is read stood on the disk together at one instant: the files
-    /// are the same before and after. Geo files that are those of `geo` are not read again.
-    pub(super) fn read(&self, known: &str, geo: &Geo) -> Reading {
+    /// are the same before and after. Geo files and policies that are those of `in_force` are not read again.
+    pub(super) fn read(&self, known: &str, in_force: &Snapshot) -> Reading {
         let mut last = None;
         for _ in 0..MOST_READS {
             let (files, before) = self.look();
             if before == known {
                 return Reading { files, fingerprint: before, set: None };
             }
-            let set = self.load(before.clone(), Some(geo));
+            let set = self.load(before.clone(), Some(in_force));
             let (files, after) = self.look();
             if after == before {
                 return Reading { files, fingerprint: after, set: Some(set.map(Box::new)) };
@@ -122,10 +121,10 @@ impl Source {
         self.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
     }
 
-    fn load(&self, fingerprint: String, geo: Option<&Geo>) -> Result<Set, LoadError> {
+    fn load(&self, fingerprint: String, in_force: Option<&Snapshot>) -> Result<Set, LoadError> {
         let loaded = self.started.again().map_err(|error: ConfigErrors| LoadError::Config(error))?;
-        let checked = match geo {
-            Some(geo) => check_again(&loaded, self.today(), geo)?,
+        let checked = match in_force {
+            Some(in_force) => check_again(&loaded, self.today(), in_force)?,
             None => check(&loaded, self.today())?,
         };
         self.assemble(loaded.config, checked, fingerprint)

@@ -1,25 +1,32 @@
 //! A checked set of policies.
 
+#[cfg(test)]
+mod equal;
+mod index;
+mod load;
+mod pieces;
 mod probe;
 mod read;
-mod slices;
+mod scan;
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use cedar_policy::{Policy, PolicyId as CedarId, PolicySet, Validator};
+use aws_lc_rs::digest::{Context, SHA256};
+use cedar_policy::{Policy, Validator};
+use cedar_policy_core::ast::Expr;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+pub(super) use index::{Buckets, Index};
+pub use scan::Scan;
+
 use super::annotations::Annotations;
-use super::errors::{BundleError, BundleErrors, Rule};
 use super::literals::Mentioned;
-use super::pilot;
 use super::request::Names;
 use super::vocabulary::Vocabulary;
 use crate::clock::Timestamp;
-use crate::domain::{PolicyId, Step};
+use crate::domain::PolicyId;
 
 /// One file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +60,40 @@ pub(super) enum Standing {
     Expired,
 }
 
-/// One policy of a bundle.
-#[derive(Debug)]
+impl Standing {
+    fn of(notes: &Annotations, today: Date) -> Self {
+        match (notes.report, notes.expires) {
+            (_, Some(expires)) if expires <= today => Self::Expired,
+            (true, _) => Self::Shadow,
+            (false, _) => Self::InForce,
+        }
+    }
+}
+
+/// One policy of a bundle. Cheap to copy: a second bundle may hold the same policies, each in another standing.
+#[derive(Debug, Clone)]
 pub(super) struct Stored {
-    pub(super) notes: Annotations,
+    pub(super) notes: Arc<Annotations>,
     pub(super) standing: Standing,
     pub(super) policy: Policy,
-    text: String,
+    text: Arc<str>,
     /// The file it stands in, and where.
     file: usize,
     span: (usize, usize),
+    /// When it applies, of a question that the index asks it.
+    condition: Expr,
+    mentioned: Mentioned,
 }
 
 impl Stored {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn condition(&self) -> &Expr {
+        &self.condition
+    }
+
     /// Whether `@expires` has come by the day of `now`, in UTC.
     pub(super) fn is_expired(&self, now: Timestamp) -> bool {
         self.standing == Standing::Expired || self.notes.expires.is_some_and(|expires| expires <= day(now))
@@ -77,83 +105,21 @@ pub(super) fn day(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
-/// Permits and forbids, kept apart.
-#[derive(Debug, Default)]
-pub(super) struct Sets {
-    pub(super) permits: PolicySet,
-    /// The permits with `@expires`, by that day. A set outlives the day of its load while later ones are refused, so each
-    /// question looks at its own day.
-    pub(super) dated: Vec<(Date, PolicySet)>,
-    pub(super) forbids: PolicySet,
-}
-
 /// A set of policies that passed every check, ready to decide.
 #[derive(Debug)]
 pub struct Bundle {
     vocabulary: Vocabulary,
     digest: String,
-    names: Names,
+    /// The schema as it was written, and what it makes of names: the same for a set that has the same schema and names.
+    schema: Arc<str>,
+    validator: Arc<Validator>,
+    names: Arc<Names>,
     policies: Vec<Stored>,
-    places: HashMap<CedarId, usize>,
-    /// What is in force, by the step it can apply to: a policy is asked about the steps of its scope only.
-    sets: HashMap<Step, Sets>,
-    shadow: HashMap<Step, Sets>,
-    /// What is in force for the action `notify`.
-    notify: Sets,
+    index: Index,
     mentioned: Mentioned,
 }
 
 impl Bundle {
-    /// Reads and checks a set. `today` tells which permits have expired already; those that expire later are left out of the
-    /// questions of that day and after.
-    ///
-    /// # Errors
-    /// Anything is wrong with it; all problems are told at once.
-    pub fn parse(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
-        let at_schema =
-            |message: String| BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]);
-        let schema = read::schema(&sources.schema)?;
-        let names = Names::new(&schema).map_err(|error| at_schema(error.to_string()))?;
-        probe::probe(&names, &vocabulary, &schema).map_err(|error| {
-            at_schema(format!("the schema does not fit what cedargate tells policies: {}", read::whole(&error)))
-        })?;
-        let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        let validator = Validator::new(schema);
-        let (mut policies, mut problems) = (Vec::new(), Vec::new());
-        for (index, file) in files.iter().enumerate() {
-            read::file(index, file, &validator, &vocabulary, today, &mut policies, &mut problems);
-        }
-        let mut places = HashMap::new();
-        for (place, stored) in policies.iter().enumerate() {
-            if let (Some(_), Some(file)) = (places.insert(stored.policy.id().clone(), place), files.get(stored.file)) {
-                let message = format!("another policy is called `{}`", stored.notes.enforced.id);
-                problems.push(
-                    BundleError::new(Rule::Duplicate, file, stored.span, message).with_help("each `@id` stands once"),
-                );
-            }
-        }
-        if !problems.is_empty() {
-            return Err(BundleErrors::new(problems));
-        }
-        pilot::refuse(&vocabulary, &names, &policies).map_err(|(message, help)| {
-            BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
-        })?;
-        let digest = fingerprint(&sources.schema, &files, &vocabulary, &policies);
-        let mentioned = policies
-            .iter()
-            .filter(|stored| stored.standing == Standing::InForce)
-            .flat_map(|stored| stored.policy.entity_literals())
-            .fold(Mentioned::default(), |mentioned, uid| mentioned.with(&uid));
-        let sets =
-            slices::collect(&policies, Standing::InForce, &names).map_err(|error| at_schema(error.to_string()))?;
-        let shadow =
-            slices::collect(&policies, Standing::Shadow, &names).map_err(|error| at_schema(error.to_string()))?;
-        let notify = slices::sets_of(&policies, Standing::InForce, |scope| names.covers_notify(scope))
-            .map_err(|error| at_schema(error.to_string()))?;
-        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, notify, mentioned })
-    }
-
     /// SHA-256 over the schema, the policies and the names they may use, in hex.
     #[must_use]
     pub fn digest(&self) -> &str {
@@ -169,7 +135,7 @@ impl Bundle {
     /// A policy as it was written; `None` when there is none of this id.
     #[must_use]
     pub fn policy_text(&self, id: &PolicyId) -> Option<&str> {
-        self.policies.iter().find(|stored| stored.notes.enforced.id == *id).map(|stored| stored.text.as_str())
+        self.policies.iter().find(|stored| stored.notes.enforced.id == *id).map(Stored::text)
     }
 
     /// The ids of the policies in force, in the order of files.
@@ -182,25 +148,8 @@ impl Bundle {
         &self.names
     }
 
-    pub(super) fn sets(&self, step: Step) -> Option<&Sets> {
-        self.sets.get(&step)
-    }
-
-    /// The policies in force that [`Bundle::sets`] leaves out for a step.
-    #[cfg(test)]
-    pub(super) fn left_out(&self, step: Step) -> PolicySet {
-        let out = self.policies.iter().filter(|stored| {
-            stored.standing == Standing::InForce && !self.names.covers(step, &stored.policy.action_constraint())
-        });
-        PolicySet::from_policies(out.map(|stored| stored.policy.clone())).unwrap()
-    }
-
-    pub(super) fn shadow_sets(&self, step: Step) -> Option<&Sets> {
-        self.shadow.get(&step)
-    }
-
-    pub(super) fn notify_sets(&self) -> &Sets {
-        &self.notify
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
     pub(super) fn mentioned(&self) -> Mentioned {
@@ -214,29 +163,22 @@ impl Bundle {
     pub(super) fn stored(&self, place: usize) -> Option<&Stored> {
         self.policies.get(place)
     }
-
-    pub(super) fn place(&self, id: &CedarId) -> Option<usize> {
-        self.places.get(id).copied()
-    }
-
-    pub(super) fn domain_id(&self, id: &CedarId) -> Option<PolicyId> {
-        let stored = self.place(id).and_then(|place| self.stored(place));
-        stored.map(|stored| stored.notes.enforced.id.clone())
-    }
 }
 
 /// One name for everything that decides: equal digests decide alike on the same day.
 fn fingerprint(schema: &SourceFile, files: &[&SourceFile], vocabulary: &Vocabulary, policies: &[Stored]) -> String {
-    let mut all = String::new();
+    let mut hash = Context::new(&SHA256);
+    let mut add = |text: &str| hash.update(text.as_bytes());
     for text in std::iter::once(&schema.text).chain(files.iter().map(|file| &file.text)) {
-        let _ = write!(all, "{}:{text}", text.len());
+        add(&format!("{}:", text.len()));
+        add(text);
     }
     // Names hold neither spaces nor quotes, so the debug form is unambiguous.
-    let _ = write!(all, "{vocabulary:?}");
+    add(&format!("{vocabulary:?}"));
     for stored in policies.iter().filter(|stored| stored.standing == Standing::Expired) {
-        let _ = write!(all, " expired {}", stored.notes.enforced.id);
+        add(&format!(" expired {}", stored.notes.enforced.id));
     }
-    let hash = digest(&SHA256, all.as_bytes());
+    let hash = hash.finish();
     hash.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -1,24 +1,29 @@
-//! Reading files: everything that is wrong with each, and its policies.
+//! Reading policies: everything that is wrong with each.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId as CedarId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{EntityUid, Policy, PolicyId as CedarId, PolicySet, Schema, ValidationMode, Validator};
 use jiff::civil::Date;
 use miette::Diagnostic;
 
-use super::{SourceFile, Standing, Stored};
+use super::{SourceFile, Standing, Stored, index};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
+use crate::policy::literals::Mentioned;
 use crate::policy::vocabulary::Vocabulary;
 use crate::policy::{annotations, literals, positive};
+
+/// Bytes into a file, and how many.
+pub(super) type Span = (usize, usize);
 
 pub(super) fn schema(file: &SourceFile) -> Result<Schema, BundleErrors> {
     match Schema::from_cedarschema_str(&file.text) {
         Ok((schema, warnings)) => {
-            let problems: Vec<_> = warnings.map(|warning| located(Rule::Schema, file, &warning)).collect();
+            let problems: Vec<_> = warnings.map(|warning| located(Rule::Schema, file, 0, &warning)).collect();
             if problems.is_empty() { Ok(schema) } else { Err(BundleErrors::new(problems)) }
         }
-        Err(error) => Err(BundleErrors::new(vec![located(Rule::Schema, file, &error)])),
+        Err(error) => Err(BundleErrors::new(vec![located(Rule::Schema, file, 0, &error)])),
     }
 }
 
@@ -33,10 +38,10 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A finding of Cedar at its place.
-pub(super) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, finding: &E) -> BundleError {
+/// A finding of Cedar at its place: what it was told of begins at `start`.
+pub(super) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, start: usize, finding: &E) -> BundleError {
     let label = finding.labels().and_then(|mut labels| labels.next());
-    let span = label.as_ref().map_or((0, 0), |label| (label.offset(), label.len()));
+    let span = label.as_ref().map_or((start, 0), |label| (start + label.offset(), label.len()));
     let mut message = finding.to_string();
     if let Some(text) = label.as_ref().and_then(|label| label.label()).filter(|text| !message.contains(text)) {
         let _ = write!(message, ": {text}");
@@ -48,88 +53,130 @@ pub(super) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, finding: &E)
     }
 }
 
-pub(super) fn file(
-    index: usize,
-    file: &SourceFile,
-    validator: &Validator,
-    vocabulary: &Vocabulary,
-    today: Date,
-    policies: &mut Vec<Stored>,
-    problems: &mut Vec<BundleError>,
-) {
-    let set: PolicySet = match file.text.parse() {
-        Ok(set) => set,
-        Err(errors) => {
-            let errors: cedar_policy::ParseErrors = errors;
-            problems.extend(errors.iter().map(|error| located(Rule::Syntax, file, error)));
-            return;
-        }
-    };
-    problems.extend(set.templates().map(|template| {
-        let span = template.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));
-        BundleError::new(Rule::Template, file, span, "a template (`?principal`, `?resource`) decides nothing")
-    }));
-    let findings = validator.validate_with_level(&set, ValidationMode::Strict, 1);
-    problems.extend(findings.validation_errors().map(|error| located(Rule::Validation, file, error)));
-    problems.extend(findings.validation_warnings().map(|warning| located(Rule::Validation, file, warning)));
-    let mut in_order: Vec<(usize, usize, &Policy)> = set
-        .policies()
-        .map(|policy| {
-            let loc = policy.as_ref().loc();
-            (loc.map_or(0, |loc| loc.start()), loc.map_or(0, |loc| loc.end()), policy)
-        })
-        .collect();
-    in_order.sort_by_key(|(start, ..)| *start);
-    for (start, end, policy) in in_order {
-        let span = (start, end.saturating_sub(start));
-        problems.extend(literal_problems(file, span, policy, vocabulary));
-        let monotone = policy.to_pst().map(|pst| positive::refuse(&pst));
-        match monotone {
-            Ok(None) => {}
-            Ok(Some(why)) => {
-                let text = file.text.get(start..end).unwrap_or_default();
-                let read =
-                    ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (start + at, read.len())));
-                let span = read.into_iter().flatten().min().unwrap_or(span);
-                problems.push(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP));
-            }
-            Err(error) => problems.push(BundleError::new(Rule::Monotone, file, span, error.to_string())),
-        }
-        match annotations::read(policy.annotations(), policy.effect()) {
-            Ok(notes) => {
-                let standing = match (notes.report, notes.expires) {
-                    (_, Some(expires)) if expires <= today => Standing::Expired,
-                    (true, _) => Standing::Shadow,
-                    (false, _) => Standing::InForce,
-                };
-                let policy = policy.new_id(CedarId::new(notes.enforced.id.as_str()));
-                let text = file.text.get(start..end).unwrap_or_default().to_owned();
-                policies.push(Stored { notes, standing, policy, text, file: index, span });
-            }
-            Err(wrong) => problems.extend(
-                wrong
-                    .into_iter()
-                    .map(|(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help)),
-            ),
-        }
+/// Why a file is no Cedar, as a whole: where one policy lacks its end, the next has a part in it.
+pub(super) fn syntax(file: &SourceFile) -> Vec<BundleError> {
+    match file.text.parse::<PolicySet>() {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect(),
     }
 }
 
-fn literal_problems(
-    file: &SourceFile,
-    span: (usize, usize),
-    policy: &Policy,
-    vocabulary: &Vocabulary,
-) -> Vec<BundleError> {
-    let named: BTreeSet<_> = policy.entity_literals().into_iter().collect();
-    let text = file.text.get(span.0..span.0 + span.1).unwrap_or_default();
-    let refused = named.iter().filter_map(|uid| Some((uid, literals::refuse(uid, vocabulary)?)));
-    refused
-        .map(|(uid, (message, help))| {
-            let written = uid.to_string();
-            let span = text.find(&written).map_or(span, |at| (span.0 + at, written.len()));
-            let error = BundleError::new(Rule::Name, file, span, message);
-            if let Some(help) = help { error.with_help(help) } else { error }
-        })
-        .collect()
+/// What came of one policy.
+pub(super) enum Read {
+    Good(Box<Stored>),
+    Wrong(Vec<BundleError>),
+    /// It is no Cedar; [`syntax`] tells of its file.
+    NoCedar(Vec<BundleError>),
+}
+
+/// Reads the policies of files, one by one, in any order.
+pub(super) struct Reader<'a> {
+    pub(super) files: &'a [&'a SourceFile],
+    pub(super) validator: &'a Validator,
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) today: Date,
+}
+
+impl Reader<'_> {
+    /// Reads policies, each where a file has it. What depends on nothing but its text, the schema and the names is settled here.
+    pub(super) fn all(&self, pieces: &[(usize, Span)]) -> Vec<Read> {
+        // Most policies name what others name too.
+        let mut declared = HashSet::new();
+        let read = |(index, span): &(usize, Span)| match self.files.get(*index) {
+            Some(file) => self.policy(*index, file, *span, &mut declared),
+            None => Read::Wrong(Vec::new()),
+        };
+        pieces.iter().map(read).collect()
+    }
+
+    fn policy(&self, index: usize, file: &SourceFile, span: Span, declared: &mut HashSet<EntityUid>) -> Read {
+        let text = file.text.get(span.0..span.0 + span.1).unwrap_or_default();
+        let set: PolicySet = match text.parse() {
+            Ok(set) => set,
+            Err(errors) => {
+                let errors: cedar_policy::ParseErrors = errors;
+                return Read::NoCedar(errors.iter().map(|error| located(Rule::Syntax, file, span.0, error)).collect());
+            }
+        };
+        let mut problems: Vec<BundleError> = Vec::new();
+        problems.extend(set.templates().map(|_| {
+            BundleError::new(Rule::Template, file, span, "a template (`?principal`, `?resource`) decides nothing")
+        }));
+        let findings = self.validator.validate_with_level(&set, ValidationMode::Strict, 1);
+        problems.extend(findings.validation_errors().map(|error| located(Rule::Validation, file, span.0, error)));
+        problems.extend(findings.validation_warnings().map(|warning| located(Rule::Validation, file, span.0, warning)));
+        let mut good = None;
+        for policy in set.policies() {
+            let mentioned = self.names(file, span, text, policy, declared, &mut problems);
+            problems.extend(monotone(file, span, text, policy));
+            match annotations::read(policy.annotations(), policy.effect()) {
+                Ok(notes) => {
+                    let standing = Standing::of(&notes, self.today);
+                    let policy = policy.new_id(CedarId::new(notes.enforced.id.as_str()));
+                    let condition = index::condition(policy.as_ref());
+                    let (notes, text) = (Arc::new(notes), Arc::from(text));
+                    good = Some(Stored { notes, standing, policy, text, file: index, span, condition, mentioned });
+                }
+                Err(wrong) => problems.extend(
+                    wrong
+                        .into_iter()
+                        .map(|(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help)),
+                ),
+            }
+        }
+        match good {
+            Some(stored) if problems.is_empty() => Read::Good(Box::new(stored)),
+            _ => Read::Wrong(problems),
+        }
+    }
+
+    /// The proofs that a policy names; tells of names that config.toml does not declare.
+    fn names(
+        &self,
+        file: &SourceFile,
+        span: Span,
+        text: &str,
+        policy: &Policy,
+        declared: &mut HashSet<EntityUid>,
+        problems: &mut Vec<BundleError>,
+    ) -> Mentioned {
+        let mut mentioned = Mentioned::default();
+        let mut seen = HashSet::new();
+        for uid in policy.entity_literals() {
+            mentioned = mentioned.with(&uid);
+            if declared.contains(&uid) || !seen.insert(uid.clone()) {
+                continue;
+            }
+            match literals::refuse(&uid, self.vocabulary) {
+                None => {
+                    declared.insert(uid);
+                }
+                Some((message, help)) => {
+                    let written = uid.to_string();
+                    let span = text.find(&written).map_or(span, |at| (span.0 + at, written.len()));
+                    let error = BundleError::new(Rule::Name, file, span, message);
+                    problems.push(if let Some(help) = help { error.with_help(help) } else { error });
+                }
+            }
+        }
+        mentioned
+    }
+}
+
+/// Whether more proofs could take access away by a policy.
+fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Option<BundleError> {
+    // Nothing can be read from it under another name.
+    if !text.contains("context") {
+        return None;
+    }
+    match policy.to_pst().map(|pst| positive::refuse(&pst)) {
+        Ok(None) => None,
+        Ok(Some(why)) => {
+            let read =
+                ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (span.0 + at, read.len())));
+            let span = read.into_iter().flatten().min().unwrap_or(span);
+            Some(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP))
+        }
+        Err(error) => Some(BundleError::new(Rule::Monotone, file, span, error.to_string())),
+    }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::MethodSet;
+use crate::domain::{MethodSet, Step};
 use crate::policy::question::Question;
 use crate::policy::samples::{self, SCHEMA, parse};
 

@@ -1,0 +1,198 @@
+//! From files to a set that is ready to decide: on all cores, and only as much as has changed.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+use cedar_policy::Validator;
+use jiff::civil::Date;
+
+use super::index::Index;
+use super::pieces::pieces;
+use super::read::{self, Read, Reader, Span};
+use super::{Bundle, PolicySources, SourceFile, Standing, Stored, fingerprint, probe};
+use crate::policy::errors::{BundleError, BundleErrors, Rule};
+use crate::policy::literals::Mentioned;
+use crate::policy::pilot;
+use crate::policy::request::Names;
+use crate::policy::vocabulary::Vocabulary;
+
+/// Fewer policies than this are read faster than a thread starts.
+const LEAST_PER_THREAD: usize = 64;
+
+/// What the main thread of a program has on most systems. Cedar's parser goes as deep as an expression is nested.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+impl Bundle {
+    /// Reads and checks a set. `today` tells which permits have expired already; those that expire later are left out of the
+    /// questions of that day and after.
+    ///
+    /// # Errors
+    /// Anything is wrong with it; all problems are told at once.
+    pub fn parse(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
+        parse(sources, vocabulary, today, None, cores())
+    }
+
+    /// [`Bundle::parse`] while `previous` decides: where the schema and the names are the same, a policy that stands in it word
+    /// for word was checked already. Half of the cores go on answering.
+    ///
+    /// # Errors
+    /// As [`Bundle::parse`].
+    pub fn parse_again(
+        sources: &PolicySources,
+        vocabulary: Vocabulary,
+        today: Date,
+        previous: &Self,
+    ) -> Result<Self, BundleErrors> {
+        parse(sources, vocabulary, today, Some(previous), cores() / 2)
+    }
+
+    /// Makes checked policies ready to decide.
+    pub(super) fn of(common: Common, digest: String, policies: Vec<Stored>) -> Self {
+        let Common { vocabulary, schema, validator, names } = common;
+        let in_force = policies.iter().filter(|stored| stored.standing == Standing::InForce);
+        let mentioned = in_force.fold(Mentioned::default(), |all, stored| all.union(stored.mentioned));
+        let index = Index::new(&policies, &names);
+        Self { vocabulary, digest, schema, validator, names, policies, index, mentioned }
+    }
+}
+
+/// What a set takes from its schema and the names of config.toml, whatever its policies say.
+pub(super) struct Common {
+    vocabulary: Vocabulary,
+    schema: Arc<str>,
+    validator: Arc<Validator>,
+    names: Arc<Names>,
+}
+
+impl Common {
+    fn read(file: &SourceFile, vocabulary: Vocabulary) -> Result<Self, BundleErrors> {
+        let at_schema =
+            |message: String| BundleErrors::new(vec![BundleError::new(Rule::Schema, file, (0, 0), message)]);
+        let schema = read::schema(file)?;
+        let names = Names::new(&schema, &vocabulary).map_err(|error| at_schema(error.to_string()))?;
+        probe::probe(&names, &vocabulary, &schema).map_err(|error| {
+            at_schema(format!("the schema does not fit what cedargate tells policies: {}", read::whole(&error)))
+        })?;
+        let (text, validator) = (Arc::from(file.text.as_str()), Arc::new(Validator::new(schema)));
+        Ok(Self { vocabulary, schema: text, validator, names: Arc::new(names) })
+    }
+
+    /// That of a set which has the same.
+    fn of(bundle: &Bundle) -> Self {
+        Self {
+            vocabulary: bundle.vocabulary.clone(),
+            schema: Arc::clone(&bundle.schema),
+            validator: Arc::clone(&bundle.validator),
+            names: Arc::clone(&bundle.names),
+        }
+    }
+}
+
+fn parse(
+    sources: &PolicySources,
+    vocabulary: Vocabulary,
+    today: Date,
+    previous: Option<&Bundle>,
+    threads: usize,
+) -> Result<Bundle, BundleErrors> {
+    let alike = |previous: &&Bundle| *previous.schema == *sources.schema.text && previous.vocabulary == vocabulary;
+    let previous = previous.filter(alike);
+    let common = match previous {
+        Some(previous) => Common::of(previous),
+        None => Common::read(&sources.schema, vocabulary)?,
+    };
+    let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let reader = Reader { files: &files, validator: &common.validator, vocabulary: &common.vocabulary, today };
+    let policies = policies(&reader, previous, threads)?;
+    unique(&files, &policies)?;
+    pilot::refuse(&common.vocabulary, &common.names, &policies).map_err(|(message, help)| {
+        BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
+    })?;
+    let digest = fingerprint(&sources.schema, &files, &common.vocabulary, &policies);
+    Ok(Bundle::of(common, digest, policies))
+}
+
+/// All policies in the order of files, or all that is wrong with them.
+fn policies(reader: &Reader<'_>, previous: Option<&Bundle>, threads: usize) -> Result<Vec<Stored>, BundleErrors> {
+    let known: HashMap<&str, &Stored> =
+        previous.into_iter().flat_map(|bundle| &bundle.policies).map(|stored| (stored.text(), stored)).collect();
+    let mut policies = Vec::new();
+    let (mut places, mut unknown) = (Vec::new(), Vec::new());
+    for (index, file) in reader.files.iter().enumerate() {
+        for (start, end) in pieces(&file.text) {
+            let span = (start, end - start);
+            let stored = file.text.get(start..end).and_then(|text| known.get(text));
+            policies.push(stored.map(|stored| Stored {
+                standing: Standing::of(&stored.notes, reader.today),
+                file: index,
+                span,
+                ..Stored::clone(stored)
+            }));
+            if stored.is_none() {
+                places.push(policies.len() - 1);
+                unknown.push((index, span));
+            }
+        }
+    }
+    let (mut problems, mut no_cedar) = (Vec::new(), Vec::new());
+    for ((place, (index, _)), read) in places.iter().zip(&unknown).zip(on_cores(reader, &unknown, threads)) {
+        match read {
+            Read::Good(stored) => {
+                if let Some(empty) = policies.get_mut(*place) {
+                    *empty = Some(*stored);
+                }
+            }
+            Read::Wrong(wrong) => problems.extend(wrong),
+            Read::NoCedar(wrong) => no_cedar.push((*index, wrong)),
+        }
+    }
+    // Of a file that is no Cedar, what the parser says of it as a whole.
+    while let Some((index, wrong)) = no_cedar.pop() {
+        let whole = reader.files.get(index).map(|file| read::syntax(file)).unwrap_or_default();
+        problems.extend(if whole.is_empty() { wrong } else { whole });
+        no_cedar.retain(|(other, _)| *other != index);
+    }
+    if problems.is_empty() { Ok(policies.into_iter().flatten().collect()) } else { Err(BundleErrors::new(problems)) }
+}
+
+/// Reads policies in as many threads as pay off; the results stand in their order.
+fn on_cores(reader: &Reader<'_>, unknown: &[(usize, Span)], threads: usize) -> Vec<Read> {
+    let threads = threads.clamp(1, unknown.len() / LEAST_PER_THREAD + 1);
+    let mut parts = unknown.chunks(unknown.len().div_ceil(threads).max(1));
+    let Some(first) = parts.next() else { return Vec::new() };
+    thread::scope(|scope| {
+        let start = |part| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || reader.all(part));
+        let others: Vec<_> = parts.map(|part| (part, start(part))).collect();
+        let mut all = reader.all(first);
+        for (part, started) in others {
+            match started.map(thread::ScopedJoinHandle::join) {
+                Ok(Ok(read)) => all.extend(read),
+                // No thread could be had, or it broke: then here, where what breaks is seen.
+                Ok(Err(_)) | Err(_) => all.extend(reader.all(part)),
+            }
+        }
+        all
+    })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Each `@id` stands once.
+fn unique(files: &[&SourceFile], policies: &[Stored]) -> Result<(), BundleErrors> {
+    let mut ids = HashMap::new();
+    let mut problems = Vec::new();
+    for stored in policies {
+        let id = &stored.notes.enforced.id;
+        if let (Some(_), Some(file)) = (ids.insert(id, ()), files.get(stored.file)) {
+            let message = format!("another policy is called `{id}`");
+            let error = BundleError::new(Rule::Duplicate, file, stored.span, message);
+            problems.push(error.with_help("each `@id` stands once"));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(BundleErrors::new(problems)) }
+}
