@@ -299,12 +299,8 @@ mod tests {
             roles: vec![RoleName::parse("Dev").unwrap()],
         };
         let blocked = (CountryListName::parse("blocked").unwrap(), BTreeSet::from([Country::parse("KP").unwrap()]));
-        let names = Vocabulary::new(
-            GroupName::parse("staff"),
-            [app],
-            NetworkName::parse("office"),
-            BTreeMap::from([blocked]),
-        );
+        let names =
+            Vocabulary::new(GroupName::parse("staff"), [app], NetworkName::parse("office"), BTreeMap::from([blocked]));
         let day = "2026-11-22".parse().unwrap();
         let bundle = Bundle::parse(&sources, names, day).unwrap_or_else(|errors| panic!("{errors}"));
         Archived::of(&bundle, sources, day)
