@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub(in crate::cli) use self::preview::method;
 use crate::saml::catalogue::{Catalogue, Entry};
 
 /// What can be done with apps.

@@ -5,8 +5,10 @@
 //! matter (so sets that look the same to the policies are asked about once).
 
 mod search;
+mod trace;
 
 use search::{Reach, Search, Stop};
+pub use trace::{Trace, Tried};
 
 use super::bundle::Bundle;
 use super::engine::Applied;
@@ -63,6 +65,30 @@ pub fn plan(bundle: &Bundle, goal: Goal<'_>, q: &Question<'_>, repertoire: &Repe
         Ok((decision, determining)) => Ok(Plan { decision, evaluations: search.evaluations(), determining }),
         Err(Stop::Exhausted) => Err(PlanError::Exhausted),
     }
+}
+
+/// [`plan`], with everything that was asked on the way.
+///
+/// # Errors
+/// [`PlanError::Exhausted`]; the trace then holds what was asked until then.
+pub fn plan_traced(
+    bundle: &Bundle,
+    goal: Goal<'_>,
+    q: &Question<'_>,
+    repertoire: &Repertoire,
+) -> (Result<Plan, PlanError>, Trace) {
+    let mut search = match Search::new(bundle, goal, q) {
+        Ok(search) => search.traced(),
+        Err(applied) => {
+            let reason = DenyReason::EvaluationError { policies: applied.errors };
+            return (Ok(refused(bundle, reason, 0)), Trace::default());
+        }
+    };
+    let planned = match decide(bundle, &mut search, goal, q, repertoire) {
+        Ok((decision, determining)) => Ok(Plan { decision, evaluations: search.evaluations(), determining }),
+        Err(Stop::Exhausted) => Err(PlanError::Exhausted),
+    };
+    (planned, search.into_trace())
 }
 
 fn refused(bundle: &Bundle, reason: DenyReason, evaluations: u32) -> Plan {

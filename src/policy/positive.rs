@@ -60,7 +60,7 @@ fn is_written_out(expr: &Expr) -> bool {
 }
 
 /// Whether proofs can flow into the value of `expr`: they are read, or a record that holds them is taken whole.
-fn touches(expr: &Expr) -> bool {
+pub(super) fn touches(expr: &Expr) -> bool {
     match expr {
         _ if is_proofs(expr) || is_context(expr) => true,
         Expr::GetAttr { expr, .. } | Expr::HasAttr { expr, .. } => !is_context(expr) && touches(expr),

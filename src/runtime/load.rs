@@ -12,6 +12,7 @@ use crate::saml::{KeysError, MetadataError, ServiceProvider};
 use crate::signals::Geo;
 
 use super::apps::Apps;
+use super::archive::ArchiveError;
 use super::inventory::InventoryError;
 use super::metadata::Imported;
 use super::snapshot::{NoPortal, Snapshot};
@@ -41,6 +42,8 @@ pub struct Checked {
     pub unavailable: Vec<Unavailable>,
     /// The policies.
     pub bundle: Bundle,
+    /// The files that the policies came from.
+    pub sources: PolicySources,
     /// How the policy tests went: all of them passed.
     pub tests: testing::Report,
     /// The geo files, read and verified.
@@ -82,6 +85,9 @@ pub enum LoadError {
     /// See [`InventoryError`].
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    /// The policies cannot be kept for later.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The files changed each time they were read.
     #[error("the files of `{}` do not stand still: write them elsewhere and rename them", path.display())]
     Unstable {
@@ -170,7 +176,7 @@ fn check_after(
     if !tests.is_ok() {
         return Err(LoadError::PolicyTests(tests));
     }
-    Ok(Checked { apps, imported, unavailable, bundle, tests, geo: Arc::new(geo) })
+    Ok(Checked { apps, imported, unavailable, bundle, sources, tests, geo: Arc::new(geo) })
 }
 
 /// The service providers of `[[apps]]`, in the order of config.toml; those that are left out are not among them.

@@ -2,6 +2,7 @@
 //! decides, always; nothing is held on to from an earlier one.
 
 mod apps;
+mod archive;
 mod candidate;
 mod files;
 mod heads;
@@ -17,6 +18,7 @@ mod supplied;
 pub mod tls;
 pub mod watch;
 
+pub use archive::{Archive, ArchiveError, Archived};
 pub use candidate::{Candidate, CandidateError};
 pub use heads::{Heads, HeadsError, head_key, signed_head};
 pub use inventory::{Inventory, InventoryError, in_force_file};

@@ -83,7 +83,7 @@ pub struct InForce {
 
 impl InForce {
     fn new(set: Set) -> Self {
-        let Set { snapshot, inventory, wanted, certificate, published, fingerprint } = set;
+        let Set { snapshot, inventory, wanted, certificate, published, fingerprint, .. } = set;
         let waits = Plan::between(&inventory, &wanted).at_start;
         Self {
             snapshot: Arc::new(snapshot),
@@ -214,7 +214,7 @@ impl Runtime {
         let set = set.map_err(|error| whole(&error))?;
         let (old, now) = (self.snapshot(), self.clock.now());
         match lockout::keeps_somebody(&old, &set.snapshot, &self.accounts, now).await {
-            Ok(true) => Ok(set),
+            Ok(true) => self.archive(set).await,
             Ok(false) => {
                 Err("nobody could open the console any more: every owner and administrator who can now would \
                               be refused, with everything they can show and from every named network"
@@ -225,6 +225,13 @@ impl Runtime {
                 whole(&error)
             )),
         }
+    }
+
+    /// Keeps the policies for later. Off the threads of requests, as it writes to the disk.
+    async fn archive(&self, set: Box<Set>) -> Result<Box<Set>, String> {
+        let source = Arc::clone(&self.source);
+        let kept = tokio::task::spawn_blocking(move || source.archive(&set).map(|()| set)).await;
+        kept.map_err(|error| format!("the policies could not be kept: {error}"))?.map_err(|error| whole(&error))
     }
 
     fn put_in_force(&self, trigger: Trigger, set: Set) -> ReloadOutcome {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use super::archive::{Archive, Archived};
 use super::files::Files;
 use super::inventory::{Inventory, Values};
 use super::load::{Checked, LoadError, check, check_again};
@@ -30,6 +31,8 @@ pub struct Set {
     /// The certificates that service providers are told of.
     pub(super) published: Vec<Published>,
     pub(super) fingerprint: String,
+    /// The policies, to be kept when they come into force.
+    pub(super) archived: Archived,
 }
 
 /// The files, and what of them was settled at the start.
@@ -59,6 +62,14 @@ impl Source {
     /// The settings of the start.
     pub(super) fn started(&self) -> &Config {
         &self.started.config
+    }
+
+    /// Keeps the policies of a set that is about to come into force.
+    ///
+    /// # Errors
+    /// They cannot be kept, so nothing may be decided by them.
+    pub fn archive(&self, set: &Set) -> Result<(), LoadError> {
+        Ok(Archive::of(&self.started.config).keep(&set.archived)?)
     }
 
     /// The first set: of the settings as they were read. Makes a signing key where there is none yet.
@@ -153,9 +164,10 @@ impl Source {
         let idp = IdentityProvider::new(public_url.as_str(), keys.signing_keys());
         // Nothing comes into force that service providers cannot be told of; and the key has signed something before people come.
         idp.metadata(None, Validity::Week, since)?;
+        let archived = Archived::of(&checked.bundle, checked.sources.clone(), self.today());
         let snapshot = Snapshot::new(config, public_url, checked, idp, self.clock.clone())?;
         let published = keys.published().to_vec();
-        Ok(Set { snapshot, inventory, wanted, certificate, published, fingerprint })
+        Ok(Set { snapshot, inventory, wanted, certificate, published, fingerprint, archived })
     }
 }
 

@@ -558,7 +558,7 @@ fn still_enrolled(proof: &Proof, authenticators: &[Authenticator]) -> bool {
 }
 
 /// What somebody can show. A mailed code takes nothing but an address and a server that sends mail.
-pub(super) fn repertoire(authenticators: &[Authenticator], mailable: bool, lost: MethodSet) -> Repertoire {
+pub(crate) fn repertoire(authenticators: &[Authenticator], mailable: bool, lost: MethodSet) -> Repertoire {
     let own = authenticators.iter().map(|authenticator| authenticator.method);
     let enrolled: MethodSet = own.chain([Method::Password]).chain(mailable.then_some(Method::EmailOtp)).collect();
     let last_used = authenticators.iter().max_by_key(|authenticator| authenticator.last_used);

@@ -20,6 +20,7 @@ mod service;
 mod stages;
 mod transition;
 
+pub(crate) use decide::repertoire;
 pub use devices::{DevicesPage, OwnDevice, Removal};
 pub use error::SignInError;
 pub use flow::{Errand, Extras, LIFETIME_SECONDS, LinkMail, Person, Registration, Remember, SignIn, Stage, Target};

@@ -125,6 +125,7 @@ pub async fn open(
     let store = crate::state::open(&config.state, clock.clone(), entropy.clone()).await?;
     let signed: Vec<_> = accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect();
     let journal = Arc::new(Journal::open(&config.audit.path, clock.clone(), &*entropy, &signed)?);
+    source.archive(&set)?;
     let heads = Heads::new(journal.clone(), accounts.clone(), head_key(&envelope)?, clock.clone());
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
     let devices = Devices::new(store.clone(), clock.clone(), entropy.clone());

@@ -32,7 +32,7 @@ fn journal(server: &Server) -> String {
     let mut all = String::new();
     for entry in std::fs::read_dir(server.path("var/audit")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension != "node") {
+        if path.is_file() && path.extension().is_some_and(|extension| extension != "node") {
             all += &std::fs::read_to_string(path).unwrap();
         }
     }

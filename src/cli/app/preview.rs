@@ -79,7 +79,8 @@ impl DeviceArg {
     }
 }
 
-fn method(code: &str) -> Result<Method, String> {
+/// Reads the code of a method.
+pub(in crate::cli) fn method(code: &str) -> Result<Method, String> {
     Method::parse(code).ok_or_else(|| {
         let near = Method::ALL.into_iter().min_by_key(|method| strsim::damerau_levenshtein(method.code(), code));
         let hint = near.map(|near| format!("; did you mean `{}`?", near.code())).unwrap_or_default();

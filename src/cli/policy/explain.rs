@@ -1,167 +1,207 @@
-//! `cedargate policy explain REFERENCE`: the decision behind a reference, and what came of every policy.
+//! `cedargate policy explain`: why. Of a decision that was made, by its reference; or of one that could be made, by its facts.
 
-use std::io::{self, Write as _};
+mod branches;
+mod person;
+mod reference;
+mod situation;
+mod text;
+mod what_if;
+mod words;
+
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::bail;
 
-use super::{parsed, problems};
-use crate::audit::DecisionRecord;
-use crate::cli::open_log;
-use crate::domain::{
-    Country, Decision, DenyReason, EmailAddress, MethodSet, ReferenceId, Step, User, UserId, UserStatus, Username,
-};
-use crate::policy::explain::{Outcome, explain};
-use crate::policy::{Bundle, Question};
+use super::problems;
+use crate::cli::{app, load_config, today};
+use crate::clock::Timestamp;
+use crate::config::Loaded;
+use crate::domain::{AppId, Country, GroupName, Method, NetworkName, RoleName, UserStatus, Username};
+use crate::policy::case::StepName;
+use crate::policy::{Bundle, BundleErrors};
+use crate::runtime::Candidate;
 
 /// The flags of `policy explain`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The ten characters that a page or a log shows.
-    reference: String,
+    /// The ten characters that a page or a log shows: the decision behind them. Without it, say what could be decided.
+    #[arg(conflicts_with_all = ["case", "Facts"])]
+    reference: Option<String>,
+    /// A case of policies/tests, by its name or a part of it.
+    #[arg(long, value_name = "NAME", conflicts_with = "Facts")]
+    case: Option<String>,
+    #[command(flatten)]
+    facts: Facts,
+    /// The policies of a folder, or of a revision of git, instead of those that config.toml names.
+    #[arg(long, value_name = "DIR|GIT-REV")]
+    against: Option<String>,
+    /// Name the policies about other people, steps and apps, too.
+    #[arg(long)]
+    all: bool,
+    /// Write one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
 }
 
-/// Explains a stored decision by the policies in force now, and says so when others decided.
-pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
-    let (loaded, parsed) = parsed(config)?;
-    let bundle = match parsed {
-        Ok(parsed) => parsed.bundle,
-        Err(errors) => return problems(&errors, false),
-    };
-    let reference = ReferenceId::parse(&args.reference)?;
-    let log = open_log(&loaded.config)?;
-    let record = log
-        .find(&reference)?
-        .with_context(|| format!("no decision `{reference}` in `{}`", loaded.config.audit.path.display()))?;
-    let out = &mut io::stdout().lock();
-    write_record(out, &record)?;
-    if record.policy_digest == bundle.digest() {
-        writeln!(out, "\nThe policies that decided are the ones in force:")?;
-    } else {
-        writeln!(out, "\nOther policies are in force by now. By them:")?;
-    }
-    write_policies(out, &bundle, &record)?;
-    Ok(ExitCode::SUCCESS)
+/// Who comes, from where, with what. What is left out is open: every value of it that policies tell apart is tried.
+#[derive(Debug, clap::Args)]
+#[group(id = "Facts", multiple = true)]
+struct Facts {
+    /// To which app.
+    #[arg(long, value_name = "ID", value_parser = AppId::parse)]
+    app: Option<AppId>,
+    /// What is asked for: `open` (the app), or a step as `signIn`, `trustDevice`, `enroll`.
+    #[arg(long, value_name = "STEP", default_value = "open", value_parser = step)]
+    step: StepName,
+    /// The role they choose. Without it, any.
+    #[arg(long, value_name = "NAME", value_parser = RoleName::parse)]
+    role: Option<RoleName>,
+    /// Who. Where accounts are at hand, their groups, status, home country and methods are read from there.
+    #[arg(long, value_name = "NAME", value_parser = Username::parse)]
+    user: Option<Username>,
+    /// A group of theirs. May be said more than once.
+    #[arg(long = "group", value_name = "NAME", value_delimiter = ',', value_parser = GroupName::parse)]
+    groups: Vec<GroupName>,
+    /// `active` unless told: or `pending`, `suspended`.
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<UserStatus>,
+    /// Their home country.
+    #[arg(long, value_name = "CC", value_parser = Country::parse)]
+    home: Option<Country>,
+    /// What they have shown just now, with commas between: `password,totp`. Without it, nothing yet.
+    #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = app::method)]
+    shown: Vec<Method>,
+    /// What they showed earlier, and still counts.
+    #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = app::method)]
+    earlier: Vec<Method>,
+    /// What they have.
+    #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = app::method)]
+    enrolled: Option<Vec<Method>>,
+    /// What they had, and say is gone.
+    #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = app::method)]
+    lost: Vec<Method>,
+    /// What they could add.
+    #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = app::method)]
+    enrollable: Option<Vec<Method>>,
+    /// Where they come from: networks, country and the rest follow from it.
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+    /// The country of the address. `ZZ`: not known.
+    #[arg(long, value_name = "CC", value_parser = Country::parse)]
+    country: Option<Country>,
+    /// A named network that holds the address; `none` for none. May be said more than once.
+    #[arg(long = "network", value_name = "NAME", value_delimiter = ',')]
+    networks: Vec<String>,
+    /// The number of the autonomous system.
+    #[arg(long, value_name = "NUMBER")]
+    asn: Option<u32>,
+    /// Whether the address is an anonymiser's.
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    anonymous: Option<bool>,
+    /// When: `2027-01-31T09:00+01:00`. Hour and weekday are open without it.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    time: Option<Timestamp>,
+    /// What is known of the device.
+    #[arg(long, value_enum)]
+    device: Option<Device>,
+    /// How many devices of theirs are recorded for the app.
+    #[arg(long, value_name = "NUMBER")]
+    devices: Option<u32>,
+    /// Wrong passwords of late, from this network.
+    #[arg(long, value_name = "NUMBER")]
+    failed_attempts: Option<u32>,
+    /// Whether they were never allowed from this country.
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    new_country: Option<bool>,
+    /// Whether the last place is too far away for the time since.
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    impossible_travel: Option<bool>,
+    /// Whether the app sent them.
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    sp_initiated: Option<bool>,
+    /// The app wants everything shown anew.
+    #[arg(long)]
+    force_authn: bool,
 }
 
-fn write_record(out: &mut impl io::Write, record: &DecisionRecord) -> io::Result<()> {
-    let who = record.user.as_ref().map_or("somebody unknown".to_owned(), Username::to_string);
-    writeln!(out, "{} at {}", record.reference, record.at.strftime("%Y-%m-%d %H:%M:%S UTC"))?;
-    writeln!(out, "{who}, {} {}: {}", record.step.action(), record.app, outcome(&record.decision))?;
-    for policy in &record.determining {
-        writeln!(out, "  because of {}", policy.id)?;
-    }
-    writeln!(out, "  shown: {}; fresh: {}", codes(record.proofs), codes(record.fresh))?;
-    let signals = &record.signals;
-    let networks: Vec<&str> = signals.networks.iter().map(|network| network.as_str()).collect();
-    let place = signals.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-    let networks = or_none(&networks.join(", "));
-    writeln!(out, "  from {} in {}{place}, AS {}, networks: {networks}", signals.ip, signals.country, signals.asn)?;
-    writeln!(out, "  hour {}, weekday {}", signals.hour, signals.weekday)?;
-    let device = signals.device;
-    writeln!(
-        out,
-        "  device known: {}, trusted: {}, {} registered; failed attempts: {}",
-        device.known, device.trusted, device.registered, signals.risk.failed_attempts
-    )?;
-    let risk = signals.risk;
-    writeln!(
-        out,
-        "  anonymous: {}, new country: {}, impossible travel: {}",
-        signals.anonymous, risk.new_country, risk.impossible_travel
-    )?;
-    let unknown: Vec<&str> = signals.unknown.iter().map(|signal| signal.code()).collect();
-    writeln!(out, "  not known: {}", or_none(&unknown.join(", ")))?;
-    writeln!(out, "  asked {} times in {} µs, policies {}", record.evaluations, record.micros, record.policy_digest)
+/// What is known of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Device {
+    /// Never allowed here with a second factor.
+    New,
+    /// Allowed here before, with a second factor.
+    Known,
+    /// Known, and remembered at their wish.
+    Trusted,
+    /// The store that knew is gone.
+    Lost,
 }
 
-fn write_policies(out: &mut impl io::Write, bundle: &Bundle, record: &DecisionRecord) -> anyhow::Result<()> {
-    let app = bundle.vocabulary().app(record.app.as_str());
-    let app = app.with_context(|| format!("there is no app `{}` any more", record.app))?;
-    if record.step == Step::Visit {
-        let verdict = bundle.visit(app, &record.signals);
-        writeln!(out, "  {}", if verdict.allowed { "a visit is allowed" } else { "a visit is refused" })?;
-        for policy in verdict.determining {
-            writeln!(out, "  matched  {}", policy.id)?;
-        }
-        return Ok(());
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("say `yes` or `no`".to_owned()),
     }
-    let user = user_of(record)?;
-    let question = Question {
-        user: &user,
-        app,
-        proofs: record.proofs,
-        fresh: record.fresh,
-        signals: &record.signals,
-        sp_initiated: record.sp_initiated,
-        force_authn: record.force_authn,
-        required: record.required,
-        profile: record.profile,
-    };
-    let explanation = explain(bundle, record.step, record.role.as_ref(), &question);
-    for policy in &explanation.policies {
-        let effect = if policy.forbids { "forbid" } else { "permit" };
-        let shadow = if policy.shadow { " (shadow)" } else { "" };
-        match &policy.outcome {
-            Outcome::Matched => {
-                writeln!(out, "  {effect}  matched      {}{shadow}: {}", policy.id, policy.description)?
-            }
-            Outcome::NotMatched { condition } => {
-                writeln!(out, "  {effect}  not matched  {}{shadow}: {condition}", policy.id)?;
-            }
-            Outcome::Error { message } => writeln!(out, "  {effect}  error        {}{shadow}: {message}", policy.id)?,
-            Outcome::Expired => writeln!(out, "  {effect}  expired      {}: {}", policy.id, policy.description)?,
-            Outcome::OtherScope => {}
-        }
-    }
-    let others = explanation.policies.iter().filter(|policy| policy.outcome == Outcome::OtherScope).count();
-    writeln!(out, "  {others} more policies are about other people, steps or apps")?;
-    writeln!(out, "As asked, Cedar says {}.", if explanation.allowed { "allow" } else { "deny" })?;
-    Ok(())
 }
 
-/// The person as they were then: all that policies can see of them is in the record.
-fn user_of(record: &DecisionRecord) -> anyhow::Result<User> {
-    Ok(User {
-        id: UserId::parse("00000000-0000-7000-8000-000000000000").context("a fixed id is well formed")?,
-        username: record.user.clone().context("the record names nobody")?,
-        email: EmailAddress::parse("nobody@example.invalid")?,
-        first_name: String::new(),
-        last_name: String::new(),
-        phone: None,
-        groups: record.groups.clone(),
-        home_country: record.home_country.clone().unwrap_or_else(Country::unknown),
-        time_zone: None,
-        language: None,
-        status: record.status.unwrap_or(UserStatus::Suspended),
-        session_epoch: 0,
-        devices_since: None,
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write it as `2027-01-31T09:00+01:00`".to_owned())
+}
+
+fn status(text: &str) -> Result<UserStatus, String> {
+    UserStatus::parse(text).ok_or_else(|| "it is `active`, `pending` or `suspended`".to_owned())
+}
+
+fn step(text: &str) -> Result<StepName, String> {
+    serde_json::from_value(text.into()).map_err(|_| {
+        "it is `open`, `visit`, `signIn`, `assumeRole`, `trustDevice`, `enroll`, `removeMethod`, `removeDevice`, \
+         `changeContact`, `changePassword` or `recover`"
+            .to_owned()
     })
 }
 
-fn outcome(decision: &Decision) -> String {
-    match decision {
-        Decision::Allow => "allowed".to_owned(),
-        Decision::Challenge { offers, .. } => {
-            let offers: Vec<&str> = offers.iter().map(|offer| offer.method.code()).collect();
-            format!("challenged, offering {}", offers.join(", "))
+/// The policies that are asked.
+struct Asked {
+    loaded: Loaded,
+    candidate: Candidate,
+    bundle: Bundle,
+}
+
+/// 0: explained; 1: the policies do not load, or what was decided does not come out again.
+pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
+    let loaded = load_config(config)?;
+    let candidate = match &args.against {
+        Some(name) => Candidate::read(&loaded, name)?,
+        None => Candidate::current(&loaded)?,
+    };
+    let bundle: Result<Bundle, BundleErrors> = candidate.bundle(today());
+    let bundle = match bundle {
+        Ok(bundle) => bundle,
+        Err(errors) => return problems(&errors, args.json),
+    };
+    let asked = Asked { loaded, candidate, bundle };
+    match (&args.reference, &args.case, &args.facts.app) {
+        (Some(reference), ..) => reference::run(args, reference, &asked),
+        (None, Some(case), _) => what_if::of_case(args, case, &asked),
+        (None, None, Some(app)) => what_if::run(args, app, &asked, config),
+        (None, None, None) => {
+            bail!("say what to explain: a reference, `--app ID` with `--group NAME` or `--user NAME`, or `--case NAME`")
         }
-        Decision::Enrol { permitted: true, .. } => "to enrol a method".to_owned(),
-        Decision::Enrol { permitted: false, .. } => "to enrol a method, after opening a link".to_owned(),
-        Decision::Deny(DenyReason::Forbidden { .. }) => "denied: forbidden".to_owned(),
-        Decision::Deny(DenyReason::NoPermit) => "denied: no policy grants it".to_owned(),
-        Decision::Deny(DenyReason::NoRole) => "denied: no role is granted".to_owned(),
-        Decision::Deny(DenyReason::CannotShow) => "denied: the app wants shown what the person cannot show".to_owned(),
-        Decision::Deny(DenyReason::EvaluationError { .. }) => "denied: a policy could not be evaluated".to_owned(),
     }
 }
 
-fn codes(methods: MethodSet) -> String {
-    let codes: Vec<&str> = methods.iter().map(|method| method.code()).collect();
-    or_none(&codes.join(", "))
-}
-
-fn or_none(text: &str) -> String {
-    if text.is_empty() { "none".to_owned() } else { text.to_owned() }
+/// What `--network` says.
+fn networks(named: &[String], asked: &Asked) -> anyhow::Result<Vec<NetworkName>> {
+    let known = &asked.bundle.vocabulary().networks;
+    let one = |name: &String| match NetworkName::parse(name) {
+        Ok(network) if known.contains(&network) => Ok(network),
+        _ => {
+            let all: Vec<&str> = known.iter().map(NetworkName::as_str).collect();
+            bail!("no network is called `{name}`; there are: {}, and `none`", all.join(", "))
+        }
+    };
+    named.iter().filter(|name| *name != "none").map(one).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::trace::Trace;
 use super::{Goal, MOST_EVALUATIONS};
 use crate::domain::{ClassSet, Method, MethodSet, PolicyId, Profile, Required, RoleName, Step, classes};
 use crate::policy::bundle::Bundle;
@@ -95,6 +96,8 @@ pub(super) struct Search<'a> {
     most: u32,
     known: HashMap<Seen, bool>,
     failed: Vec<Seen>,
+    /// What was asked, where somebody wants to know.
+    trace: Option<Trace>,
 }
 
 impl<'a> Search<'a> {
@@ -128,7 +131,18 @@ impl<'a> Search<'a> {
             most,
             known: HashMap::new(),
             failed: Vec::new(),
+            trace: None,
         })
+    }
+
+    /// Writes down what it asks from now on.
+    pub(super) fn traced(self) -> Self {
+        Self { trace: Some(Trace::default()), ..self }
+    }
+
+    /// What it asked.
+    pub(super) fn into_trace(self) -> Trace {
+        self.trace.unwrap_or_default()
     }
 
     pub(super) fn evaluations(&self) -> u32 {
@@ -140,7 +154,11 @@ impl<'a> Search<'a> {
             return Err(Stop::Exhausted);
         }
         self.evaluations += 1;
-        Ok(self.bundle.apply_prepared(&self.prepared, step, role, shown))
+        let applied = self.bundle.apply_prepared(&self.prepared, step, role, shown);
+        if let Some(trace) = &mut self.trace {
+            trace.note(self.bundle, step, role, shown, &applied);
+        }
+        Ok(applied)
     }
 
     /// The step alone, without roles.
@@ -238,6 +256,9 @@ impl<'a> Search<'a> {
                 }
             }
             if !found.is_empty() {
+                if let Some(trace) = &mut self.trace {
+                    trace.smallest.clone_from(&found);
+                }
                 return Ok(found);
             }
         }

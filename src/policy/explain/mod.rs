@@ -1,8 +1,19 @@
 //! Why: every policy, and what came of it.
 
-use cedar_policy::pst::{self, BinaryOp, Clause, Expr};
-use cedar_policy::{Authorizer, Effect, Policy, PolicySet};
+pub mod branch;
+mod facts;
+mod leaves;
+mod misfit;
+mod place;
+pub mod tree;
+mod what_if;
+
+use cedar_policy::Effect;
 use serde::Serialize;
+
+pub use facts::{Fact, Value};
+pub use place::Place;
+pub use what_if::{ExplainedStep, WhatIf};
 
 use super::bundle::{Bundle, Standing, Stored};
 use super::question::Question;
@@ -46,6 +57,12 @@ pub struct ExplainedPolicy {
     /// What came of it.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Where it is written: the condition that does not fit, or where it begins. `None` until [`Explanation::locate`].
+    #[serde(flatten)]
+    pub place: Option<Place>,
+    /// How many lines below its first the condition stands.
+    #[serde(skip)]
+    lines_down: usize,
 }
 
 /// Why a step was allowed or refused.
@@ -69,77 +86,46 @@ impl Explanation {
 /// Explains the answer to one step.
 #[must_use]
 pub fn explain(bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Explanation {
-    let asked = match step {
-        Step::Visit => request::visit(bundle.names(), bundle.vocabulary(), q.app, q.signals, None),
-        _ => bundle.prepare(q).and_then(|prepared| prepared.ask(step, role, Shown::of(q), None)),
-    };
-    let policies = bundle.policies().iter().map(|stored| ExplainedPolicy {
-        id: stored.notes.enforced.id.clone(),
-        description: stored.notes.description.clone(),
-        forbids: stored.policy.effect() == Effect::Forbid,
-        shadow: stored.standing == Standing::Shadow,
-        outcome: outcome(stored, q.signals.now, asked.as_ref()),
+    let asked = ask(bundle, step, role, q);
+    let policies = bundle.policies().iter().map(|stored| {
+        let (outcome, lines_down) = outcome(bundle, stored, q.signals.now, asked.as_ref());
+        ExplainedPolicy {
+            id: stored.notes.enforced.id.clone(),
+            description: stored.notes.description.clone(),
+            forbids: stored.policy.effect() == Effect::Forbid,
+            shadow: stored.standing == Standing::Shadow,
+            outcome,
+            place: None,
+            lines_down,
+        }
     });
     Explanation { allowed: bundle.evaluate(step, role, q).allowed, policies: policies.collect() }
 }
 
-fn outcome(stored: &Stored, now: Timestamp, asked: Result<&Asked, &RequestError>) -> Outcome {
+/// The question about one step, as the engine puts it.
+fn ask(bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Result<Asked, RequestError> {
+    match step {
+        Step::Visit => request::visit(bundle.names(), bundle.vocabulary(), q.app, q.signals, None),
+        _ => bundle.prepare(q).and_then(|prepared| prepared.ask(step, role, Shown::of(q), None)),
+    }
+}
+
+fn outcome(bundle: &Bundle, stored: &Stored, now: Timestamp, asked: Result<&Asked, &RequestError>) -> (Outcome, usize) {
     let asked = match asked {
-        _ if stored.is_expired(now) => return Outcome::Expired,
+        _ if stored.is_expired(now) => return (Outcome::Expired, 0),
         Ok(asked) => asked,
-        Err(error) => return Outcome::Error { message: error.to_string() },
+        Err(error) => return (Outcome::Error { message: error.to_string() }, 0),
     };
-    match matches(stored.policy.clone(), asked) {
-        Ok(true) => Outcome::Matched,
-        Err(message) => Outcome::Error { message },
-        Ok(false) => first_misfit(&stored.policy, asked).unwrap_or(Outcome::OtherScope),
-    }
-}
-
-/// Whether one policy, alone, applies.
-fn matches(policy: Policy, asked: &Asked) -> Result<bool, String> {
-    let set = PolicySet::from_policies([policy]).map_err(|error| error.to_string())?;
-    let response = Authorizer::new().is_authorized(&asked.request, &set, &asked.entities);
-    match response.diagnostics().errors().next() {
-        Some(error) => Err(error.to_string()),
-        None => Ok(response.diagnostics().reason().next().is_some()),
-    }
-}
-
-/// The first condition that keeps a policy from applying; `None` when its scope already does.
-fn first_misfit(policy: &Policy, asked: &Asked) -> Option<Outcome> {
-    let whole = policy.to_pst().ok()?;
-    let with = |clauses: Vec<Clause>| -> Option<bool> {
-        let body = whole.body();
-        let (principal, action, resource) = (body.principal.clone(), body.action.clone(), body.resource.clone());
-        let part = pst::Template::new(body.id.clone(), body.effect, principal, action, resource);
-        let part = pst::StaticPolicy::try_from(part.try_with_clauses(clauses).ok()?).ok()?;
-        matches(Policy::from_pst(pst::Policy::Static(part)).ok()?, asked).ok()
-    };
-    if !with(Vec::new())? {
-        return None;
-    }
-    let conditions = whole.body().clauses().iter().flat_map(|clause| match clause {
-        Clause::When(expr) => conjuncts(expr).into_iter().map(|part| Clause::When(part.clone().into())).collect(),
-        Clause::Unless(_) => vec![clause.clone()],
-    });
-    let misfit = conditions.into_iter().find(|clause| with(vec![clause.clone()]) == Some(false))?;
-    let condition = match &misfit {
-        Clause::When(expr) => format!("when {{ {expr} }}"),
-        Clause::Unless(expr) => format!("unless {{ {expr} }}"),
-    };
-    Some(Outcome::NotMatched { condition })
-}
-
-/// The parts of `a && b && c`.
-fn conjuncts(expr: &Expr) -> Vec<&Expr> {
-    match expr {
-        Expr::BinaryOp { op: BinaryOp::And, left, right } => {
-            let mut parts = conjuncts(left);
-            parts.extend(conjuncts(right));
-            parts
+    match misfit::matches(stored.policy.clone(), asked) {
+        Ok(true) => (Outcome::Matched, 0),
+        Err(message) => (Outcome::Error { message }, 0),
+        Ok(false) => {
+            let text = bundle.policy_text(&stored.notes.enforced.id).unwrap_or_default();
+            match misfit::first(&stored.policy, text, asked) {
+                Some(misfit) => (Outcome::NotMatched { condition: misfit.condition }, misfit.lines_down),
+                None => (Outcome::OtherScope, 0),
+            }
         }
-        other => vec![other],
     }
 }
 

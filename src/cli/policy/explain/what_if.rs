@@ -1,0 +1,230 @@
+//! A decision that could be made: explained when its facts are settled, and as a table when they are not.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value as Json, json};
+
+use super::person::{self, Person};
+use super::situation::{Posed, pose};
+use super::{Args, Asked, branches, text, words};
+use crate::domain::{AppId, Decision, IssueRequest};
+use crate::policy::case::{Case, Table};
+use crate::policy::explain::WhatIf;
+use crate::policy::explain::branch::{Branches, MOST_EVALUATIONS};
+use crate::policy::{Asks, Situation};
+
+/// Explains what `--app` and its companions say.
+pub(super) fn run(args: &Args, app: &AppId, asked: &Asked, config: &Path) -> anyhow::Result<ExitCode> {
+    let person = match &args.facts.user {
+        Some(name) => person::find(name, asked, config)?,
+        None => None,
+    };
+    let mut posed = pose(&args.facts, app, asked, person.as_ref())?;
+    match (&args.facts.user, &person) {
+        (Some(name), None) if args.facts.groups.is_empty() => {
+            posed.notes.push(format!("`{name}` is in no accounts here: say their groups with --group"));
+        }
+        _ => {}
+    }
+    let Posed { situation, open, equipped, notes } = posed;
+    let branches = Branches::of(&asked.bundle, &situation, &open, &equipped)?;
+    let out = &mut io::stdout().lock();
+    if branches.answers.len() > 1 {
+        write_table(out, args, asked, &situation, &branches, &notes)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let situation = branches.example(&situation);
+    let explained = Explained { situation, person, notes, branches: Some(branches) };
+    explained.write(out, args, asked)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Explains a case of the tests.
+pub(super) fn of_case(args: &Args, name: &str, asked: &Asked) -> anyhow::Result<ExitCode> {
+    let case = find_case(name, asked)?;
+    let situation = case.situation(&asked.bundle).map_err(|message| anyhow::anyhow!("{message}"))?;
+    let notes = vec![format!("the case “{}” expects: {}", case.name.get_ref(), case.expect.code())];
+    let explained = Explained { situation, person: None, notes, branches: None };
+    explained.write(&mut io::stdout().lock(), args, asked)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The case of this name; else the one whose name holds these words.
+fn find_case(name: &str, asked: &Asked) -> anyhow::Result<Case> {
+    let mut cases = Vec::new();
+    for file in &asked.candidate.sources.tests {
+        let table: Table = toml::from_str(&file.text).with_context(|| format!("`{}` can't be read", file.path))?;
+        cases.extend(table.case);
+    }
+    let is_exact = |case: &&Case| case.name.get_ref() == name;
+    if let Some(case) = cases.iter().find(is_exact) {
+        return Ok(case.clone());
+    }
+    let holding: Vec<&Case> = cases.iter().filter(|case| case.name.get_ref().contains(name)).collect();
+    match holding.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => bail!("no case of policies/tests is called `{name}`"),
+        many => {
+            let names: Vec<&str> = many.iter().take(10).map(|case| case.name.get_ref().as_str()).collect();
+            bail!("{} cases hold `{name}`:\n  {}", many.len(), names.join("\n  "))
+        }
+    }
+}
+
+fn write_table(
+    out: &mut impl io::Write,
+    args: &Args,
+    asked: &Asked,
+    situation: &Situation,
+    found: &Branches,
+    notes: &[String],
+) -> anyhow::Result<()> {
+    if args.json {
+        let mut value = about(situation, asked, notes);
+        merge(&mut value, branches::value(found));
+        writeln!(out, "{value:#}")?;
+        return Ok(());
+    }
+    text::situation(out, situation)?;
+    for note in notes {
+        writeln!(out, "  {note}")?;
+    }
+    writeln!(out)?;
+    branches::write(out, found)?;
+    let flags: Vec<&str> = found.choices.iter().map(|choice| words::flag(choice.fact)).collect();
+    writeln!(
+        out,
+        "\n{} combinations of what the policies read, {} evaluations. Settle one line to see every policy: {}",
+        found.combinations,
+        found.evaluations,
+        words::listed(dedup(flags))
+    )?;
+    if found.cut {
+        writeln!(out, "cut off at {MOST_EVALUATIONS} evaluations: state more facts")?;
+    }
+    for choice in &found.fixed {
+        let (fact, value) = (words::fact(choice.fact), words::values(choice, &[0]));
+        writeln!(out, "too many combinations: for {fact}, only this was tried: {value}")?;
+    }
+    Ok(())
+}
+
+fn dedup(mut words: Vec<&str>) -> Vec<&str> {
+    words.dedup();
+    words
+}
+
+/// A situation whose answer is settled.
+struct Explained {
+    situation: Situation,
+    person: Option<Person>,
+    notes: Vec<String>,
+    /// The facts that were open and made no difference.
+    branches: Option<Branches>,
+}
+
+impl Explained {
+    fn write(&self, out: &mut impl io::Write, args: &Args, asked: &Asked) -> anyhow::Result<()> {
+        let what_if = WhatIf::of(&asked.bundle, &asked.candidate.sources, &self.situation)?;
+        let told = self.told(&what_if, asked);
+        let open = self.branches.iter().flat_map(|branches| &branches.choices).map(|choice| choice.fact);
+        if args.json {
+            let mut value = about(&self.situation, asked, &self.notes);
+            merge(&mut value, explained_value(&what_if, told.as_ref()));
+            merge(&mut value, json!({ "no_matter": open.collect::<Vec<_>>() }));
+            writeln!(out, "{value:#}")?;
+            return Ok(());
+        }
+        text::situation(out, &self.situation)?;
+        text::signals(out, &self.situation.signals)?;
+        for note in &self.notes {
+            writeln!(out, "  {note}")?;
+        }
+        let open: Vec<&str> = open.map(words::fact).collect();
+        if !open.is_empty() {
+            writeln!(out, "  the decision is the same whatever these are: {}", open.join(", "))?;
+        }
+        text::what_if(out, &what_if, &self.situation, args.all)?;
+        match told {
+            Some(told) => text::assertion(out, &told)?,
+            None if *what_if.decision() == Decision::Allow && matches!(self.situation.asks, Asks::Open(_)) => {
+                writeln!(out, "\nwhat the app would be told takes the accounts: say --user where they are")?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What the app would be told, where that is to be had.
+    fn told(&self, what_if: &WhatIf, asked: &Asked) -> Option<Result<IssueRequest, String>> {
+        let Asks::Open(roles) = &self.situation.asks else { return None };
+        let person = self.person.as_ref().filter(|_| *what_if.decision() == Decision::Allow)?;
+        let role = roles.first().filter(|_| roles.len() == 1 && self.situation.app.roles.len() > 1);
+        Some(person::told(person, asked, &self.situation, role))
+    }
+}
+
+/// Who asks for what.
+fn about(situation: &Situation, asked: &Asked, notes: &[String]) -> Json {
+    let (step, role) = match &situation.asks {
+        Asks::Open(roles) => ("open".to_owned(), roles.first().filter(|_| roles.len() == 1)),
+        Asks::Role(role) => ("assumeRole".to_owned(), Some(role)),
+        Asks::Step(step) => (step.action().to_owned(), None),
+    };
+    json!({
+        "ok": true,
+        "policies": asked.candidate.name,
+        "policy_digest": asked.bundle.digest(),
+        "user": situation.user.username,
+        "groups": situation.user.groups,
+        "status": situation.user.status.code(),
+        "app": situation.app.id,
+        "step": step,
+        "role": role,
+        "shown": situation.fresh,
+        "earlier": situation.proofs.difference(situation.fresh),
+        "notes": notes,
+    })
+}
+
+/// What was decided, and why.
+pub(super) fn explained_value(what_if: &WhatIf, told: Option<&Result<IssueRequest, String>>) -> Json {
+    let roles = what_if.roles.iter().map(|(role, verdict)| {
+        json!({ "role": role, "permitted": verdict.allowed, "policies": words::ids(&verdict.determining) })
+    });
+    let attributes = |request: &IssueRequest| {
+        let attributes = request.attributes.iter().map(|one| json!({ "name": one.name, "values": one.values }));
+        let roles = request.roles.iter().map(|role| json!({ "role": role.name, "value": role.value }));
+        json!({
+            "name_id": request.name_id.value,
+            "attributes": attributes.collect::<Vec<_>>(),
+            "roles": roles.collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "decision": what_if.plan.decision,
+        "determining": words::ids(&what_if.plan.determining),
+        "evaluations": what_if.plan.evaluations,
+        "steps": what_if.steps,
+        "roles": roles.collect::<Vec<_>>(),
+        "tried": what_if.trace.tried,
+        "smallest": what_if.trace.smallest,
+        "alerts": {
+            "user": words::ids(&what_if.alerts.user),
+            "security": words::ids(&what_if.alerts.security),
+            "failed": what_if.alerts.failed,
+        },
+        "on_trial": what_if.shadow,
+        "assertion": told.and_then(|told| told.as_ref().ok()).map(attributes),
+    })
+}
+
+/// Adds the fields of one object to another.
+pub(super) fn merge(into: &mut Json, from: Json) {
+    if let (Some(into), Json::Object(from)) = (into.as_object_mut(), from) {
+        into.extend(from);
+    }
+}

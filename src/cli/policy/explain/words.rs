@@ -1,0 +1,207 @@
+//! Facts, answers and decisions in words.
+
+use crate::domain::{Decision, DecisionKind, DenyReason, EnforcedPolicy, Method, MethodSet};
+use crate::policy::explain::branch::{Answer, Choice};
+use crate::policy::explain::{Fact, Value};
+
+pub(super) fn listed(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+pub(super) fn codes(methods: impl IntoIterator<Item = Method>) -> String {
+    listed(methods.into_iter().map(Method::code))
+}
+
+pub(super) fn ids(policies: &[EnforcedPolicy]) -> Vec<&str> {
+    policies.iter().map(|policy| policy.id.as_str()).collect()
+}
+
+/// A decision in a few words.
+pub(super) fn decision(decision: &Decision) -> String {
+    match decision {
+        Decision::Allow => "allowed".to_owned(),
+        Decision::Challenge { offers, .. } => {
+            format!("challenged, offering {}", codes(offers.iter().map(|offer| offer.method)))
+        }
+        Decision::Enrol { permitted: true, .. } => "to enrol a method".to_owned(),
+        Decision::Enrol { permitted: false, .. } => "to enrol a method, after opening a link".to_owned(),
+        Decision::Deny(DenyReason::Forbidden { .. }) => "denied: forbidden".to_owned(),
+        Decision::Deny(DenyReason::NoPermit) => "denied: no policy grants it".to_owned(),
+        Decision::Deny(DenyReason::NoRole) => "denied: no role is granted".to_owned(),
+        Decision::Deny(DenyReason::CannotShow) => "denied: the app wants shown what the person cannot show".to_owned(),
+        Decision::Deny(DenyReason::EvaluationError { .. }) => "denied: a policy could not be evaluated".to_owned(),
+    }
+}
+
+/// A set of proofs: `password + totp`; of methods that no policy tells apart, all are named.
+pub(super) fn way(groups: &[MethodSet]) -> String {
+    let group = |methods: &MethodSet| {
+        let codes: Vec<&str> = methods.iter().map(Method::code).collect();
+        if codes.len() > 1 && groups.len() > 1 { format!("({})", codes.join(" or ")) } else { codes.join(" or ") }
+    };
+    groups.iter().map(group).collect::<Vec<_>>().join(" + ")
+}
+
+/// An answer in a few words.
+pub(super) fn answer(answer: &Answer) -> String {
+    match answer.decision {
+        Some(DecisionKind::Allow) => "allowed".to_owned(),
+        Some(DecisionKind::Deny) => "denied".to_owned(),
+        Some(DecisionKind::Enrol) => {
+            let link = if answer.after_link { ", after a link" } else { "" };
+            format!("to enrol {}{link}", codes(answer.methods.iter().copied()))
+        }
+        Some(DecisionKind::Challenge) if answer.ways.iter().all(|way| way.len() == 1) => {
+            format!("challenged: {}", codes(answer.methods.iter().copied()))
+        }
+        Some(DecisionKind::Challenge) => {
+            let ways: Vec<String> = answer.ways.iter().map(|groups| way(groups)).collect();
+            format!("challenged: {}", ways.join(", or "))
+        }
+        None => "not decided".to_owned(),
+    }
+}
+
+/// A fact in a word or two.
+pub(super) fn fact(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Address => "the address",
+        Fact::Network => "the network",
+        Fact::Country => "the country",
+        Fact::Home => "the home country",
+        Fact::Asn => "the autonomous system",
+        Fact::Anonymous => "anonymisers",
+        Fact::Device => "the device",
+        Fact::Devices => "the number of devices",
+        Fact::FailedAttempts => "failed attempts",
+        Fact::NewCountry => "a new country",
+        Fact::ImpossibleTravel => "impossible travel",
+        Fact::Directory => "the directory",
+        Fact::Hour => "the hour",
+        Fact::Weekday => "the weekday",
+        Fact::SpInitiated => "who begins",
+        Fact::Enrolled => "what they have",
+    }
+}
+
+/// The flag that states a fact.
+pub(super) fn flag(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Address => "--address",
+        Fact::Network => "--network",
+        Fact::Country => "--country",
+        Fact::Home => "--home",
+        Fact::Asn => "--asn",
+        Fact::Anonymous => "--anonymous",
+        Fact::Device | Fact::Directory => "--device",
+        Fact::Devices => "--devices",
+        Fact::FailedAttempts => "--failed-attempts",
+        Fact::NewCountry => "--new-country",
+        Fact::ImpossibleTravel => "--impossible-travel",
+        Fact::Hour | Fact::Weekday => "--time",
+        Fact::SpInitiated => "--sp-initiated",
+        Fact::Enrolled => "--enrolled",
+    }
+}
+
+/// Some values of a choice in words.
+pub(super) fn values(choice: &Choice, classes: &[usize]) -> String {
+    let chosen: Vec<&Value> = classes.iter().filter_map(|class| choice.classes.get(*class)).flatten().collect();
+    let has = |value: &Value| chosen.contains(&value);
+    let numbers = || numbers(choice, &chosen);
+    match choice.fact {
+        Fact::Devices => format!("{} on record", counted(&numbers(), "device")),
+        Fact::FailedAttempts => counted(&numbers(), "failed attempt"),
+        Fact::Hour => format!("at hour {}", numbers()),
+        Fact::Weekday => format!("on {}", numbers()),
+        Fact::Asn => format!("in AS {}", numbers()),
+        // What no policy names stands for all the rest.
+        Fact::Network if has(&Value::Network(None)) => "from no such network".to_owned(),
+        _ => {
+            let countries = |value: &&&Value| !(has(&Value::Abroad) && matches!(value, Value::Country(_)));
+            let words: Vec<String> = chosen.iter().filter(countries).map(|one| value(choice.fact, one)).collect();
+            words.join(" or ")
+        }
+    }
+}
+
+fn counted(number: &str, noun: &str) -> String {
+    match number {
+        "0" => format!("no {noun}"),
+        "1" => format!("1 {noun}"),
+        number => match number.strip_suffix(" or more") {
+            Some(number) => format!("{number} {noun}s or more"),
+            None => format!("{number} {noun}s"),
+        },
+    }
+}
+
+/// `0–2`, `5 or more`, `Mon–Fri`.
+fn numbers(choice: &Choice, chosen: &[&Value]) -> String {
+    let number = |value: &&Value| if let Value::Number(number) = value { Some(*number) } else { None };
+    let sorted = |values: &[&Value]| {
+        let mut numbers: Vec<u32> = values.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let all = sorted(&choice.classes.iter().flatten().collect::<Vec<_>>());
+    let is_open = !matches!(choice.fact, Fact::Hour | Fact::Weekday);
+    let word = |number: u32| match (choice.fact, usize::try_from(number)) {
+        (Fact::Weekday, Ok(day)) => {
+            let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+            day.checked_sub(1).and_then(|day| days.get(day)).map_or_else(|| number.to_string(), |day| (*day).to_owned())
+        }
+        _ => number.to_string(),
+    };
+    // Runs of values that follow each other among those that were tried.
+    let (mut runs, chosen): (Vec<(u32, u32)>, Vec<u32>) = (Vec::new(), sorted(chosen));
+    let next = |number: u32| all.iter().copied().find(|other| *other > number);
+    for number in chosen {
+        match runs.last_mut() {
+            Some((_, end)) if next(*end) == Some(number) => *end = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |(from, to): &(u32, u32)| match next(*to) {
+        None if is_open => format!("{} or more", word(*from)),
+        _ if from == to => word(*from),
+        _ => format!("{}–{}", word(*from), word(*to)),
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
+fn value(fact: Fact, value: &Value) -> String {
+    let words = match (fact, value) {
+        (_, Value::Address(ip)) => return format!("from {ip}"),
+        (_, Value::Network(Some(network))) => return format!("from `{network}`"),
+        (_, Value::Country(country)) => return format!("in {country}"),
+        (_, Value::Number(number)) => return number.to_string(),
+        (_, Value::Enrolled { enrolled, .. }) => return format!("with {}", codes(enrolled.iter().copied())),
+        (_, Value::Network(None)) => "from no such network",
+        (_, Value::Home) => "at home",
+        (_, Value::Abroad) => "abroad",
+        (_, Value::NewDevice) => "on a new device",
+        (_, Value::KnownDevice) => "on a known device",
+        (_, Value::TrustedDevice) => "on a trusted device",
+        (Fact::Country, Value::Unknown) => "in a country nobody knows",
+        (Fact::Device, Value::Unknown) => "with their devices forgotten",
+        (Fact::Anonymous, Value::Yes) => "through an anonymiser",
+        (Fact::Anonymous, Value::No) => "through no anonymiser",
+        (Fact::Anonymous, _) => "perhaps through an anonymiser",
+        (Fact::NewCountry, Value::Yes) => "for the first time from there",
+        (Fact::NewCountry, Value::No) => "from a country they were in",
+        (Fact::NewCountry, _) => "perhaps for the first time from there",
+        (Fact::ImpossibleTravel, Value::Yes) => "after a travel nobody can make",
+        (Fact::ImpossibleTravel, Value::No) => "after a travel that is possible",
+        (Fact::ImpossibleTravel, _) => "after who knows what travel",
+        (Fact::Directory, Value::Unknown) => "while the directory is away",
+        (Fact::Directory, _) => "while the directory answers",
+        (Fact::SpInitiated, Value::Yes) => "sent by the app",
+        (Fact::SpInitiated, _) => "from the portal",
+        (_, Value::Yes) => "yes",
+        (_, Value::No) => "no",
+        (_, Value::Unknown) => "not known",
+    };
+    words.to_owned()
+}
