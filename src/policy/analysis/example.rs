@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Entities, EntityUid, EvalResult, Request};
+use cedar_policy::{AuthorizationError, Authorizer, Entities, EntityUid, EvalResult, PolicySet, Request};
 use cedar_policy_symcc::Env;
-use jiff::tz::TimeZone;
 
 use super::scene::Scene;
 use super::solver::Query;
@@ -15,7 +14,7 @@ use crate::domain::{
     RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
 };
 use crate::domain::{DeviceFacts, RiskFacts};
-use crate::policy::bundle::Bundle;
+use crate::policy::bundle::{Bundle, Standing};
 use crate::policy::request::{self, Asked, Shown};
 use crate::policy::situation::{Asks, Situation};
 
@@ -73,13 +72,13 @@ pub(super) fn confirmed(
         return Err("Cedar's evaluator does not confirm what the solver found".to_owned());
     }
     if scene.step.is_none() {
-        return Ok(Err(raw(env, scene)));
+        return Ok(Err(raw(env, scene, bundle)));
     }
     let found = [Profile::Compat, Profile::L2]
         .into_iter()
         .filter_map(|profile| read(env, scene, bundle, profile))
         .find(|situation| met(situation))
-        .ok_or_else(|| format!("no sign-in can be like what the solver found ({})", raw(env, scene).words))?;
+        .ok_or_else(|| format!("no sign-in can be like what the solver found ({})", model(env)))?;
     Ok(Ok(shrink::smallest(found, met)))
 }
 
@@ -233,19 +232,20 @@ impl Facts<'_> {
     }
 
     fn signals(&self, bundle: &Bundle, countries: &mut Countries) -> Option<SignalSet> {
-        let quoted = |path: &[&str]| match self.at(path)? {
-            EvalResult::ExtensionValue(text) => text.split('"').nth(1).map(str::to_owned),
+        let extension = |path: &[&str]| match self.at(path)? {
+            EvalResult::ExtensionValue(text) => Some(text),
             _ => None,
         };
         let country = match self.at(&["net", "country"])? {
             EvalResult::EntityUid(uid) => countries.of(&id(&uid)),
             _ => return None,
         };
-        let ip = quoted(&["net", "ip"]).and_then(|ip| ip.split('/').next()?.parse().ok());
+        // `ip("192.0.2.7/32")`
+        let ip = extension(&["net", "ip"]).and_then(|ip| ip.split(['"', '/']).nth(1)?.parse().ok());
         let networks = self.set(&["net", "networks"]);
         let networks = networks.iter().filter_map(|name| NetworkName::parse(name).ok());
         let missing = self.set(&["unknown"]);
-        let now = quoted(&["time", "now"]).and_then(|now| instant(&now));
+        let now = extension(&["time", "now"]).and_then(|now| instant(&now));
         Some(SignalSet {
             ip: ip.unwrap_or_else(|| std::net::IpAddr::from([192, 0, 2, 7])),
             country,
@@ -271,9 +271,10 @@ impl Facts<'_> {
     }
 }
 
+/// `offset(datetime("1970-01-01"), duration("1795824000000ms"))`
 fn instant(text: &str) -> Option<Timestamp> {
-    let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(TimeZone::UTC).ok();
-    text.parse().ok().or_else(|| Some(date()?.timestamp()))
+    let span = text.split('"').rev().find_map(|part| part.strip_suffix("ms"))?;
+    Timestamp::from_millisecond(span.parse().ok()?).ok()
 }
 
 /// Countries of a model that are none stand for any other: each gets a code that no policy knows.
@@ -309,14 +310,24 @@ impl Countries {
 }
 
 /// What no sign-in can be made of, as Cedar writes it.
-fn raw(env: &Env, scene: &Scene) -> Example {
+fn raw(env: &Env, scene: &Scene, bundle: &Bundle) -> Example {
     let uid = |uid: Option<&EntityUid>| uid.map_or_else(|| "somebody".to_owned(), ToString::to_string);
-    let context = env.request.context().map(|context| context.to_json_value());
-    let context = context.and_then(Result::ok).map(|context| context.to_string()).unwrap_or_default();
-    let words = format!(
-        "{} asks for {scene} on {}; context {context}",
-        uid(env.request.principal()),
-        uid(env.request.resource())
-    );
-    Example { words, decision: None, by: Vec::new(), failed: Vec::new(), case: None }
+    let (who, what) = (uid(env.request.principal()), uid(env.request.resource()));
+    let words = format!("{who} asks for `{}` on {what}.", AsRef::<str>::as_ref(scene.action().id()));
+    let in_force = bundle.policies().iter().filter(|stored| stored.standing == Standing::InForce);
+    let set = PolicySet::from_policies(in_force.map(|stored| stored.policy.clone())).unwrap_or_default();
+    let response = Authorizer::new().is_authorized(&env.request, &set, &env.entities);
+    let by = response.diagnostics().reason().map(ToString::to_string).collect();
+    let failed = response.diagnostics().errors().map(|error| {
+        let AuthorizationError::PolicyEvaluationError(error) = error;
+        error.policy_id().to_string()
+    });
+    Example { words, decision: None, by, failed: failed.collect(), case: None }
+}
+
+/// The whole model, for whoever has to look into a mistake of ours.
+fn model(env: &Env) -> String {
+    let context = env.request.context().and_then(|context| context.to_json_value().ok());
+    let entities = env.entities.to_json_value().map(|entities| entities.to_string()).unwrap_or_default();
+    format!("{}, context {}, entities {entities}", env.request, context.unwrap_or_default())
 }

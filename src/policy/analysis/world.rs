@@ -14,6 +14,9 @@ use super::statement::expression;
 use crate::domain::{App, EVERYONE, GroupName};
 use crate::policy::vocabulary::Vocabulary;
 
+/// Later than anything a policy speaks of, and a date that everything can write.
+const LAST_DAY: &str = "9000-01-01";
+
 /// The world of one question.
 pub(super) struct World<'a> {
     pub(super) vocabulary: &'a Vocabulary,
@@ -28,7 +31,10 @@ impl World<'_> {
     /// True in this world, and nowhere else.
     pub(super) fn condition(&self, scene: &Scene) -> Result<Value, Broken> {
         let facts = scene.facts();
-        let mut all = vec![format!("{facts}.time.now >= datetime(\"{}\")", self.today)];
+        let mut all = vec![
+            format!("{facts}.time.now >= datetime(\"{}\")", self.today),
+            format!("{facts}.time.now < datetime(\"{LAST_DAY}\")"),
+        ];
         if let Some(app) = &scene.app {
             all.extend(self.resource(scene, app));
         }

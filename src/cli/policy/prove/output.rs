@@ -113,6 +113,21 @@ impl Line<'_> {
             _ => None,
         })
     }
+
+    /// One example of each kind, those first that are sign-ins.
+    fn telling(&self) -> Vec<(&Finding, &Example)> {
+        let mut examples: Vec<(&Finding, &Example)> = Vec::new();
+        let (steps, acts): (Vec<_>, Vec<_>) = self.examples().partition(|(_, example)| example.decision.is_some());
+        for (finding, example) in steps.into_iter().chain(acts) {
+            let alike = |other: &Example| {
+                if example.failed.is_empty() { other.by == example.by } else { other.failed == example.failed }
+            };
+            if !examples.iter().any(|(_, other)| alike(other)) {
+                examples.push((finding, example));
+            }
+        }
+        examples
+    }
 }
 
 struct Report<'a> {
@@ -239,23 +254,25 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
     if came == Came::Vacuous {
         return writeln!(out, "         nothing that can be is like this, so it says nothing: is it written as it is meant?");
     }
-    for (finding, example) in line.examples().take(3) {
+    let telling = line.telling();
+    for (finding, example) in telling.iter().take(3) {
         write_example(out, finding.scene.as_deref().unwrap_or_default(), example)?;
     }
-    if let Some(more) = line.examples().count().checked_sub(3).filter(|more| *more > 0) {
-        writeln!(out, "         and {more} more; --json tells all")?;
+    if let Some(more) = line.examples().count().checked_sub(telling.len().min(3)).filter(|more| *more > 0) {
+        writeln!(out, "         and {} like it; --json tells all", counted(more, "more example"))?;
     }
-    for finding in &line.findings {
-        let scene = finding.scene.as_deref().unwrap_or("anywhere");
-        match &finding.answer {
-            Answer::Unknown => writeln!(out, "         no answer in time about {scene}: try a longer --time-limit")?,
-            Answer::Failed(why) => {
-                writeln!(out, "         {scene}: this is a mistake of cedargate, not of the policies: {why}")?;
-            }
-            Answer::Proved | Answer::Refuted(_) => {}
-        }
+    let unknown: Vec<&str> = line.findings.iter().filter(|finding| finding.answer == Answer::Unknown).map(|finding| finding.scene.as_deref().unwrap_or("anywhere")).collect();
+    if !unknown.is_empty() {
+        writeln!(out, "         no answer in time about {}: try a longer --time-limit", unknown.join(", "))?;
     }
-    Ok(())
+    let failed = line.findings.iter().find_map(|finding| match &finding.answer {
+        Answer::Failed(why) => Some((finding.scene.as_deref().unwrap_or("anywhere"), why)),
+        _ => None,
+    });
+    match failed {
+        Some((scene, why)) => writeln!(out, "         {scene}: this is a mistake of cedargate, not of the policies: {why}"),
+        None => Ok(()),
+    }
 }
 
 fn write_example(out: &mut dyn io::Write, scene: &str, example: &Example) -> io::Result<()> {
