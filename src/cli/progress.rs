@@ -28,6 +28,12 @@ impl Progress {
     pub(super) fn step(&self) {
         self.0.inc(1);
     }
+
+    /// Takes the line away before its time.
+    #[cfg(feature = "analyze")]
+    pub(super) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 impl Drop for Progress {

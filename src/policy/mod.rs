@@ -4,6 +4,8 @@
 //! signals. [`Bundle::evaluate`] answers one step, [`planner::plan`] computes what somebody could show so that the answer
 //! becomes yes, and [`Bundle::permit_issue`] turns a yes into the [`IssuePermit`] without which nothing is issued.
 
+#[cfg(feature = "analyze")]
+pub mod analysis;
 mod annotations;
 mod bundle;
 pub mod case;

@@ -1,12 +1,89 @@
-//! `cedargate policy diff`: two sets of policies compared.
+//! `cedargate policy diff`: two sets of policies compared, in their words and in what they mean.
 
+#[cfg(feature = "analyze")]
+mod meaning;
+mod output;
+mod text;
+
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::problems;
+use super::prove::Effort;
+use crate::cli::{EXIT_PROBLEMS, load_config, today};
+use crate::runtime::Candidate;
+
 /// The flags of `policy diff`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {}
+pub(in crate::cli) struct Args {
+    /// A folder of policies, or a revision of git.
+    #[arg(value_name = "BEFORE")]
+    before: String,
 
-pub(super) fn run(_args: &Args, _config: &Path) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`policy diff` is being built")
+    /// Another one; the policies in force, unless told.
+    #[arg(value_name = "AFTER")]
+    after: Option<String>,
+
+    #[command(flatten)]
+    effort: Effort,
+
+    /// Write one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
+    let loaded = load_config(config)?;
+    let before = Candidate::read(&loaded, &args.before)?;
+    let after = match &args.after {
+        Some(name) => Candidate::read(&loaded, name)?,
+        None => Candidate::current(&loaded)?,
+    };
+    let (old, new) = match (before.bundle(today()), after.bundle(today())) {
+        (Ok(old), Ok(new)) => (old, new),
+        (Err(errors), _) | (_, Err(errors)) => return problems(&errors, args.json),
+    };
+    let changes = text::changes(&old, &new);
+    let meaning = meaning(&before, &after, old.digest() == new.digest(), &args.effort)?;
+    let out = &mut io::stdout().lock();
+    if args.json {
+        writeln!(out, "{:#}", output::json(&before.name, &after.name, &changes, &meaning))?;
+    } else {
+        output::write(out, &changes, &meaning)?;
+    }
+    Ok(if meaning.is_told() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
+}
+
+/// What the difference means for people.
+enum Meaning {
+    /// It was not looked at, and why.
+    NotCompared(String),
+    /// Files and names are the same.
+    Same,
+    /// This was found.
+    #[cfg(feature = "analyze")]
+    Compared(Vec<crate::policy::analysis::Difference>),
+}
+
+impl Meaning {
+    /// Whether all that was looked for could be told.
+    fn is_told(&self) -> bool {
+        match self {
+            Self::NotCompared(_) | Self::Same => true,
+            #[cfg(feature = "analyze")]
+            Self::Compared(differences) => differences.iter().all(|difference| difference.found.is_ok()),
+        }
+    }
+}
+
+#[cfg(feature = "analyze")]
+fn meaning(before: &Candidate, after: &Candidate, same: bool, effort: &Effort) -> anyhow::Result<Meaning> {
+    if same { Ok(Meaning::Same) } else { meaning::compare(before, after, effort) }
+}
+
+#[cfg(not(feature = "analyze"))]
+fn meaning(_before: &Candidate, _after: &Candidate, same: bool, _effort: &Effort) -> anyhow::Result<Meaning> {
+    let why = "this build compares words alone: what they mean takes one with `--features analyze` (docs/proofs.md)";
+    Ok(if same { Meaning::Same } else { Meaning::NotCompared(why.to_owned()) })
 }
