@@ -1,9 +1,9 @@
-//! The names in policies against those in config.toml, and which proofs policies tell apart.
+//! The names in policies against those in config.toml.
 
 use cedar_policy::EntityUid;
 
 use super::vocabulary::Vocabulary;
-use crate::domain::{Class, ClassSet, Country, Method, MethodSet, Required};
+use crate::domain::Country;
 
 /// What is wrong with an entity that a policy names; `None` when it is known.
 pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String, Option<String>)> {
@@ -37,30 +37,4 @@ pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String
         None => "declare it in config.toml".to_owned(),
     };
     Some((format!("`{uid}` is not declared in config.toml"), Some(help)))
-}
-
-/// The proofs that policies in force write out. No other can make a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mentioned {
-    pub(super) methods: MethodSet,
-    pub(super) classes: ClassSet,
-}
-
-impl Mentioned {
-    /// With those that a service provider wants shown: they make a difference too.
-    pub(super) fn and(self, required: Required) -> Self {
-        let classes = required.classes().iter().fold(self.classes, ClassSet::with);
-        Self { methods: self.methods.union(required.methods()), classes }
-    }
-
-    /// With the proof that `uid` names, if it names one.
-    pub(super) fn with(mut self, uid: &EntityUid) -> Self {
-        if uid.type_name().to_string() == "Proof" {
-            let name: &str = uid.id().as_ref();
-            self.methods = Method::parse(name).map_or(self.methods, |method| self.methods.with(method));
-            let class = Class::ALL.into_iter().find(|class| class.code() == name);
-            self.classes = class.map_or(self.classes, |class| self.classes.with(class));
-        }
-        self
-    }
 }

@@ -14,8 +14,9 @@ use jiff::tz::TimeZone;
 
 use super::annotations::Annotations;
 use super::errors::{BundleError, BundleErrors, Rule};
-use super::literals::Mentioned;
 use super::pilot;
+use super::planner::needs::Need;
+use super::planner::worst_case;
 use super::request::Names;
 use super::vocabulary::Vocabulary;
 use crate::clock::Timestamp;
@@ -59,6 +60,8 @@ pub(super) struct Stored {
     pub(super) notes: Annotations,
     pub(super) standing: Standing,
     pub(super) policy: Policy,
+    /// What it needs shown, from its text.
+    pub(super) needs: Vec<Need>,
     text: String,
     /// The file it stands in, and where.
     file: usize,
@@ -100,7 +103,6 @@ pub struct Bundle {
     shadow: HashMap<Step, Sets>,
     /// What is in force for the action `notify`.
     notify: Sets,
-    mentioned: Mentioned,
 }
 
 impl Bundle {
@@ -139,19 +141,20 @@ impl Bundle {
         pilot::refuse(&vocabulary, &names, &policies).map_err(|(message, help)| {
             BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
         })?;
+        worst_case::refuse(&vocabulary, &names, &policies).map_err(|(place, message)| {
+            let worst = policies.get(place);
+            let file = worst.and_then(|stored| files.get(stored.file)).map_or(&sources.schema, |file| *file);
+            let span = worst.map_or((0, 0), |stored| stored.span);
+            BundleErrors::new(vec![BundleError::new(Rule::Search, file, span, message).with_help(worst_case::HELP)])
+        })?;
         let digest = fingerprint(&sources.schema, &files, &vocabulary, &policies);
-        let mentioned = policies
-            .iter()
-            .filter(|stored| stored.standing == Standing::InForce)
-            .flat_map(|stored| stored.policy.entity_literals())
-            .fold(Mentioned::default(), |mentioned, uid| mentioned.with(&uid));
         let sets =
             slices::collect(&policies, Standing::InForce, &names).map_err(|error| at_schema(error.to_string()))?;
         let shadow =
             slices::collect(&policies, Standing::Shadow, &names).map_err(|error| at_schema(error.to_string()))?;
         let notify = slices::sets_of(&policies, Standing::InForce, |scope| names.covers_notify(scope))
             .map_err(|error| at_schema(error.to_string()))?;
-        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, notify, mentioned })
+        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, notify })
     }
 
     /// SHA-256 over the schema, the policies and the names they may use, in hex.
@@ -201,10 +204,6 @@ impl Bundle {
 
     pub(super) fn notify_sets(&self) -> &Sets {
         &self.notify
-    }
-
-    pub(super) fn mentioned(&self) -> Mentioned {
-        self.mentioned
     }
 
     pub(super) fn policies(&self) -> &[Stored] {

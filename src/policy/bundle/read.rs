@@ -9,6 +9,7 @@ use miette::Diagnostic;
 
 use super::{SourceFile, Standing, Stored};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
+use crate::policy::planner::needs;
 use crate::policy::vocabulary::Vocabulary;
 use crate::policy::{annotations, literals, positive};
 
@@ -83,10 +84,11 @@ pub(super) fn file(
     for (start, end, policy) in in_order {
         let span = (start, end.saturating_sub(start));
         problems.extend(literal_problems(file, span, policy, vocabulary));
-        let monotone = policy.to_pst().map(|pst| positive::refuse(&pst));
-        match monotone {
-            Ok(None) => {}
-            Ok(Some(why)) => {
+        let read = policy.to_pst().map(|pst| (positive::refuse(&pst), needs::of(&pst)));
+        let mut its_needs = Vec::new();
+        match read {
+            Ok((None, needs)) => its_needs = needs,
+            Ok((Some(why), _)) => {
                 let text = file.text.get(start..end).unwrap_or_default();
                 let read =
                     ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (start + at, read.len())));
@@ -104,7 +106,7 @@ pub(super) fn file(
                 };
                 let policy = policy.new_id(CedarId::new(notes.enforced.id.as_str()));
                 let text = file.text.get(start..end).unwrap_or_default().to_owned();
-                policies.push(Stored { notes, standing, policy, text, file: index, span });
+                policies.push(Stored { notes, standing, policy, needs: its_needs, text, file: index, span });
             }
             Err(wrong) => problems.extend(
                 wrong
