@@ -174,8 +174,7 @@ fn enrolment(
     if !about_an_app || theirs.iter().any(|method| set_up(&method)) {
         return Ok(None);
     }
-    let addable: MethodSet =
-        repertoire.enrollable.iter().copied().filter(|method| !theirs.contains(*method)).collect();
+    let addable: MethodSet = repertoire.enrollable.iter().copied().filter(|method| !theirs.contains(*method)).collect();
     if addable.is_empty() {
         return Ok(None);
     }
@@ -248,5 +247,7 @@ fn reason(bundle: &Bundle, search: &mut Search<'_>, shown: Shown, everything: &R
     Ok(DenyReason::Forbidden { policies })
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! A checked set of policies.
 
+mod limits;
 mod probe;
 mod read;
 mod slices;
@@ -112,6 +113,13 @@ impl Bundle {
     /// # Errors
     /// Anything is wrong with it; all problems are told at once.
     pub fn parse(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
+        limits::on_a_deep_stack(|| Self::parse_here(sources, vocabulary, today)).unwrap_or_else(|error| {
+            let message = format!("there is no thread to read policies on: {error}");
+            Err(BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]))
+        })
+    }
+
+    fn parse_here(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
         let at_schema =
             |message: String| BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]);
         let schema = read::schema(&sources.schema)?;
@@ -125,6 +133,10 @@ impl Bundle {
         let (mut policies, mut problems) = (Vec::new(), Vec::new());
         for (index, file) in files.iter().enumerate() {
             read::file(index, file, &validator, &vocabulary, today, &mut policies, &mut problems);
+        }
+        if policies.len() > limits::MOST_POLICIES {
+            let message = format!("{} policies are more than {} in one set", policies.len(), limits::MOST_POLICIES);
+            problems.push(BundleError::new(Rule::Syntax, &sources.schema, (0, 0), message));
         }
         let mut places = HashMap::new();
         for (place, stored) in policies.iter().enumerate() {

@@ -7,13 +7,16 @@ use cedar_policy::{Policy, PolicyId as CedarId, PolicySet, Schema, ValidationMod
 use jiff::civil::Date;
 use miette::Diagnostic;
 
-use super::{SourceFile, Standing, Stored};
+use super::{SourceFile, Standing, Stored, limits};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
 use crate::policy::planner::needs;
 use crate::policy::vocabulary::Vocabulary;
 use crate::policy::{annotations, literals, positive};
 
 pub(super) fn schema(file: &SourceFile) -> Result<Schema, BundleErrors> {
+    if let Some(problem) = limits::refuse(file) {
+        return Err(BundleErrors::new(vec![problem]));
+    }
     match Schema::from_cedarschema_str(&file.text) {
         Ok((schema, warnings)) => {
             let problems: Vec<_> = warnings.map(|warning| located(Rule::Schema, file, &warning)).collect();
@@ -58,6 +61,10 @@ pub(super) fn file(
     policies: &mut Vec<Stored>,
     problems: &mut Vec<BundleError>,
 ) {
+    if let Some(problem) = limits::refuse(file) {
+        problems.push(problem);
+        return;
+    }
     let set: PolicySet = match file.text.parse() {
         Ok(set) => set,
         Err(errors) => {

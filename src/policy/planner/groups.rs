@@ -9,8 +9,7 @@ pub(super) fn of(needs: &[Need], profile: Profile, shown: MethodSet, candidates:
     let by = Apart { needs, classes: asked_for(needs), profile, shown, others: candidates.union(shown) };
     let mut groups: Vec<MethodSet> = Vec::new();
     for method in candidates.iter().filter(|method| by.matters(*method)) {
-        let same =
-            groups.iter_mut().find(|group| group.iter().next().is_some_and(|first| by.is_alike(first, method)));
+        let same = groups.iter_mut().find(|group| group.iter().next().is_some_and(|first| by.is_alike(first, method)));
         match same {
             Some(group) => *group = group.with(method),
             None => groups.push(MethodSet::EMPTY.with(method)),
@@ -58,8 +57,8 @@ impl Apart<'_> {
         let others = self.others.without(one).without(other);
         self.classes_of(single(one)) == self.classes_of(single(other))
             && self.classes_of(single(one).with(other)) == self.classes_of(single(one))
-            && others.iter().all(|third| {
-                self.classes_of(single(third).with(one)) == self.classes_of(single(third).with(other))
-            })
+            && others
+                .iter()
+                .all(|third| self.classes_of(single(third).with(one)) == self.classes_of(single(third).with(other)))
     }
 }

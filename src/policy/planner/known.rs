@@ -50,7 +50,12 @@ pub(super) struct Known {
 
 impl Known {
     /// From the answers for the least, and for the most, which has to be yes.
-    pub(super) fn between(bundle: &Bundle, profile: Profile, least: (Shown, &Applied), most: (Shown, &Applied)) -> Self {
+    pub(super) fn between(
+        bundle: &Bundle,
+        profile: Profile,
+        least: (Shown, &Applied),
+        most: (Shown, &Applied),
+    ) -> Self {
         let is_permitted = !least.1.permits.is_empty();
         let permits = if is_permitted { &[] } else { most.1.permits.as_slice() };
         let needs_of = |place: &usize| bundle.stored(*place).map_or(&[][..], |stored| stored.needs.as_slice());

@@ -174,7 +174,10 @@ mod tests {
                 r#"context.proofs.contains(Proof::"totp") || context.device.trusted || context.proofs.contains(Proof::"push")"#,
                 vec!["proofs:totp|push"],
             ),
-            (r#"context.proofs.containsAny([Proof::"totp", Proof::"second_factor"])"#, vec!["proofs:totp|second_factor"]),
+            (
+                r#"context.proofs.containsAny([Proof::"totp", Proof::"second_factor"])"#,
+                vec!["proofs:totp|second_factor"],
+            ),
             (r#"context.proofs.containsAll([Proof::"totp", Proof::"push"])"#, vec!["proofs:push", "proofs:totp"]),
             (r#"context.proofs.containsAny([])"#, vec![]),
             (

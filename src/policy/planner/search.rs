@@ -174,12 +174,7 @@ impl<'a> Search<'a> {
         reached
     }
 
-    fn reaches_by(
-        &mut self,
-        step: &mut Known,
-        roles: &mut [(RoleName, Known)],
-        shown: Shown,
-    ) -> Result<bool, Stop> {
+    fn reaches_by(&mut self, step: &mut Known, roles: &mut [(RoleName, Known)], shown: Shown) -> Result<bool, Stop> {
         if !self.required.is_met_by(shown.proofs, self.profile) || !self.settle(step, None, shown)? {
             return Ok(false);
         }

@@ -183,7 +183,8 @@ fn told(step: Step, resource: &str, what: &TooMuch, asking: &[&Asking<'_>]) -> (
     }
     let mut worst: Vec<(&[Need], &Asking<'_>)> = by_needs.into_iter().collect();
     worst.sort_by_key(|(needs, one)| (std::cmp::Reverse(needs.len()), one.place));
-    let named = worst.iter().take(5).map(|(needs, one)| format!("`{}` ({})", one.stored.notes.enforced.id, needs.len()));
+    let named =
+        worst.iter().take(5).map(|(needs, one)| format!("`{}` ({})", one.stored.notes.enforced.id, needs.len()));
     let _ = write!(message, "; the policies with the most groups of proofs: {}", named.collect::<Vec<_>>().join(", "));
     (worst.first().map_or(0, |(_, one)| one.place), message)
 }
