@@ -3,8 +3,10 @@
 
 mod logout;
 mod metadata;
+mod policies;
 mod requests;
 
 pub use logout::logout_request;
 pub use metadata::sp_metadata;
+pub use policies::{policy_set, policy_tests};
 pub use requests::{post_binding, redirect_binding};

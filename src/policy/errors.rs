@@ -25,11 +25,13 @@ pub enum Rule {
     Duplicate,
     /// A `pilot_group` that no policy reads.
     Pilot,
+    /// Finding out what somebody could show may ask Cedar too often.
+    Search,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Syntax,
         Self::Schema,
         Self::Template,
@@ -39,6 +41,7 @@ impl Rule {
         Self::Annotation,
         Self::Duplicate,
         Self::Pilot,
+        Self::Search,
     ];
 
     /// The name in reports.
@@ -54,6 +57,7 @@ impl Rule {
             Self::Annotation => "annotation",
             Self::Duplicate => "duplicate",
             Self::Pilot => "pilot",
+            Self::Search => "search",
         }
     }
 }

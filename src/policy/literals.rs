@@ -3,7 +3,7 @@
 use cedar_policy::EntityUid;
 
 use super::vocabulary::Vocabulary;
-use crate::domain::{Class, ClassSet, Country, CountryListName, GroupName, Method, MethodSet, NetworkName, Required};
+use crate::domain::{Country, CountryListName, GroupName, NetworkName};
 
 /// What is wrong with an entity that a policy names; `None` when it is known.
 pub(super) fn refuse(uid: &EntityUid, vocabulary: &Vocabulary) -> Option<(String, Option<String>)> {
@@ -49,37 +49,5 @@ fn is_declared(kind: &str, name: &str, vocabulary: &Vocabulary) -> bool {
         "Network" => NetworkName::parse(name).is_ok_and(|name| vocabulary.networks.contains(&name)),
         "CountryList" => CountryListName::parse(name).is_ok_and(|name| vocabulary.country_lists.contains_key(&name)),
         _ => false,
-    }
-}
-
-/// The proofs that policies in force write out. No other can make a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mentioned {
-    pub(super) methods: MethodSet,
-    pub(super) classes: ClassSet,
-}
-
-impl Mentioned {
-    /// With those that a service provider wants shown: they make a difference too.
-    pub(super) fn and(self, required: Required) -> Self {
-        let classes = required.classes().iter().fold(self.classes, ClassSet::with);
-        Self { methods: self.methods.union(required.methods()), classes }
-    }
-
-    /// With those of another policy.
-    pub(super) fn union(self, other: Self) -> Self {
-        let classes = other.classes.iter().fold(self.classes, ClassSet::with);
-        Self { methods: self.methods.union(other.methods), classes }
-    }
-
-    /// With the proof that `uid` names, if it names one.
-    pub(super) fn with(mut self, uid: &EntityUid) -> Self {
-        if uid.type_name().basename() == "Proof" {
-            let name: &str = uid.id().as_ref();
-            self.methods = Method::parse(name).map_or(self.methods, |method| self.methods.with(method));
-            let class = Class::ALL.into_iter().find(|class| class.code() == name);
-            self.classes = class.map_or(self.classes, |class| self.classes.with(class));
-        }
-        self
     }
 }

@@ -12,6 +12,8 @@ pub mod case;
 mod engine;
 mod errors;
 pub mod explain;
+#[cfg(test)]
+mod generated;
 mod inventory;
 mod literals;
 mod notify;

@@ -2,10 +2,16 @@
 //!
 //! Plain re-evaluation, smallest sets first. Two rules of the loader keep it cheap and exact: proofs stand in policies only
 //! where more of them helps (so what fails with everything fails with anything), and only proofs that are written out can
-//! matter (so sets that look the same to the policies are asked about once).
+//! matter (so an answer holds for every set that looks the same to a policy). What it can cost is known when policies are
+//! loaded: `worst_case` refuses those that could ask too often.
 
+mod combinations;
+mod groups;
+mod known;
+pub(in crate::policy) mod needs;
 mod search;
 mod trace;
+pub(in crate::policy) mod worst_case;
 
 use search::{Reach, Search, Stop};
 pub use trace::{Trace, Tried};
@@ -18,8 +24,11 @@ use crate::domain::{
     Class, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Offer, Profile, Repertoire, RoleName, Step, classes,
 };
 
-/// How many times one plan may ask Cedar, besides twice for each role of the app.
+/// How many times one plan may ask Cedar about the step, and about each role of the app.
 pub const MOST_EVALUATIONS: u32 = 64;
+
+/// How many sets of proofs one plan may look at; nearly all of them are settled without asking.
+const MOST_SETS: usize = 200_000;
 
 /// What the person wants to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +56,7 @@ pub struct Plan {
 /// No decision was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Cedar was asked too often: the policies tell too many methods apart.
+    /// Cedar was asked too often. No set of policies that loads can come to it.
     #[error("no decision within {MOST_EVALUATIONS} evaluations")]
     Exhausted,
 }
@@ -140,13 +149,15 @@ fn decide(
     }
     let asking = bundle.enforced(&now.asking());
     if everything.allowed() {
-        search.keep_roles(&everything);
+        search.between((shown, &now), (shown.with(candidates), &everything))?;
         let sets = search.smallest_sets(shown, candidates)?;
         if !sets.is_empty() {
             let offers = offers(&sets, shown, repertoire.last_used, q.profile);
             return Ok((Decision::Challenge { offers, policies: asking.clone() }, asking));
         }
-    } else if let Some((methods, permitted)) = enrolment(search, goal, q, repertoire, shown.with(candidates))? {
+    } else if let Some((methods, permitted)) =
+        enrolment(search, goal, q, repertoire, (shown.with(candidates), &everything))?
+    {
         return Ok((Decision::Enrol { methods, permitted, policies: asking.clone() }, asking));
     }
     deny(reason(bundle, search, shown, &everything)?)
@@ -179,7 +190,7 @@ fn enrolment(
     goal: Goal<'_>,
     q: &Question<'_>,
     repertoire: &Repertoire,
-    with_all: Shown,
+    everything: (Shown, &Reach),
 ) -> Result<Option<(Vec<Method>, bool)>, Stop> {
     let about_an_app = matches!(goal, Goal::App { .. } | Goal::Step(Step::SignIn | Step::TrustDevice));
     let theirs: MethodSet =
@@ -189,8 +200,18 @@ fn enrolment(
     if !about_an_app || theirs.iter().any(|method| set_up(&method)) {
         return Ok(None);
     }
+    let addable: MethodSet = repertoire.enrollable.iter().copied().filter(|method| !theirs.contains(*method)).collect();
+    if addable.is_empty() {
+        return Ok(None);
+    }
+    let with_all = everything.0;
+    let utmost = search.reach_all_roles(with_all.with(addable))?;
+    if !utmost.allowed() {
+        return Ok(None);
+    }
+    search.between(everything, (with_all.with(addable), &utmost))?;
     let mut helpful = MethodSet::EMPTY;
-    for method in repertoire.enrollable.iter().copied().filter(|method| !theirs.contains(*method)) {
+    for method in addable.iter() {
         if search.reaches(with_all.with(MethodSet::EMPTY.with(method)))? {
             helpful = helpful.with(method);
         }
@@ -252,5 +273,7 @@ fn reason(bundle: &Bundle, search: &mut Search<'_>, shown: Shown, everything: &R
     Ok(DenyReason::Forbidden { policies })
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

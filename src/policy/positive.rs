@@ -38,6 +38,14 @@ fn refuse_positive(expr: &Expr) -> Option<&'static str> {
     }
 }
 
+/// Which set of proofs `expr` reads: `Some(true)` for the fresh ones; `None` when it reads none.
+pub(super) fn reads_fresh(expr: &Expr) -> Option<bool> {
+    match expr {
+        Expr::GetAttr { attr, .. } if is_proofs(expr) => Some(attr == "fresh"),
+        _ => None,
+    }
+}
+
 /// `context.proofs`, `context.fresh`, and the same one record deeper (`context.sign_in.proofs`).
 fn is_proofs(expr: &Expr) -> bool {
     matches!(expr, Expr::GetAttr { expr, attr } if matches!(attr.as_str(), "proofs" | "fresh") && is_context(expr))

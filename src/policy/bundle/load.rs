@@ -11,18 +11,16 @@ use jiff::civil::Date;
 use super::index::Index;
 use super::pieces::pieces;
 use super::read::{self, Read, Reader, Span};
+use super::limits::{self, STACK_BYTES};
 use super::{Bundle, PolicySources, SourceFile, Standing, Stored, fingerprint, probe};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
-use crate::policy::literals::Mentioned;
 use crate::policy::pilot;
+use crate::policy::planner::worst_case;
 use crate::policy::request::Names;
 use crate::policy::vocabulary::Vocabulary;
 
 /// Fewer policies than this are read faster than a thread starts.
 const LEAST_PER_THREAD: usize = 64;
-
-/// What the main thread of a program has on most systems. Cedar's parser goes as deep as an expression is nested.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 impl Bundle {
     /// Reads and checks a set. `today` tells which permits have expired already; those that expire later are left out of the
@@ -31,7 +29,7 @@ impl Bundle {
     /// # Errors
     /// Anything is wrong with it; all problems are told at once.
     pub fn parse(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
-        parse(sources, vocabulary, today, None, cores())
+        on_a_deep_stack(sources, vocabulary, today, None, cores())
     }
 
     /// [`Bundle::parse`] while `previous` decides: where the schema and the names are the same, a policy that stands in it word
@@ -45,16 +43,14 @@ impl Bundle {
         today: Date,
         previous: &Self,
     ) -> Result<Self, BundleErrors> {
-        parse(sources, vocabulary, today, Some(previous), cores() / 2)
+        on_a_deep_stack(sources, vocabulary, today, Some(previous), cores() / 2)
     }
 
     /// Makes checked policies ready to decide.
     pub(super) fn of(common: Common, digest: String, policies: Vec<Stored>) -> Self {
         let Common { vocabulary, schema, validator, names } = common;
-        let in_force = policies.iter().filter(|stored| stored.standing == Standing::InForce);
-        let mentioned = in_force.fold(Mentioned::default(), |all, stored| all.union(stored.mentioned));
         let index = Index::new(&policies, &names);
-        Self { vocabulary, digest, schema, validator, names, policies, index, mentioned }
+        Self { vocabulary, digest, schema, validator, names, policies, index }
     }
 }
 
@@ -90,6 +86,19 @@ impl Common {
     }
 }
 
+fn on_a_deep_stack(
+    sources: &PolicySources,
+    vocabulary: Vocabulary,
+    today: Date,
+    previous: Option<&Bundle>,
+    threads: usize,
+) -> Result<Bundle, BundleErrors> {
+    limits::on_a_deep_stack(|| parse(sources, vocabulary, today, previous, threads)).unwrap_or_else(|error| {
+        let message = format!("there is no thread to read policies on: {error}");
+        Err(BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]))
+    })
+}
+
 fn parse(
     sources: &PolicySources,
     vocabulary: Vocabulary,
@@ -105,11 +114,25 @@ fn parse(
     };
     let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    let too_much: Vec<BundleError> = files.iter().filter_map(|file| limits::refuse(file)).collect();
+    if !too_much.is_empty() {
+        return Err(BundleErrors::new(too_much));
+    }
     let reader = Reader { files: &files, validator: &common.validator, vocabulary: &common.vocabulary, today };
     let policies = policies(&reader, previous, threads)?;
     unique(&files, &policies)?;
+    if policies.len() > limits::MOST_POLICIES {
+        let message = format!("{} policies are more than {} in one set", policies.len(), limits::MOST_POLICIES);
+        return Err(BundleErrors::new(vec![BundleError::new(Rule::Syntax, &sources.schema, (0, 0), message)]));
+    }
     pilot::refuse(&common.vocabulary, &common.names, &policies).map_err(|(message, help)| {
         BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
+    })?;
+    worst_case::refuse(&common.vocabulary, &common.names, &policies).map_err(|(place, message)| {
+        let worst = policies.get(place);
+        let file = worst.and_then(|stored| files.get(stored.file)).map_or(&sources.schema, |file| *file);
+        let span = worst.map_or((0, 0), |stored| stored.span);
+        BundleErrors::new(vec![BundleError::new(Rule::Search, file, span, message).with_help(worst_case::HELP)])
     })?;
     let digest = fingerprint(&sources.schema, &files, &common.vocabulary, &policies);
     Ok(Bundle::of(common, digest, policies))

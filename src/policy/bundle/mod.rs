@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod equal;
 mod index;
+mod limits;
 mod load;
 mod pieces;
 mod probe;
@@ -22,7 +23,7 @@ pub(super) use index::{Buckets, Index};
 pub use scan::Scan;
 
 use super::annotations::Annotations;
-use super::literals::Mentioned;
+use super::planner::needs::Need;
 use super::request::Names;
 use super::vocabulary::Vocabulary;
 use crate::clock::Timestamp;
@@ -82,7 +83,8 @@ pub(super) struct Stored {
     span: (usize, usize),
     /// When it applies, of a question that the index asks it.
     condition: Expr,
-    mentioned: Mentioned,
+    /// What it needs shown, from its text.
+    pub(super) needs: Arc<[Need]>,
 }
 
 impl Stored {
@@ -116,7 +118,6 @@ pub struct Bundle {
     names: Arc<Names>,
     policies: Vec<Stored>,
     index: Index,
-    mentioned: Mentioned,
 }
 
 impl Bundle {
@@ -150,10 +151,6 @@ impl Bundle {
 
     pub(super) fn index(&self) -> &Index {
         &self.index
-    }
-
-    pub(super) fn mentioned(&self) -> Mentioned {
-        self.mentioned
     }
 
     pub(super) fn policies(&self) -> &[Stored] {

@@ -10,7 +10,7 @@ use miette::Diagnostic;
 
 use super::{SourceFile, Standing, Stored, index};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
-use crate::policy::literals::Mentioned;
+use crate::policy::planner::needs::{self, Need};
 use crate::policy::vocabulary::Vocabulary;
 use crate::policy::{annotations, literals, positive};
 
@@ -107,15 +107,21 @@ impl Reader<'_> {
         problems.extend(findings.validation_warnings().map(|warning| located(Rule::Validation, file, span.0, warning)));
         let mut good = None;
         for policy in set.policies() {
-            let mentioned = self.names(file, span, text, policy, declared, &mut problems);
-            problems.extend(monotone(file, span, text, policy));
+            self.names(file, span, text, policy, declared, &mut problems);
+            let needs = match monotone(file, span, text, policy) {
+                Ok(needs) => needs,
+                Err(problem) => {
+                    problems.push(problem);
+                    Vec::new()
+                }
+            };
             match annotations::read(policy.annotations(), policy.effect()) {
                 Ok(notes) => {
                     let standing = Standing::of(&notes, self.today);
                     let policy = policy.new_id(CedarId::new(notes.enforced.id.as_str()));
                     let condition = index::condition(policy.as_ref());
                     let (notes, text) = (Arc::new(notes), Arc::from(text));
-                    good = Some(Stored { notes, standing, policy, text, file: index, span, condition, mentioned });
+                    good = Some(Stored { notes, standing, policy, text, file: index, span, condition, needs: Arc::from(needs) });
                 }
                 Err(wrong) => problems.extend(
                     wrong
@@ -130,7 +136,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The proofs that a policy names; tells of names that config.toml does not declare.
+    /// Tells of names that config.toml does not declare.
     fn names(
         &self,
         file: &SourceFile,
@@ -139,11 +145,9 @@ impl Reader<'_> {
         policy: &Policy,
         declared: &mut HashSet<EntityUid>,
         problems: &mut Vec<BundleError>,
-    ) -> Mentioned {
-        let mut mentioned = Mentioned::default();
+    ) {
         let mut seen = HashSet::new();
         for uid in policy.entity_literals() {
-            mentioned = mentioned.with(&uid);
             if declared.contains(&uid) || !seen.insert(uid.clone()) {
                 continue;
             }
@@ -159,24 +163,18 @@ impl Reader<'_> {
                 }
             }
         }
-        mentioned
     }
 }
 
-/// Whether more proofs could take access away by a policy.
-fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Option<BundleError> {
+/// What a policy needs shown; or how more proofs could take access away by it.
+fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Result<Vec<Need>, BundleError> {
     // Nothing can be read from it under another name.
     if !text.contains("context") {
-        return None;
+        return Ok(Vec::new());
     }
-    match policy.to_pst().map(|pst| positive::refuse(&pst)) {
-        Ok(None) => None,
-        Ok(Some(why)) => {
-            let read =
-                ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (span.0 + at, read.len())));
-            let span = read.into_iter().flatten().min().unwrap_or(span);
-            Some(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP))
-        }
-        Err(error) => Some(BundleError::new(Rule::Monotone, file, span, error.to_string())),
-    }
+    let pst = policy.to_pst().map_err(|error| BundleError::new(Rule::Monotone, file, span, error.to_string()))?;
+    let Some(why) = positive::refuse(&pst) else { return Ok(needs::of(&pst)) };
+    let read = ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (span.0 + at, read.len())));
+    let span = read.into_iter().flatten().min().unwrap_or(span);
+    Err(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP))
 }

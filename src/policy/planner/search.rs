@@ -1,18 +1,16 @@
 //! Asking again with more proofs, as seldom as possible.
 
-use std::collections::HashMap;
-
+use super::combinations::Combinations;
+use super::groups;
+use super::known::Known;
+use super::needs::Need;
 use super::trace::Trace;
-use super::{Goal, MOST_EVALUATIONS};
-use crate::domain::{ClassSet, Method, MethodSet, PolicyId, Profile, Required, RoleName, Step, classes};
+use super::{Goal, MOST_EVALUATIONS, MOST_SETS};
+use crate::domain::{MethodSet, PolicyId, Profile, Required, RoleName, Step};
 use crate::policy::bundle::Bundle;
 use crate::policy::engine::Applied;
-use crate::policy::literals::Mentioned;
 use crate::policy::question::Question;
 use crate::policy::request::{Prepared, Shown};
-
-/// How many sets of methods are looked at, asked about or not.
-const MOST_SETS: usize = 20_000;
 
 /// Why a search ended without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,34 +57,10 @@ impl Reach {
     }
 }
 
-/// A set of proofs as far as policies can tell it from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Seen {
-    proofs: (MethodSet, ClassSet),
-    fresh: (MethodSet, ClassSet),
-}
-
-impl Seen {
-    fn of(shown: Shown, mentioned: Mentioned, profile: Profile) -> Self {
-        let of = |methods: MethodSet| {
-            let seen: MethodSet = methods.iter().filter(|method| mentioned.methods.contains(*method)).collect();
-            let classes = classes(methods, profile);
-            (seen, classes.iter().filter(|class| mentioned.classes.contains(*class)).collect())
-        };
-        Self { proofs: of(shown.proofs), fresh: of(shown.fresh) }
-    }
-
-    fn is_within(self, other: Self) -> bool {
-        let within = |a: (MethodSet, ClassSet), b: (MethodSet, ClassSet)| a.0.is_subset(b.0) && a.1.is_subset(b.1);
-        within(self.proofs, other.proofs) && within(self.fresh, other.fresh)
-    }
-}
-
 /// One plan in the making.
 pub(super) struct Search<'a> {
     bundle: &'a Bundle,
     prepared: Prepared<'a>,
-    mentioned: Mentioned,
     profile: Profile,
     step: Step,
     required: Required,
@@ -94,8 +68,8 @@ pub(super) struct Search<'a> {
     roles: Option<Vec<RoleName>>,
     evaluations: u32,
     most: u32,
-    known: HashMap<Seen, bool>,
-    failed: Vec<Seen>,
+    /// What the answers so far tell, once the least and the most were asked about.
+    known: Option<(Known, Vec<(RoleName, Known)>)>,
     /// What was asked, where somebody wants to know.
     trace: Option<Trace>,
 }
@@ -118,21 +92,10 @@ impl<'a> Search<'a> {
         // Looking after methods and devices is nothing the service provider has a say in.
         let required = if step == Step::SignIn { q.required } else { Required::NOTHING };
         let count = roles.as_ref().map_or(0, |roles: &Vec<RoleName>| roles.len());
-        let most = MOST_EVALUATIONS.saturating_add(u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(2));
-        Ok(Self {
-            bundle,
-            prepared,
-            mentioned: bundle.mentioned().and(required),
-            profile: q.profile,
-            step,
-            required,
-            roles,
-            evaluations: 0,
-            most,
-            known: HashMap::new(),
-            failed: Vec::new(),
-            trace: None,
-        })
+        // A second line: `worst_case` keeps out what could come near it.
+        let most = MOST_EVALUATIONS.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1));
+        let profile = q.profile;
+        Ok(Self { bundle, prepared, profile, step, required, roles, evaluations: 0, most, known: None, trace: None })
     }
 
     /// Writes down what it asks from now on.
@@ -196,62 +159,97 @@ impl<'a> Search<'a> {
                 break;
             }
         }
-        let seen = Seen::of(shown, self.mentioned, self.profile);
-        self.remember(seen, reach.allowed());
         Ok(reach)
     }
 
-    fn remember(&mut self, seen: Seen, allowed: bool) {
-        self.known.insert(seen, allowed);
-        if !allowed {
-            self.failed.push(seen);
+    /// From here on, sets between `least` and `most` are asked about only where the answers so far leave it open. Roles that
+    /// not even `most` reaches are left out.
+    pub(super) fn between(&mut self, least: (Shown, &Reach), most: (Shown, &Reach)) -> Result<(), Stop> {
+        let step = Known::between(self.bundle, self.profile, (least.0, &least.1.step), (most.0, &most.1.step));
+        let mut roles = Vec::new();
+        for (place, role) in self.roles.clone().into_iter().flatten().enumerate() {
+            let Some(utmost) = most.1.roles.get(place).filter(|applied| applied.allowed()) else { continue };
+            let start = match least.1.roles.get(place) {
+                Some(applied) => applied.clone(),
+                None => self.ask(Step::AssumeRole, Some(&role), least.0)?,
+            };
+            // INVARIANT: a failed policy is a refusal, also of a role.
+            if start.errors.is_empty() {
+                let known = Known::between(self.bundle, self.profile, (least.0, &start), (most.0, utmost));
+                roles.push((role, known));
+            }
         }
+        self.known = Some((step, roles));
+        Ok(())
     }
 
     /// Whether `shown` reaches the goal; asks only when it is not clear already.
     pub(super) fn reaches(&mut self, shown: Shown) -> Result<bool, Stop> {
-        let seen = Seen::of(shown, self.mentioned, self.profile);
-        if let Some(known) = self.known.get(&seen) {
-            return Ok(*known);
-        }
-        if self.failed.iter().any(|failed| seen.is_within(*failed)) {
-            return Ok(false);
-        }
-        Ok(self.reach(shown)?.allowed())
+        let Some((mut step, mut roles)) = self.known.take() else { return Ok(self.reach(shown)?.allowed()) };
+        let reached = self.reaches_by(&mut step, &mut roles, shown);
+        self.known = Some((step, roles));
+        reached
     }
 
-    /// Leaves out the roles that not even everything reached.
-    pub(super) fn keep_roles(&mut self, everything: &Reach) {
-        if let Some(roles) = &mut self.roles {
-            let mut permitted = everything.roles.iter().map(Applied::allowed);
-            roles.retain(|_| permitted.next().unwrap_or(false));
+    fn reaches_by(&mut self, step: &mut Known, roles: &mut [(RoleName, Known)], shown: Shown) -> Result<bool, Stop> {
+        if !self.required.is_met_by(shown.proofs, self.profile) || !self.settle(step, None, shown)? {
+            return Ok(false);
         }
+        if self.roles.is_none() || roles.iter().any(|(_, known)| known.is_allowed(shown) == Some(true)) {
+            return Ok(true);
+        }
+        for (role, known) in roles {
+            if self.settle(known, Some(role), shown)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn settle(&mut self, known: &mut Known, role: Option<&RoleName>, shown: Shown) -> Result<bool, Stop> {
+        if let Some(told) = known.is_allowed(shown) {
+            return Ok(told);
+        }
+        let step = if role.is_some() { Step::AssumeRole } else { self.step };
+        let applied = self.ask(step, role, shown)?;
+        let allowed = applied.allowed();
+        known.learn(shown, applied);
+        Ok(allowed)
+    }
+
+    /// The needs that can make a difference.
+    fn needs(&self) -> Vec<Need> {
+        let Some((step, roles)) = &self.known else { return Vec::new() };
+        let all = step.needs().iter().chain(roles.iter().flat_map(|(_, known)| known.needs()));
+        all.copied().chain(Need::of_required(self.required)).collect()
     }
 
     /// Every smallest set of `candidates` that reaches the goal on top of `shown`; each member of a set is a group of
     /// methods that no policy tells apart, any of which will do.
     pub(super) fn smallest_sets(&mut self, shown: Shown, candidates: MethodSet) -> Result<Vec<Vec<MethodSet>>, Stop> {
-        let groups = self.groups(shown, candidates);
+        let groups = groups::of(&self.needs(), self.profile, shown.proofs, candidates);
         let all = union(&groups);
         let mut looked_at = 0_usize;
-        let mut needed: Vec<MethodSet> = Vec::new();
+        let (mut needed, mut others): (Vec<MethodSet>, Vec<MethodSet>) = (Vec::new(), groups.clone());
         for size in 1..=groups.len() {
             if size == 2 {
                 // One cheap pass that spares most of the rest: what must be in every set.
+                others.clear();
                 for group in &groups {
-                    if !self.reaches(shown.with(all.difference(*group)))? {
-                        needed.push(*group);
-                    }
+                    let without = self.reaches(shown.with(all.difference(*group)))?;
+                    if without { others.push(*group) } else { needed.push(*group) }
                 }
             }
+            let Some(more) = size.checked_sub(needed.len()) else { continue };
             let mut found = Vec::new();
-            for set in Combinations::new(groups.len(), size) {
+            for set in Combinations::new(others.len(), more) {
                 looked_at += 1;
                 if looked_at > MOST_SETS {
                     return Err(Stop::Exhausted);
                 }
-                let members: Vec<MethodSet> = set.iter().filter_map(|place| groups.get(*place).copied()).collect();
-                if needed.iter().all(|group| members.contains(group)) && self.reaches(shown.with(union(&members)))? {
+                let chosen = set.iter().filter_map(|place| others.get(*place));
+                let members: Vec<MethodSet> = needed.iter().chain(chosen).copied().collect();
+                if self.reaches(shown.with(union(&members)))? {
                     found.push(members);
                 }
             }
@@ -264,79 +262,9 @@ impl<'a> Search<'a> {
         }
         Ok(Vec::new())
     }
-
-    /// Methods that no policy tells apart, together; the strongest of each group is the first.
-    fn groups(&self, shown: Shown, candidates: MethodSet) -> Vec<MethodSet> {
-        let mut groups: Vec<MethodSet> = Vec::new();
-        for method in candidates.iter() {
-            let same = groups
-                .iter_mut()
-                .find(|group| group.iter().next().is_some_and(|first| self.is_alike(first, method, shown, candidates)));
-            match same {
-                Some(group) => *group = group.with(method),
-                None => groups.push(MethodSet::EMPTY.with(method)),
-            }
-        }
-        groups
-    }
-
-    fn is_alike(&self, one: Method, other: Method, shown: Shown, candidates: MethodSet) -> bool {
-        let named = self.mentioned.methods;
-        if named.contains(one) || named.contains(other) || shown.proofs.contains(one) != shown.proofs.contains(other) {
-            return false;
-        }
-        let of = |methods: MethodSet| classes(methods, self.profile);
-        let single = |method: Method| MethodSet::EMPTY.with(method);
-        let others = candidates.union(shown.proofs).without(one).without(other);
-        of(single(one)) == of(single(other))
-            && of(single(one).with(other)) == of(single(one))
-            && others.iter().all(|third| of(single(third).with(one)) == of(single(third).with(other)))
-    }
 }
 
 /// One of each group is enough, so the strongest stands for it.
 fn union(groups: &[MethodSet]) -> MethodSet {
     groups.iter().filter_map(|group| group.iter().next()).collect()
-}
-
-/// All ways to choose `size` of `count` places, in order.
-struct Combinations {
-    count: usize,
-    next: Option<Vec<usize>>,
-}
-
-impl Combinations {
-    fn new(count: usize, size: usize) -> Self {
-        Self { count, next: (size <= count).then(|| (0..size).collect()) }
-    }
-}
-
-impl Iterator for Combinations {
-    type Item = Vec<usize>;
-
-    fn next(&mut self) -> Option<Vec<usize>> {
-        let current = self.next.take()?;
-        let size = current.len();
-        // The last place that can still move; those after it follow.
-        let movable = current.iter().enumerate().rev().find(|(i, place)| **place < self.count - size + i);
-        if let Some((i, place)) = movable {
-            let tail = (1..=size - i).map(|step| place + step);
-            self.next = Some(current.iter().take(i).copied().chain(tail).collect());
-        }
-        Some(current)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn combinations_are_complete_and_in_order() {
-        let all: Vec<_> = Combinations::new(4, 2).collect();
-        assert_eq!(all, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
-        assert_eq!(Combinations::new(3, 3).count(), 1);
-        assert_eq!(Combinations::new(2, 3).count(), 0);
-        assert_eq!(Combinations::new(6, 3).count(), 20);
-    }
 }
