@@ -27,6 +27,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
+mod write;
 
 pub use bundle::{Bundle, PolicySources, SourceFile};
 pub use engine::Verdict;
@@ -38,3 +39,4 @@ pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
 pub use situation::{Asks, Situation};
 pub use vocabulary::Vocabulary;
+pub use write::{laid_out, with_appended};

@@ -4,6 +4,8 @@ mod probe;
 mod read;
 mod slices;
 
+pub(super) use read::located;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 

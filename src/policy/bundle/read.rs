@@ -34,7 +34,7 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
 }
 
 /// A finding of Cedar at its place.
-pub(super) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, finding: &E) -> BundleError {
+pub(in crate::policy) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, finding: &E) -> BundleError {
     let label = finding.labels().and_then(|mut labels| labels.next());
     let span = label.as_ref().map_or((0, 0), |label| (label.offset(), label.len()));
     let mut message = finding.to_string();
