@@ -97,7 +97,7 @@ fn problems(errors: &BundleErrors, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// One problem for machines: the same everywhere.
-pub(super) fn problem(problem: &BundleError) -> Value {
+pub(in crate::cli) fn problem(problem: &BundleError) -> Value {
     let BundleError { file, line, column, message, help, .. } = problem;
     json!({ "rule": problem.rule.code(), "file": file, "line": line, "column": column, "message": message, "help": help })
 }

@@ -4,7 +4,7 @@ mod probe;
 mod read;
 mod slices;
 
-pub(super) use read::located;
+pub(super) use read::{literal_problems, located};
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -135,12 +135,14 @@ impl Bundle {
                 );
             }
         }
+        // Where a policy could not be read, nobody can say what it would have read.
+        let all_read = !problems.iter().any(|problem| matches!(problem.rule, Rule::Syntax | Rule::Annotation));
+        if let Some((message, help)) = pilot::refuse(&vocabulary, &names, &policies).err().filter(|_| all_read) {
+            problems.push(BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help));
+        }
         if !problems.is_empty() {
             return Err(BundleErrors::new(problems));
         }
-        pilot::refuse(&vocabulary, &names, &policies).map_err(|(message, help)| {
-            BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
-        })?;
         let digest = fingerprint(&sources.schema, &files, &vocabulary, &policies);
         let mentioned = policies
             .iter()

@@ -115,7 +115,7 @@ pub(super) fn file(
     }
 }
 
-fn literal_problems(
+pub(in crate::policy) fn literal_problems(
     file: &SourceFile,
     span: (usize, usize),
     policy: &Policy,
