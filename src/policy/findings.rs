@@ -61,7 +61,13 @@ pub fn look(sources: &PolicySources, vocabulary: &Vocabulary, today: Date) -> Fi
             }
             problems.extend(errors.problems);
             problems.extend(files::tables(sources));
-            return Findings { problems: in_order(problems), warnings: vec![], declared: vec![], bundle: None, passed: 0 };
+            return Findings {
+                problems: in_order(problems),
+                warnings: vec![],
+                declared: vec![],
+                bundle: None,
+                passed: 0,
+            };
         }
     };
     let report = testing::run(&bundle, &sources.tests);
@@ -84,7 +90,9 @@ fn warnings(bundle: &Bundle, sources: &PolicySources, today: Date) -> Vec<Bundle
     let notes: Vec<PolicyNote> = bundle.inventory().collect();
     let note = |id: &PolicyId| notes.iter().find(|note| note.id == *id);
     for ending in bundle.endings(today).into_iter().filter(Ending::is_soon) {
-        let Some((file, span)) = note(&ending.id).and_then(|note| place(sources, note, &ending.written)) else { continue };
+        let Some((file, span)) = note(&ending.id).and_then(|note| place(sources, note, &ending.written)) else {
+            continue;
+        };
         found.push(BundleError::new(Rule::Expires, file, span, ending.to_string()).with_help(ending.help()));
     }
     for stored in bundle.policies() {
@@ -93,15 +101,14 @@ fn warnings(bundle: &Bundle, sources: &PolicySources, today: Date) -> Vec<Bundle
             continue;
         }
         let written = format!("@message(\"{message}\")");
-        let Some((file, span)) =
-            note(&stored.notes.enforced.id).and_then(|note| place(sources, note, &written))
-        else {
+        let Some((file, span)) = note(&stored.notes.enforced.id).and_then(|note| place(sources, note, &written)) else {
             continue;
         };
         let told = format!("there is no text `{message}`: people read the general sentence instead");
-        found.push(BundleError::new(Rule::Message, file, span, told).with_help(
-            "use a key of docs/policies.md, or leave `@message` out",
-        ));
+        found.push(
+            BundleError::new(Rule::Message, file, span, told)
+                .with_help("use a key of docs/policies.md, or leave `@message` out"),
+        );
     }
     found
 }

@@ -97,9 +97,9 @@ fn bounds(policy: &Value) -> Vec<String> {
     match policy {
         Value::Object(object) => {
             let compared = object.get("<").or_else(|| object.get("<="));
-            let here = compared.and_then(|both| is_now(both.get("left")?).then(|| both.get("right"))?).and_then(|right| {
-                Some(right.get("datetime")?.get(0)?.get("Value")?.as_str()?.to_owned())
-            });
+            let here = compared
+                .and_then(|both| is_now(both.get("left")?).then(|| both.get("right"))?)
+                .and_then(|right| Some(right.get("datetime")?.get(0)?.get("Value")?.as_str()?.to_owned()));
             here.into_iter().chain(object.values().flat_map(bounds)).collect()
         }
         Value::Array(items) => items.iter().flat_map(bounds).collect(),

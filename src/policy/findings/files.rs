@@ -18,7 +18,9 @@ pub(super) fn without_schema(sources: &PolicySources) -> Vec<BundleError> {
         for (span, policy) in policies(&set) {
             let wrong = annotations::read(policy.annotations(), policy.effect()).err().unwrap_or_default();
             problems.extend(
-                wrong.into_iter().map(|(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help)),
+                wrong
+                    .into_iter()
+                    .map(|(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help)),
             );
         }
     }
@@ -57,9 +59,8 @@ pub(super) fn invariants(sources: &PolicySources, vocabulary: &Vocabulary) -> Ve
             }
             if let Some(id) = policy.annotation("id").filter(|id| !ids.insert((*id).to_owned())) {
                 let message = format!("another invariant is called `{id}`");
-                problems.push(
-                    BundleError::new(Rule::Duplicate, file, span, message).with_help("each `@id` stands once"),
-                );
+                problems
+                    .push(BundleError::new(Rule::Duplicate, file, span, message).with_help("each `@id` stands once"));
             }
             problems.extend(literal_problems(file, span, policy, vocabulary));
         }

@@ -18,14 +18,20 @@ fn told(found: &[BundleError]) -> Vec<String> {
 
 #[test]
 fn the_problems_of_all_files_are_told_in_one_report() {
-    let mut sources = with("@id(\"aws.group\") @description(\"d\")\npermit (principal, action, resource == App::\"aws\");\npermit (");
+    let mut sources =
+        with("@id(\"aws.group\") @description(\"d\")\npermit (principal, action, resource == App::\"aws\");\npermit (");
     sources.policies.push(file(
         "91-more.cedar",
         "@id(\"aws.group\") @description(\"d\") permit (principal in Group::\"nobody\", action, resource);",
     ));
     sources.tests.push(file("tests/x.toml", "[[case]]\nnmae = \"x\"\n"));
-    sources.invariants.push(file("invariants/a.cedar", "@id(\"i\")\nforbid (principal, action, resource == App::\"intranet\");"));
-    sources.invariants.push(file("invariants/b.cedar", "@id(\"i\") @description(\"d\") forbid (principal is Usr, action, resource);"));
+    sources
+        .invariants
+        .push(file("invariants/a.cedar", "@id(\"i\")\nforbid (principal, action, resource == App::\"intranet\");"));
+    sources.invariants.push(file(
+        "invariants/b.cedar",
+        "@id(\"i\") @description(\"d\") forbid (principal is Usr, action, resource);",
+    ));
     let found = look(&sources, &samples::vocabulary(), samples::today());
     let text = told(&found.problems).join("\n");
     for wanted in [
@@ -44,7 +50,8 @@ fn the_problems_of_all_files_are_told_in_one_report() {
 
 #[test]
 fn duplicates_a_pilot_group_without_a_policy_and_wrong_names_stand_in_one_report() {
-    let mut sources = with("@id(\"aws.group\") @description(\"d\") permit (principal in Group::\"nobody\", action, resource);");
+    let mut sources =
+        with("@id(\"aws.group\") @description(\"d\") permit (principal in Group::\"nobody\", action, resource);");
     for file in &mut sources.policies {
         file.text = file.text.replace("@id(\"app.pilot\")", "@id(\"app.pilot\")\n@mode(\"report\")");
     }
@@ -66,7 +73,8 @@ fn a_schema_that_cannot_be_read_hides_no_other_mistake() {
     sources.schema.text.push_str("entity {");
     let found = look(&sources, &samples::vocabulary(), samples::today());
     let text = told(&found.problems).join("\n");
-    for wanted in ["schema: ", "90-more.cedar:2 syntax", "91-more.cedar:1 annotation: a policy without `@description`"] {
+    for wanted in ["schema: ", "90-more.cedar:2 syntax", "91-more.cedar:1 annotation: a policy without `@description`"]
+    {
         assert!(text.contains(wanted), "{wanted}:\n{text}");
     }
 }
@@ -84,30 +92,40 @@ fn a_mistake_in_a_policy_about_many_actions_is_told_once() {
 #[test]
 fn a_test_that_fails_is_a_problem_at_its_line() {
     let mut sources = samples::shipped_sources();
-    sources.tests = vec![file(
-        "tests/x.toml",
-        "# a comment\n[[case]]\nname = \"all may\"\napp = \"aws\"\nexpect = \"allow\"\n",
-    )];
+    sources.tests =
+        vec![file("tests/x.toml", "# a comment\n[[case]]\nname = \"all may\"\napp = \"aws\"\nexpect = \"allow\"\n")];
     let found = look(&sources, &samples::vocabulary(), samples::today());
     let text = told(&found.problems);
-    assert!(text.len() == 1 && text[0].starts_with("tests/x.toml:3 test: all may: expected allow, got deny"), "{text:?}");
+    assert!(
+        text.len() == 1 && text[0].starts_with("tests/x.toml:3 test: all may: expected allow, got deny"),
+        "{text:?}"
+    );
     assert!(found.bundle.is_some());
 }
 
 #[test]
 fn the_shipped_set_has_no_problems_and_no_warnings() {
     let found = look(&samples::shipped_sources(), &samples::vocabulary(), samples::today());
-    assert!(found.problems.is_empty() && found.warnings.is_empty(), "{:?} {:?}", told(&found.problems), told(&found.warnings));
+    assert!(
+        found.problems.is_empty() && found.warnings.is_empty(),
+        "{:?} {:?}",
+        told(&found.problems),
+        told(&found.warnings)
+    );
     assert!(found.passed > 50);
 }
 
 #[test]
 fn what_ends_within_fourteen_days_is_a_warning_where_it_is_written() {
     let permit = |date: &str| {
-        format!("@id(\"x\")\n@description(\"d\")\n@expires(\"{date}\")\npermit (principal in Group::\"contractors\", action == Action::\"signIn\", resource == App::\"aws\");")
+        format!(
+            "@id(\"x\")\n@description(\"d\")\n@expires(\"{date}\")\npermit (principal in Group::\"contractors\", action == Action::\"signIn\", resource == App::\"aws\");"
+        )
     };
     let exception = |date: &str| {
-        format!("@id(\"x\")\n@description(\"d\")\nforbid (principal is User, action == Action::\"signIn\", resource == App::\"wiki\") when {{ context.net.anonymous }}\nunless {{ principal == User::\"ann\" && context.time.now < datetime(\"{date}\") }};")
+        format!(
+            "@id(\"x\")\n@description(\"d\")\nforbid (principal is User, action == Action::\"signIn\", resource == App::\"wiki\") when {{ context.net.anonymous }}\nunless {{ principal == User::\"ann\" && context.time.now < datetime(\"{date}\") }};"
+        )
     };
     for (text, warning) in [
         (permit("2026-12-06"), None),

@@ -81,7 +81,8 @@ pub(super) struct Report {
 impl Report {
     /// The settings do not load.
     pub(super) fn of_settings(config: &Path, problems: Vec<LocatedProblem>) -> Self {
-        let findings = problems.into_iter().map(|problem| Finding::of_settings(Rule::Config, config, problem)).collect();
+        let findings =
+            problems.into_iter().map(|problem| Finding::of_settings(Rule::Config, config, problem)).collect();
         Self { from: config.display().to_string(), findings, policies: None, invariants: 0, passed: 0 }
     }
 
