@@ -9,10 +9,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{EXIT_PROBLEMS, load_config, today, write_problems};
+use super::{EXIT_PROBLEMS, load_config, today, write_finding, write_problems};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigErrors};
 use crate::policy::BundleErrors;
+use crate::policy::findings::Ending;
 use crate::policy::testing::Failure;
 use crate::runtime::{self, Checked, LoadError};
 use crate::saml::KeyFolder;
@@ -53,7 +54,10 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let out = &mut io::stdout().lock();
-    let warnings = result.as_ref().map_or_else(|_| Vec::new(), |(config, _)| warnings(config));
+    let warnings = match &result {
+        Ok((config, checked)) => warnings(config, checked),
+        Err(_) => Vec::new(),
+    };
     if args.json {
         writeln_json(out, config, &result, &warnings, people.as_ref())?;
     } else {
@@ -70,9 +74,11 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// What works, but not for long. Certificates are public, so this asks for no private key.
-fn warnings(config: &Config) -> Vec<String> {
+fn warnings(config: &Config, checked: &Checked) -> Vec<String> {
     let now = SystemClock.now();
-    match KeyFolder::configured(&config.saml).list() {
+    let endings = checked.bundle.endings(today()).into_iter().filter(Ending::is_soon);
+    let endings = endings.map(|ending| format!("{ending}: {}", ending.help()));
+    let keys = match KeyFolder::configured(&config.saml).list() {
         Ok(keys) => {
             let warnings = keys.iter().filter_map(Listed::published).filter_map(|key| key.warning(now));
             warnings.map(|warning| format!("{warning}: `cedargate keys new` begins to replace it")).collect()
@@ -80,7 +86,8 @@ fn warnings(config: &Config) -> Vec<String> {
         Err(error) => {
             vec![format!("the certificates of the signing keys can't be looked at: {:#}", anyhow::Error::from(error))]
         }
-    }
+    };
+    keys.into_iter().chain(endings).collect()
 }
 
 fn writeln_json(
@@ -93,14 +100,7 @@ fn writeln_json(
     let problems: Vec<Value> = match result {
         Ok(_) => Vec::new(),
         Err(Wrong::Config(errors)) => errors.problems().iter().map(|problem| json!(problem)).collect(),
-        Err(Wrong::Policies(errors)) => errors
-            .problems
-            .iter()
-            .map(|problem| {
-                let (file, line, column) = (&problem.file, problem.line, problem.column);
-                json!({ "file": file, "line": line, "column": column, "message": problem.message, "help": problem.help })
-            })
-            .collect(),
+        Err(Wrong::Policies(errors)) => errors.problems.iter().map(super::policy::problem).collect(),
         Err(Wrong::Tests(failures)) => failures.iter().map(|failure| json!(failure)).collect(),
     };
     let ok = result.is_ok() && people.is_none_or(users::Report::is_good);
@@ -127,7 +127,10 @@ fn write_result(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, C
             errors.problems().len()
         }
         Err(Wrong::Policies(errors)) => {
-            writeln!(out, "{errors}")?;
+            for problem in &errors.problems {
+                let place = format!("{}:{}:{}", problem.file, problem.line, problem.column);
+                write_finding(out, &place, &problem.message, problem)?;
+            }
             errors.problems.len()
         }
         Err(Wrong::Tests(failures)) => {
@@ -146,7 +149,7 @@ fn summary(config: &Config, checked: &Checked) -> String {
         counted(config.groups.len(), "group"),
         counted(config.networks.len(), "network"),
         counted(config.country_lists.len(), "country list"),
-        format!("{} policies", checked.bundle.policy_ids().count()),
+        checked.bundle.counts().to_string(),
         counted(checked.tests.passed, "policy test"),
     ]
     .join(", ")

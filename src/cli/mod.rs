@@ -11,6 +11,7 @@ mod metadata;
 mod plan;
 mod policy;
 mod progress;
+mod replace;
 mod schema;
 mod serve;
 mod since;
@@ -159,24 +160,31 @@ pub(crate) fn today() -> jiff::civil::Date {
     SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-/// Writes each problem as `file:line:column: message`, then the line itself with the place underlined, and what to do.
+/// Writes each problem of the settings as [`write_finding`] does.
 fn write_problems(out: &mut dyn io::Write, problems: &[LocatedProblem]) -> io::Result<()> {
+    problems.iter().try_for_each(|problem| write_finding(out, &problem.place(), &problem.problem().message, problem))
+}
+
+/// Writes `file:line:column: message`, then the line itself with the place underlined, and what to do.
+fn write_finding(
+    out: &mut dyn io::Write,
+    place: &str,
+    message: &str,
+    finding: &dyn miette::Diagnostic,
+) -> io::Result<()> {
     let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
         .with_context_lines(1)
         .with_links(false);
-    for problem in problems {
-        writeln!(out, "{}: {}", problem.place(), problem.problem().message)?;
-        let mut picture = String::new();
-        if handler.render_report(&mut picture, problem).is_ok() {
-            // Above the frame stands the message, which the line just written says with its place.
-            let body = |line: &&str| line.contains("╭─[") || line.trim_start().starts_with("help:");
-            for line in picture.lines().skip_while(|line| !body(line)) {
-                writeln!(out, "{line}")?;
-            }
+    writeln!(out, "{place}: {message}")?;
+    let mut picture = String::new();
+    if handler.render_report(&mut picture, finding).is_ok() {
+        // Above the frame stands the message, which the line just written says with its place.
+        let body = |line: &&str| line.contains("╭─[") || line.trim_start().starts_with("help:");
+        for line in picture.lines().skip_while(|line| !body(line)) {
+            writeln!(out, "{line}")?;
         }
-        writeln!(out)?;
     }
-    Ok(())
+    writeln!(out)
 }
 
 #[cfg(test)]

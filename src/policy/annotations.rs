@@ -11,10 +11,31 @@ pub(super) struct Annotations {
     pub(super) description: String,
     /// `@severity("high")`
     pub(super) is_severe: bool,
+    /// `low`, `medium` or `high`, where it says so.
+    pub(super) severity: Option<&'static str>,
+    /// Whom to ask.
+    pub(super) owner: Option<String>,
     /// `@mode("report")`: on trial, never enforced.
     pub(super) report: bool,
     /// The first day on which a permit is inert.
     pub(super) expires: Option<Date>,
+}
+
+impl Annotations {
+    /// Whom to ask, by `@owner`.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// The first day on which it permits nothing any more, by `@expires`.
+    pub(super) fn expires(&self) -> Option<Date> {
+        self.expires
+    }
+
+    /// `low`, `medium` or `high`, by `@severity`.
+    pub(super) fn severity(&self) -> Option<&'static str> {
+        self.severity
+    }
 }
 
 /// What is wrong, and what to do about it.
@@ -26,8 +47,9 @@ pub(super) fn read<'a>(
     effect: cedar_policy::Effect,
 ) -> Result<Annotations, Vec<Wrong>> {
     let mut wrong = Vec::new();
-    let (mut id, mut description, mut message, mut alerts, mut is_severe, mut report, mut expires) =
-        (None, None, None, (false, false), false, false, None);
+    let (mut id, mut description, mut message, mut alerts, mut severity, mut owner) =
+        (None, None, None, (false, false), None, None);
+    let (mut report, mut expires) = (false, None);
     for (key, value) in annotations {
         let read = match key {
             "id" => PolicyId::parse(value)
@@ -36,9 +58,9 @@ pub(super) fn read<'a>(
             "description" => text(value).map(|text| description = Some(text)),
             "message" => message_key(value).map(|key| message = Some(key)),
             "alert" => alert(value).map(|both| alerts = both),
-            "severity" => one_of(value, &["low", "medium", "high"]).map(|()| is_severe = value == "high"),
-            "owner" => text(value).map(|_| ()),
-            "mode" => one_of(value, &["report"]).map(|()| report = true),
+            "severity" => one_of(value, &["low", "medium", "high"]).map(|known| severity = Some(known)),
+            "owner" => text(value).map(|text| owner = Some(text)),
+            "mode" => one_of(value, &["report"]).map(|_| report = true),
             "expires" => expiry(value, effect).map(|date| expires = Some(date)),
             _ => Err((
                 format!("unknown annotation `@{key}`"),
@@ -58,7 +80,8 @@ pub(super) fn read<'a>(
     match (id, description) {
         (Some(id), Some(description)) if wrong.is_empty() => {
             let enforced = EnforcedPolicy { id, message, alerts_user: alerts.0, alerts_security: alerts.1 };
-            Ok(Annotations { enforced, description, is_severe, report, expires })
+            let is_severe = severity == Some("high");
+            Ok(Annotations { enforced, description, is_severe, severity, owner, report, expires })
         }
         _ => Err(wrong),
     }
@@ -91,9 +114,9 @@ fn alert(value: &str) -> Result<(bool, bool), Wrong> {
     })
 }
 
-fn one_of(value: &str, known: &[&'static str]) -> Result<(), Wrong> {
-    if known.contains(&value) {
-        return Ok(());
+fn one_of(value: &str, known: &[&'static str]) -> Result<&'static str, Wrong> {
+    if let Some(known) = known.iter().find(|known| **known == value) {
+        return Ok(known);
     }
     Err((format!("`{value}` is none of {}", known.join(", ")), "use one of these"))
 }
@@ -120,6 +143,14 @@ mod tests {
         let read = read(all, Forbid).unwrap();
         assert!(read.enforced.alerts_user && read.enforced.alerts_security && read.report);
         assert_eq!(read.enforced.message.as_deref(), Some("network.blocked"));
+    }
+
+    #[test]
+    fn owner_severity_and_end_are_read() {
+        let all = NAMED.into_iter().chain([("owner", "Kim"), ("severity", "high"), ("expires", "2027-01-31")]);
+        let read = read(all, Permit).unwrap();
+        assert_eq!((read.owner(), read.severity(), read.is_severe), (Some("Kim"), Some("high"), true));
+        assert_eq!(read.expires(), Some(jiff::civil::date(2027, 1, 31)));
     }
 
     #[test]

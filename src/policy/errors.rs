@@ -27,11 +27,25 @@ pub enum Rule {
     Pilot,
     /// Finding out what somebody could show may ask Cedar too often.
     Search,
+    /// A file of tests that cannot be read.
+    Table,
+    /// A test that does not come out as written.
+    Test,
+    /// config.toml has a problem.
+    Config,
+    /// Something ends soon, or has ended. A warning.
+    Expires,
+    /// A `@message` without a text. A warning.
+    Message,
+    /// An app or role that nobody is permitted. A warning.
+    Closed,
+    /// A list that shuts out everybody whose country is not known. A warning.
+    UnknownCountry,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::Syntax,
         Self::Schema,
         Self::Template,
@@ -42,22 +56,52 @@ impl Rule {
         Self::Duplicate,
         Self::Pilot,
         Self::Search,
+        Self::Table,
+        Self::Test,
+        Self::Config,
+        Self::Expires,
+        Self::Message,
+        Self::Closed,
+        Self::UnknownCountry,
     ];
 
     /// The name in reports.
     #[must_use]
     pub fn code(self) -> &'static str {
+        self.told().0
+    }
+
+    /// What is asked for, in a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        self.told().1
+    }
+
+    /// Whether what breaks it works all the same.
+    #[must_use]
+    pub fn is_warning(self) -> bool {
+        matches!(self, Self::Expires | Self::Message | Self::Closed | Self::UnknownCountry)
+    }
+
+    fn told(self) -> (&'static str, &'static str) {
         match self {
-            Self::Syntax => "syntax",
-            Self::Schema => "schema",
-            Self::Template => "template",
-            Self::Validation => "validation",
-            Self::Name => "name",
-            Self::Monotone => "monotone",
-            Self::Annotation => "annotation",
-            Self::Duplicate => "duplicate",
-            Self::Pilot => "pilot",
-            Self::Search => "search",
+            Self::Syntax => ("syntax", "A policy file is Cedar."),
+            Self::Schema => ("schema", "The schema asks for the facts that cedargate tells, and for no others."),
+            Self::Template => ("template", "A policy has no slots: a template decides nothing."),
+            Self::Validation => ("validation", "A policy passes Cedar's strict validation without warnings."),
+            Self::Name => ("name", "Groups, apps, roles, networks and country lists are declared in config.toml."),
+            Self::Monotone => ("monotone", "Showing more proofs never takes access away."),
+            Self::Annotation => ("annotation", "Each policy has an @id and a @description, and no unknown annotation."),
+            Self::Duplicate => ("duplicate", "Each @id stands once."),
+            Self::Pilot => ("pilot", "A pilot group is read by a policy, or it would keep nobody out."),
+            Self::Search => ("search", "Finding out what somebody could show stays within a bound."),
+            Self::Table => ("table", "A file of policy tests can be read."),
+            Self::Test => ("test", "The policies do what their tests say."),
+            Self::Config => ("config", "config.toml has no problems."),
+            Self::Expires => ("expires", "Exceptions are extended or taken out before they end."),
+            Self::Message => ("message", "A @message is the key of a text that people can read."),
+            Self::Closed => ("closed", "Somebody may open each app, and become each role."),
+            Self::UnknownCountry => ("unknown-country", "No block list holds countries that stand for not knowing."),
         }
     }
 }
@@ -98,6 +142,25 @@ impl BundleError {
         }
     }
 
+    /// A problem with a whole line; 1 = the first.
+    pub(super) fn at_line(rule: Rule, file: &super::SourceFile, line: usize, message: impl Into<String>) -> Self {
+        let before: usize = file.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let text = file.text.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let indent = text.len() - text.trim_start().len();
+        Self::new(rule, file, (before + indent, text.trim().len()), message)
+    }
+
+    fn is_repeated_by(&self, next: &Self) -> bool {
+        let validated = self.rule == Rule::Validation && next.rule == Rule::Validation;
+        validated && (&self.file, self.span, &self.help) == (&next.file, next.span, &next.help)
+    }
+
+    /// Line and column behind its last character.
+    #[must_use]
+    pub fn end(&self) -> (usize, usize) {
+        position(self.source_text.inner(), self.span.0 + self.span.1)
+    }
+
     #[must_use]
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -134,10 +197,35 @@ pub struct BundleErrors {
 }
 
 impl BundleErrors {
-    pub(super) fn new(mut problems: Vec<BundleError>) -> Self {
-        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        Self { problems }
+    pub(super) fn new(problems: Vec<BundleError>) -> Self {
+        Self { problems: in_order(problems) }
     }
+}
+
+/// In the order of files and lines. Cedar validates a policy once for each action of its scope and tells the same mistake
+/// each time: it is told once.
+pub(super) fn in_order(mut problems: Vec<BundleError>) -> Vec<BundleError> {
+    for problem in problems.iter_mut().filter(|problem| problem.rule == Rule::Validation) {
+        // The name that Cedar gives a policy within its file helps nobody.
+        if let Some((_, told)) = problem.message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, ")) {
+            problem.message = told.to_owned();
+        }
+    }
+    problems.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+    let mut told: Vec<(BundleError, usize)> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        match told.last_mut() {
+            Some((last, again)) if last.is_repeated_by(&problem) => *again += 1,
+            _ => told.push((problem, 0)),
+        }
+    }
+    let with_count = |(mut problem, again): (BundleError, usize)| {
+        if again > 0 {
+            problem.message.push_str(&format!(" (and {again} more like this)"));
+        }
+        problem
+    };
+    told.into_iter().map(with_count).collect()
 }
 
 impl fmt::Display for BundleErrors {

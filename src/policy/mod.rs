@@ -12,6 +12,7 @@ pub mod case;
 mod engine;
 mod errors;
 pub mod explain;
+pub mod findings;
 #[cfg(test)]
 mod generated;
 mod inventory;
@@ -31,14 +32,16 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
+mod write;
 
 pub use bundle::{Bundle, PolicySources, Scan, SourceFile};
 pub use engine::Verdict;
 pub use errors::{BundleError, BundleErrors, Rule};
-pub use inventory::PolicyNote;
+pub use inventory::{Counts, PolicyNote};
 pub use notify::{Alerts, Outcome};
 pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveDevice, StepPermit, TrustDevice};
 pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
 pub use situation::{Asks, Situation};
 pub use vocabulary::Vocabulary;
+pub use write::{laid_out, with_appended};

@@ -281,6 +281,7 @@ impl Runtime {
         for warning in in_force.published.iter().filter_map(|key| key.warning(in_force.since)) {
             tracing::warn!(warning, "a signing key has to be replaced: `cedargate keys new` begins");
         }
+        self.tell_endings(&in_force);
         self.metrics.unavailable(in_force.snapshot.unavailable().len());
         for left_out in in_force.snapshot.unavailable() {
             let (app, why) = (&left_out.app.id, &left_out.why);
@@ -289,6 +290,16 @@ impl Runtime {
         if let Err(error) = in_force.inventory.write(&in_force_file(self.source.started())) {
             tracing::warn!(error = whole(&error), "`cedargate plan` can't tell what is in force");
         }
+    }
+
+    /// Policies and exceptions that end soon: each day begins with a new set, so this is told daily.
+    fn tell_endings(&self, in_force: &InForce) {
+        let endings = in_force.snapshot.bundle.endings(in_force.since.to_zoned(jiff::tz::TimeZone::UTC).date());
+        for ending in endings.iter().filter(|ending| ending.is_soon()) {
+            let (id, on) = (&ending.id, ending.on.to_string());
+            tracing::warn!(policy.id = %id, policy.ends = on, help = ending.help(), "a policy, or an exception in one, ends soon or has ended");
+        }
+        self.metrics.policy_expiry(endings.iter().map(|ending| ending.days).find(|days| *days > 0));
     }
 }
 

@@ -119,6 +119,8 @@ pub struct Metrics {
     set_since: Number,
     set_age: Number,
     certificates: Family<CertificateLabels, Gauge>,
+    /// No line as long as nothing ends by itself.
+    policy_expiry: Family<[(&'static str, &'static str); 0], Gauge>,
     since: AtomicI64,
     /// No line as long as nobody sends mails.
     outbox: Family<[(&'static str, &'static str); 0], Gauge>,
@@ -160,6 +162,7 @@ impl Metrics {
             set_since: Number::default(),
             set_age: Number::default(),
             certificates: Family::default(),
+            policy_expiry: Family::default(),
             since: AtomicI64::new(0),
             outbox: Family::default(),
             hashing: Gauge::default(),
@@ -218,6 +221,11 @@ impl Metrics {
             "certificate_not_after_seconds",
             "When the certificates of the signing keys end, by name of their files, in seconds since 1970",
             self.certificates.clone(),
+        );
+        registry.register(
+            "policy_expiry_days",
+            "Days to the next end of a policy or of an exception in one, as of the day the set came into force",
+            self.policy_expiry.clone(),
         );
         registry.register("outbox_waiting", "Mails that wait to be sent", self.outbox.clone());
         registry.register("hashing_waiting", "Passwords that are hashed or wait for it", self.hashing.clone());
@@ -306,6 +314,14 @@ impl Metrics {
         self.certificates.clear();
         for (name, not_after) in published {
             self.certificates.get_or_create(&CertificateLabels { name }).set(not_after.as_second());
+        }
+    }
+
+    /// The next policy or exception to end does so in this many days; none: nothing ends by itself.
+    pub fn policy_expiry(&self, days: Option<i32>) {
+        self.policy_expiry.clear();
+        if let Some(days) = days {
+            self.policy_expiry.get_or_create(&[]).set(i64::from(days));
         }
     }
 
@@ -445,6 +461,16 @@ mod tests {
         };
         assert_eq!(of(&["current", "next"]).len(), 2);
         assert_eq!(of(&["current"]), ["cedargate_certificate_not_after_seconds{name=\"current\"} 1953072000"]);
+    }
+
+    #[test]
+    fn the_next_end_of_a_policy_shows_as_long_as_there_is_one() {
+        let metrics = Metrics::new();
+        for (days, shown) in [(Some(9), vec!["cedargate_policy_expiry_days 9"]), (None, vec![])] {
+            metrics.policy_expiry(days);
+            let lines = lines(&metrics, "2026-11-22T11:00:00Z").into_iter();
+            assert_eq!(lines.filter(|line| line.starts_with("cedargate_policy")).collect::<Vec<_>>(), shown);
+        }
     }
 
     #[test]

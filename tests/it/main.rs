@@ -29,6 +29,7 @@ mod mailed_code;
 mod matrix;
 mod operations;
 mod permits;
+mod policy_author;
 mod postgres;
 mod preview;
 mod redis_faults;

@@ -10,6 +10,7 @@ use crate::cli::check::counted;
 use crate::clock::Timestamp;
 use crate::config::secret::read_key_file;
 use crate::config::{Config, ConfigErrors, Loaded, LocatedProblem};
+use crate::policy::findings::Ending;
 use crate::policy::testing;
 use crate::runtime::{self, LoadError};
 use crate::saml::KeyStore;
@@ -93,11 +94,14 @@ pub(super) fn policies(loaded: &Loaded, now: Timestamp) -> Check {
         Err(error) => return Check::problem("policies", first_line(&error.to_string()), help),
     };
     let report = testing::run(&parsed.bundle, &parsed.sources.tests);
-    if report.is_ok() {
-        let policies = parsed.bundle.policy_ids().count();
-        Check::ok("policies", format!("{policies} policies, {} tests pass", report.passed))
-    } else {
-        Check::problem("policies", format!("{} of their tests fail", report.failures.len()), help)
+    if !report.is_ok() {
+        return Check::problem("policies", format!("{} of their tests fail", report.failures.len()), help);
+    }
+    let counts = parsed.bundle.counts();
+    let soon = parsed.bundle.endings(now.to_zoned(TimeZone::UTC).date()).into_iter().find(Ending::is_soon);
+    match soon {
+        Some(ending) => Check::warning("policies", format!("{counts}; {ending}"), ending.help()),
+        None => Check::ok("policies", format!("{counts}, {} tests pass", report.passed)),
     }
 }
 

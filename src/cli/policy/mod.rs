@@ -15,11 +15,11 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{EXIT_PROBLEMS, load_config, today};
 use crate::config::Loaded;
-use crate::policy::BundleErrors;
+use crate::policy::{BundleError, BundleErrors};
 use crate::runtime::{self, LoadError, Parsed};
 
 /// What to do with the policies.
@@ -88,15 +88,16 @@ fn parsed(config: &Path) -> anyhow::Result<(Loaded, Result<Parsed, BundleErrors>
 /// Writes what is wrong with the policies, for people or machines.
 fn problems(errors: &BundleErrors, json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        let list = errors.problems.iter().map(|problem| {
-            let (file, line, column) = (&problem.file, problem.line, problem.column);
-            let rule = problem.rule.code();
-            json!({ "rule": rule, "file": file, "line": line, "column": column, "message": problem.message, "help": problem.help })
-        });
-        let list: Vec<_> = list.collect();
+        let list: Vec<_> = errors.problems.iter().map(problem).collect();
         writeln!(io::stdout().lock(), "{:#}", json!({ "ok": false, "problems": list }))?;
     } else {
         writeln!(io::stderr().lock(), "{errors}")?;
     }
     Ok(ExitCode::from(EXIT_PROBLEMS))
+}
+
+/// One problem for machines: the same everywhere.
+pub(in crate::cli) fn problem(problem: &BundleError) -> Value {
+    let BundleError { file, line, column, message, help, .. } = problem;
+    json!({ "rule": problem.rule.code(), "file": file, "line": line, "column": column, "message": message, "help": help })
 }

@@ -1,6 +1,6 @@
 //! From files to a set that is ready to decide: on all cores, and only as much as has changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -119,15 +119,21 @@ fn parse(
         return Err(BundleErrors::new(too_much));
     }
     let reader = Reader { files: &files, validator: &common.validator, vocabulary: &common.vocabulary, today };
-    let policies = policies(&reader, previous, threads)?;
-    unique(&files, &policies)?;
+    let (policies, mut problems) = policies(&reader, previous, threads);
+    problems.extend(repeated(&files, &policies));
     if policies.len() > limits::MOST_POLICIES {
         let message = format!("{} policies are more than {} in one set", policies.len(), limits::MOST_POLICIES);
-        return Err(BundleErrors::new(vec![BundleError::new(Rule::Syntax, &sources.schema, (0, 0), message)]));
+        problems.push(BundleError::new(Rule::Syntax, &sources.schema, (0, 0), message));
     }
-    pilot::refuse(&common.vocabulary, &common.names, &policies).map_err(|(message, help)| {
-        BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
-    })?;
+    // Where a policy is wrong, nobody can say what it would have read.
+    let all_read = problems.iter().all(|problem| problem.rule == Rule::Duplicate);
+    if let Some((message, help)) = pilot::refuse(&common.vocabulary, &common.names, &policies).err().filter(|_| all_read)
+    {
+        problems.push(BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help));
+    }
+    if !problems.is_empty() {
+        return Err(BundleErrors::new(problems));
+    }
     worst_case::refuse(&common.vocabulary, &common.names, &policies).map_err(|(place, message)| {
         let worst = policies.get(place);
         let file = worst.and_then(|stored| files.get(stored.file)).map_or(&sources.schema, |file| *file);
@@ -138,8 +144,8 @@ fn parse(
     Ok(Bundle::of(common, digest, policies))
 }
 
-/// All policies in the order of files, or all that is wrong with them.
-fn policies(reader: &Reader<'_>, previous: Option<&Bundle>, threads: usize) -> Result<Vec<Stored>, BundleErrors> {
+/// All policies that are right, in the order of files, and all that is wrong with the others.
+fn policies(reader: &Reader<'_>, previous: Option<&Bundle>, threads: usize) -> (Vec<Stored>, Vec<BundleError>) {
     let known: HashMap<&str, &Stored> =
         previous.into_iter().flat_map(|bundle| &bundle.policies).map(|stored| (stored.text(), stored)).collect();
     let mut policies = Vec::new();
@@ -178,7 +184,7 @@ fn policies(reader: &Reader<'_>, previous: Option<&Bundle>, threads: usize) -> R
         problems.extend(if whole.is_empty() { wrong } else { whole });
         no_cedar.retain(|(other, _)| *other != index);
     }
-    if problems.is_empty() { Ok(policies.into_iter().flatten().collect()) } else { Err(BundleErrors::new(problems)) }
+    (policies.into_iter().flatten().collect(), problems)
 }
 
 /// Reads policies in as many threads as pay off; the results stand in their order.
@@ -205,17 +211,14 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Each `@id` stands once.
-fn unique(files: &[&SourceFile], policies: &[Stored]) -> Result<(), BundleErrors> {
-    let mut ids = HashMap::new();
-    let mut problems = Vec::new();
-    for stored in policies {
-        let id = &stored.notes.enforced.id;
-        if let (Some(_), Some(file)) = (ids.insert(id, ()), files.get(stored.file)) {
-            let message = format!("another policy is called `{id}`");
-            let error = BundleError::new(Rule::Duplicate, file, stored.span, message);
-            problems.push(error.with_help("each `@id` stands once"));
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(BundleErrors::new(problems)) }
+/// Those whose `@id` stood before.
+fn repeated(files: &[&SourceFile], policies: &[Stored]) -> Vec<BundleError> {
+    let mut ids = HashSet::new();
+    let again = policies.iter().filter(|stored| !ids.insert(&stored.notes.enforced.id));
+    let told = again.filter_map(|stored| {
+        let message = format!("another policy is called `{}`", stored.notes.enforced.id);
+        let error = BundleError::new(Rule::Duplicate, files.get(stored.file)?, stored.span, message);
+        Some(error.with_help("each `@id` stands once"))
+    });
+    told.collect()
 }

@@ -10,6 +10,8 @@ mod probe;
 mod read;
 mod scan;
 
+pub(super) use read::{located, undeclared};
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 

@@ -39,7 +39,7 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
 }
 
 /// A finding of Cedar at its place: what it was told of begins at `start`.
-pub(super) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, start: usize, finding: &E) -> BundleError {
+pub(in crate::policy) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, start: usize, finding: &E) -> BundleError {
     let label = finding.labels().and_then(|mut labels| labels.next());
     let span = label.as_ref().map_or((start, 0), |label| (start + label.offset(), label.len()));
     let mut message = finding.to_string();
@@ -107,7 +107,7 @@ impl Reader<'_> {
         problems.extend(findings.validation_warnings().map(|warning| located(Rule::Validation, file, span.0, warning)));
         let mut good = None;
         for policy in set.policies() {
-            self.names(file, span, text, policy, declared, &mut problems);
+            problems.extend(undeclared(file, span, policy, self.vocabulary, declared));
             let needs = match monotone(file, span, text, policy) {
                 Ok(needs) => needs,
                 Err(problem) => {
@@ -135,35 +135,35 @@ impl Reader<'_> {
             _ => Read::Wrong(problems),
         }
     }
+}
 
-    /// Tells of names that config.toml does not declare.
-    fn names(
-        &self,
-        file: &SourceFile,
-        span: Span,
-        text: &str,
-        policy: &Policy,
-        declared: &mut HashSet<EntityUid>,
-        problems: &mut Vec<BundleError>,
-    ) {
-        let mut seen = HashSet::new();
-        for uid in policy.entity_literals() {
-            if declared.contains(&uid) || !seen.insert(uid.clone()) {
-                continue;
+/// The names in a policy that config.toml does not declare. Those in `declared` were looked at before.
+pub(in crate::policy) fn undeclared(
+    file: &SourceFile,
+    span: Span,
+    policy: &Policy,
+    vocabulary: &Vocabulary,
+    declared: &mut HashSet<EntityUid>,
+) -> Vec<BundleError> {
+    let text = file.text.get(span.0..span.0 + span.1).unwrap_or_default();
+    let (mut seen, mut problems) = (HashSet::new(), Vec::new());
+    for uid in policy.entity_literals() {
+        if declared.contains(&uid) || !seen.insert(uid.clone()) {
+            continue;
+        }
+        match literals::refuse(&uid, vocabulary) {
+            None => {
+                declared.insert(uid);
             }
-            match literals::refuse(&uid, self.vocabulary) {
-                None => {
-                    declared.insert(uid);
-                }
-                Some((message, help)) => {
-                    let written = uid.to_string();
-                    let span = text.find(&written).map_or(span, |at| (span.0 + at, written.len()));
-                    let error = BundleError::new(Rule::Name, file, span, message);
-                    problems.push(if let Some(help) = help { error.with_help(help) } else { error });
-                }
+            Some((message, help)) => {
+                let written = uid.to_string();
+                let span = text.find(&written).map_or(span, |at| (span.0 + at, written.len()));
+                let error = BundleError::new(Rule::Name, file, span, message);
+                problems.push(if let Some(help) = help { error.with_help(help) } else { error });
             }
         }
     }
+    problems
 }
 
 /// What a policy needs shown; or how more proofs could take access away by it.

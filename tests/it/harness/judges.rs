@@ -68,6 +68,15 @@ pub(crate) fn node_saml_all(cases: &[Case<'_>]) -> Vec<Verdict> {
     verdicts("node-saml", cases, if said.ok { Ok(serde_json::from_str(&said.out).unwrap()) } else { Err(said.err) })
 }
 
+/// What is wrong with a report by the schema of SARIF 2.1.0; nothing when it is well formed.
+pub(crate) fn sarif(report: &str) -> Option<String> {
+    let mut command = Command::new("node");
+    command.arg(repository("tests/judges/sarif_judge.cjs"));
+    command.env("NODE_PATH", repository(".node/node_modules"));
+    let said = run(&mut command, report.as_bytes());
+    (!said.ok).then(|| format!("{}{}", said.out, said.err))
+}
+
 fn written_down(cases: &[Case<'_>]) -> Value {
     let text = |path: &Path| fs::read_to_string(path).unwrap();
     let case = |Case { response, expected, decryption }: &Case<'_>| {
