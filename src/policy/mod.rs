@@ -21,11 +21,13 @@ mod question;
 mod request;
 #[cfg(test)]
 mod samples;
+mod scope;
 mod situation;
 mod suppose;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod vocabulary;
 
 pub use bundle::{Bundle, PolicySources, SourceFile};
@@ -37,4 +39,5 @@ pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveD
 pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
 pub use situation::{Asks, Situation};
+pub use trial::{Trial, recorded_kind};
 pub use vocabulary::Vocabulary;

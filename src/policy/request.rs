@@ -52,7 +52,7 @@ impl Shown {
 }
 
 /// The type names of the schema and its actions, parsed once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Names {
     user: EntityTypeName,
     group: EntityTypeName,

@@ -4,7 +4,7 @@ mod probe;
 mod read;
 mod slices;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -54,7 +54,7 @@ pub(super) enum Standing {
 }
 
 /// One policy of a bundle.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) notes: Annotations,
     pub(super) standing: Standing,
@@ -101,6 +101,8 @@ pub struct Bundle {
     /// What is in force for the action `notify`.
     notify: Sets,
     mentioned: Mentioned,
+    /// The same set with the policies on trial in force; `None` when none is on trial.
+    trial: Option<Box<Bundle>>,
 }
 
 impl Bundle {
@@ -124,9 +126,9 @@ impl Bundle {
         for (index, file) in files.iter().enumerate() {
             read::file(index, file, &validator, &vocabulary, today, &mut policies, &mut problems);
         }
-        let mut places = HashMap::new();
-        for (place, stored) in policies.iter().enumerate() {
-            if let (Some(_), Some(file)) = (places.insert(stored.policy.id().clone(), place), files.get(stored.file)) {
+        let mut ids = HashSet::new();
+        for stored in &policies {
+            if let (false, Some(file)) = (ids.insert(stored.policy.id()), files.get(stored.file)) {
                 let message = format!("another policy is called `{}`", stored.notes.enforced.id);
                 problems.push(
                     BundleError::new(Rule::Duplicate, file, stored.span, message).with_help("each `@id` stands once"),
@@ -140,24 +142,58 @@ impl Bundle {
             BundleErrors::new(vec![BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help)])
         })?;
         let digest = fingerprint(&sources.schema, &files, &vocabulary, &policies);
+        let in_trial = Self::trial_policies(&policies);
+        let at_schema = |error: Box<cedar_policy::PolicySetError>| at_schema(error.to_string());
+        let trial = in_trial
+            .map(|policies| Self::assemble(vocabulary.clone(), digest.clone(), names.clone(), policies))
+            .transpose()
+            .map_err(at_schema)?;
+        let bundle = Self::assemble(vocabulary, digest, names, policies).map_err(at_schema)?;
+        Ok(Self { trial: trial.map(Box::new), ..bundle })
+    }
+
+    /// Sorts checked policies by what they are asked about.
+    fn assemble(
+        vocabulary: Vocabulary,
+        digest: String,
+        names: Names,
+        policies: Vec<Stored>,
+    ) -> Result<Self, Box<cedar_policy::PolicySetError>> {
+        let places = policies.iter().enumerate().map(|(place, stored)| (stored.policy.id().clone(), place)).collect();
         let mentioned = policies
             .iter()
             .filter(|stored| stored.standing == Standing::InForce)
             .flat_map(|stored| stored.policy.entity_literals())
             .fold(Mentioned::default(), |mentioned, uid| mentioned.with(&uid));
-        let sets =
-            slices::collect(&policies, Standing::InForce, &names).map_err(|error| at_schema(error.to_string()))?;
-        let shadow =
-            slices::collect(&policies, Standing::Shadow, &names).map_err(|error| at_schema(error.to_string()))?;
-        let notify = slices::sets_of(&policies, Standing::InForce, |scope| names.covers_notify(scope))
-            .map_err(|error| at_schema(error.to_string()))?;
-        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, notify, mentioned })
+        let sets = slices::collect(&policies, Standing::InForce, &names)?;
+        let shadow = slices::collect(&policies, Standing::Shadow, &names)?;
+        let notify = slices::sets_of(&policies, Standing::InForce, |scope| names.covers_notify(scope))?;
+        Ok(Self { vocabulary, digest, names, policies, places, sets, shadow, notify, mentioned, trial: None })
+    }
+
+    /// The policies as they would stand with those on trial in force, each at the same place; `None` when none is on trial.
+    fn trial_policies(policies: &[Stored]) -> Option<Vec<Stored>> {
+        let on_trial = policies.iter().any(|stored| stored.standing == Standing::Shadow);
+        on_trial.then(|| {
+            let enforced = |stored: &Stored| {
+                let is_inert = stored.standing == Standing::Expired;
+                Stored { standing: if is_inert { Standing::Expired } else { Standing::InForce }, ..stored.clone() }
+            };
+            policies.iter().map(enforced).collect()
+        })
     }
 
     /// SHA-256 over the schema, the policies and the names they may use, in hex.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The same set with the policies on trial (`@mode("report")`) in force; `None` when none is on trial. Nothing may act on
+    /// what it says.
+    #[must_use]
+    pub fn trial(&self) -> Option<&Self> {
+        self.trial.as_deref()
     }
 
     /// The names that policies may use.
