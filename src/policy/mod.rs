@@ -18,6 +18,7 @@ mod pilot;
 pub mod planner;
 mod positive;
 mod question;
+mod replay;
 mod request;
 #[cfg(test)]
 mod samples;
@@ -38,6 +39,7 @@ pub use notify::{Alerts, Outcome};
 pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveDevice, StepPermit, TrustDevice};
 pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
+pub use replay::{Budget, BudgetError, Change, Example, Hit, NotReplayable, Replay, Side, Tally};
 pub use situation::{Asks, Situation};
 pub use trial::{Trial, recorded_kind};
 pub use vocabulary::Vocabulary;

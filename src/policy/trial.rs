@@ -74,6 +74,12 @@ impl Bundle {
         seen.trial(&concerned, Some(would), applied.allowed() != verdict.allowed)
     }
 
+    /// The policies on trial with their `@description`, in the order of files.
+    pub fn on_trial(&self) -> impl Iterator<Item = (&PolicyId, &str)> {
+        let on_trial = self.policies().iter().filter(|stored| stored.standing == Standing::Shadow);
+        on_trial.map(|stored| (&stored.notes.enforced.id, stored.notes.description.as_str()))
+    }
+
     fn on_trial_about(&self, asker: &Asker<'_>) -> BTreeSet<PolicyId> {
         let on_trial = self.policies().iter().filter(|stored| stored.standing == Standing::Shadow);
         let concerned = on_trial.filter(|stored| asker.is_concerned_by(&stored.policy));
@@ -118,4 +124,4 @@ pub fn recorded_kind(step: Step, decision: &Decision) -> DecisionKind {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
