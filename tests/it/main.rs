@@ -34,6 +34,7 @@ mod preview;
 mod redis_faults;
 mod registration;
 mod reload;
+mod replay;
 mod saml;
 mod signals;
 mod signin;
