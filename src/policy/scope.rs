@@ -109,8 +109,7 @@ impl<'a> Asker<'a> {
     fn is_app(&self, step: Step, uid: &EntityUid) -> bool {
         let on_the_app = matches!(step, Step::Visit | Step::SignIn | Step::AssumeRole | Step::TrustDevice);
         let name = id(uid);
-        uid.type_name().to_string() == "App"
-            && (self.app.id.as_str() == name || (!on_the_app && name == PORTAL))
+        uid.type_name().to_string() == "App" && (self.app.id.as_str() == name || (!on_the_app && name == PORTAL))
     }
 
     fn is_role(&self, uid: &EntityUid) -> bool {

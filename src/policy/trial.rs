@@ -9,6 +9,7 @@ use super::bundle::{Bundle, Standing};
 use super::engine::{Applied, Verdict};
 use super::planner::{self, Goal, PlanError};
 use super::question::Question;
+use super::request::Shown;
 use super::scope::Asker;
 use crate::domain::{App, Decision, DecisionKind, DenyReason, PolicyId, Repertoire, RoleName, SignalSet, Step};
 
@@ -25,7 +26,8 @@ pub struct Trial {
 
 impl Bundle {
     /// Decides once more with the policies on trial in force, where they could matter to this person and goal; beside
-    /// `decided`, which stands. It asks Cedar as often as a second plan does, and once more for the step and each role.
+    /// `decided`, which stands. The policies on trial alone are asked about the step and each role; only where that leaves a
+    /// doubt is a second plan made, with as many evaluations as any other.
     #[must_use]
     pub fn try_out(&self, goal: Goal<'_>, q: &Question<'_>, repertoire: &Repertoire, decided: &Decision) -> Trial {
         let Some(trial) = self.trial() else { return Trial::default() };
@@ -39,9 +41,17 @@ impl Bundle {
             Goal::Step(step) => (step, &[]),
         };
         let mut seen = Seen::default();
-        seen.note(self, &trial.apply(step, None, q));
-        for role in roles.iter().filter(|role| q.app.roles.contains(role)) {
-            seen.note(self, &trial.apply(Step::AssumeRole, Some(role), q));
+        // What cannot be put to Cedar was refused, and logged, when it was decided.
+        let Ok(prepared) = self.prepare(q) else { return Trial::default() };
+        let roles = roles.iter().filter(|role| q.app.roles.contains(role));
+        for (step, role) in std::iter::once((step, None)).chain(roles.map(|role| (Step::AssumeRole, Some(role)))) {
+            if let Ok(asked) = prepared.ask(step, role, Shown::of(q), None) {
+                seen.note(self, &self.authorize(self.shadow_sets(step), &asked));
+            }
+        }
+        // More permits take nothing from an Allow.
+        if *decided == Decision::Allow && !seen.stands_in_the_way {
+            return seen.trial(&concerned, Some(DecisionKind::Allow), false);
         }
         let would = match planner::plan(trial, goal, q, repertoire) {
             Ok(plan) => {
@@ -92,6 +102,8 @@ impl Bundle {
 struct Seen {
     had_a_part: BTreeSet<PolicyId>,
     failed: BTreeSet<PolicyId>,
+    /// A forbid applied, or a policy failed.
+    stands_in_the_way: bool,
 }
 
 impl Seen {
@@ -100,6 +112,7 @@ impl Seen {
         let places = applied.permits.iter().chain(&applied.forbids);
         self.had_a_part.extend(bundle.enforced(places).into_iter().map(|policy| policy.id));
         self.failed.extend(applied.errors.iter().cloned());
+        self.stands_in_the_way |= !(applied.forbids.is_empty() && applied.errors.is_empty());
     }
 
     fn trial(self, concerned: &BTreeSet<PolicyId>, would: Option<DecisionKind>, differs: bool) -> Trial {

@@ -7,9 +7,9 @@ use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
-    App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, Proof,
-    ReferenceId, Repertoire, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId,
-    UserStatus, classes,
+    App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, Proof, ReferenceId,
+    Repertoire, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus,
+    classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Refused, Trial, Verdict};

@@ -7,8 +7,8 @@ use crate::accounts::{Authenticator, Envelope};
 use crate::audit::{AssertionRecord, AssertionStage, AuditError, DecisionRecord, EventKind, EventRecord, Journal};
 use crate::clock::{Clock, Entropy, Stopwatch, Timestamp};
 use crate::domain::{
-    App, AppId, AuthnContextClass, Decision, DecisionKind, DeviceFacts, EnforcedPolicy, IssueRequest, MethodSet, PolicyId, Profile,
-    ReferenceId, RoleName, SessionId, SignalSet, Step, User, UserStatus,
+    App, AppId, AuthnContextClass, Decision, DecisionKind, DeviceFacts, EnforcedPolicy, IssueRequest, MethodSet,
+    PolicyId, Profile, ReferenceId, RoleName, SessionId, SignalSet, Step, User, UserStatus,
 };
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::planner::plan;

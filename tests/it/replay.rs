@@ -84,7 +84,8 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     assert_eq!(policy("test.overflow")["people"][0]["user"], "bob");
 
     let said = server.cli(&["policy", "shadow"]);
-    for words in ["on trial", "no decision since", "test.wiki-passkey: Trial: a passkey for the wiki.", "allow → deny"] {
+    for words in ["on trial", "no decision since", "test.wiki-passkey: Trial: a passkey for the wiki.", "allow → deny"]
+    {
         assert!(said.out.contains(words), "`{words}`: {}", said.out);
     }
     let reference = passkey["examples"][0]["reference"].as_str().unwrap();

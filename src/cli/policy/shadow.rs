@@ -98,8 +98,12 @@ impl Sum {
 
     fn write(&self, out: &mut impl Write, since: Timestamp) -> io::Result<()> {
         let on_trial = self.policies.values().filter(|tried| tried.description.is_some()).count();
-        let policies = if on_trial == 1 { "1 policy".to_owned() } else { format!("{on_trial} policies") };
-        writeln!(out, "{policies} on trial, {} decisions since {}", self.decisions, day(since))?;
+        let policies = match on_trial {
+            0 => "no policy".to_owned(),
+            1 => "1 policy".to_owned(),
+            many => format!("{many} policies"),
+        };
+        writeln!(out, "{policies} on trial; decisions since {}: {}", day(since), self.decisions)?;
         for (id, tried) in &self.policies {
             writeln!(out, "\n{id}: {}", tried.description.as_deref().unwrap_or("(on trial no more)"))?;
             tried.write(out, since)?;
@@ -111,7 +115,7 @@ impl Sum {
         let policies = self.policies.iter().map(|(id, tried)| tried.value(id));
         json!({
             "ok": true,
-            "since": since,
+            "since": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "decisions": self.decisions,
             "policies": policies.collect::<Vec<_>>(),
         })
@@ -151,7 +155,7 @@ impl Tried {
         };
         let apps: Vec<String> = self.apps.iter().map(|(app, count)| format!("{app} {count}")).collect();
         let span = if day(first) == day(last) { day(first) } else { format!("{} to {}", day(first), day(last)) };
-        writeln!(out, "  had a part in  {} decisions, {span}: {}", self.decisions, apps.join(", "))?;
+        writeln!(out, "  decisions      {}, {span}: {}", self.decisions, apps.join(", "))?;
         let would: Vec<String> = self.would.iter().map(|(kind, count)| format!("{} {count}", kind.code())).collect();
         if !would.is_empty() {
             writeln!(out, "  would          {}", would.join(", "))?;
@@ -186,9 +190,8 @@ impl Tried {
 
     fn value(&self, id: &PolicyId) -> Value {
         let would = DecisionKind::ALL.iter().map(|kind| (kind.code(), self.would.get(kind).copied().unwrap_or(0)));
-        let changed = self.changed.iter().map(|((was, would), count)| {
-            json!({ "was": was, "would": would, "decisions": count })
-        });
+        let changed =
+            self.changed.iter().map(|((was, would), count)| json!({ "was": was, "would": would, "decisions": count }));
         let people = self.people.iter().map(|(user, count)| json!({ "user": user, "decisions": count }));
         let apps = self.apps.iter().map(|(app, count)| json!({ "app": app, "decisions": count }));
         json!({

@@ -122,7 +122,8 @@ impl Reads {
             return Self::default();
         }
         let below = |leaf: &str| leaf.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let bits = LEAVES.iter().enumerate().filter(|(_, leaf)| below(leaf)).fold(0, |bits, (bit, _)| bits | (1 << bit));
+        let bits =
+            LEAVES.iter().enumerate().filter(|(_, leaf)| below(leaf)).fold(0, |bits, (bit, _)| bits | (1 << bit));
         // An attribute that this file does not know could be any.
         if bits == 0 { EVERYTHING } else { Self(bits) }
     }

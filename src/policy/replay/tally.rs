@@ -256,7 +256,9 @@ impl Budget {
 
 /// A budget that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no part of a budget: write `challenged=5,denied=0,freed=0`, or some of them, each a number of people")]
+#[error(
+    "`{0}` is no part of a budget: write `challenged=5,denied=0,freed=0`, or some of them, each a number of people"
+)]
 pub struct BudgetError(String);
 
 impl FromStr for Budget {

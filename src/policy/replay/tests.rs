@@ -189,13 +189,17 @@ forbid (principal in Group::"contractors", action == Action::"signIn", resource 
     let mut gone = record(&then, &sample, shown, &repertoire, Step::SignIn);
     gone.app = crate::domain::AppId::parse("old").unwrap();
     replay.add(&gone);
-    let old = DecisionRecord { repertoire: Repertoire::default(), ..record(&then, &sample, shown, &repertoire, Step::SignIn) };
+    let old = DecisionRecord {
+        repertoire: Repertoire::default(),
+        ..record(&then, &sample, shown, &repertoire, Step::SignIn)
+    };
     replay.add(&old);
 
     let tally = replay.finish();
     let side = |change: Change| {
         let side = &tally.sides[&change];
-        let people: Vec<_> = side.by_person.iter().map(|(user, hit)| (user.as_ref().unwrap().as_str(), hit.decisions)).collect();
+        let people: Vec<_> =
+            side.by_person.iter().map(|(user, hit)| (user.as_ref().unwrap().as_str(), hit.decisions)).collect();
         let policies: Vec<_> = side.by_policy.keys().map(|id| id.as_ref().map_or("", PolicyId::as_str)).collect();
         (people, policies)
     };
@@ -222,7 +226,8 @@ forbid (principal in Group::"contractors", action == Action::"signIn", resource 
 #[test]
 fn the_tallies_of_workers_add_up_in_any_order() {
     let then = shipped();
-    let now = shipped_with("@id(\"m.none\") @description(\"x\") forbid (principal, action == Action::\"signIn\", resource);");
+    let now =
+        shipped_with("@id(\"m.none\") @description(\"x\") forbid (principal, action == Action::\"signIn\", resource);");
     let usual: fn(&mut Sample) = |sample| sample.signals.device.trusted = true;
     let tally = |users: &[&str]| {
         let mut replay = Replay::new(&now);

@@ -7,12 +7,8 @@ use crate::policy::samples::{Sample, role, shipped_sources, today, vocabulary};
 use crate::policy::{Plan, SourceFile};
 
 /// Scopes that the schema gives a meaning to.
-const PRINCIPALS: [&str; 4] = [
-    "principal",
-    "principal is User",
-    r#"principal in Group::"contractors""#,
-    r#"principal == User::"ann""#,
-];
+const PRINCIPALS: [&str; 4] =
+    ["principal", "principal is User", r#"principal in Group::"contractors""#, r#"principal == User::"ann""#];
 const TARGETS: [&str; 7] = [
     r#"action == Action::"signIn", resource"#,
     r#"action == Action::"signIn", resource == App::"aws""#,

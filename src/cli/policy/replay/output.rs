@@ -10,7 +10,7 @@ use crate::domain::{AppId, Username};
 use crate::policy::{Budget, Change, Example, Hit, Side, Tally};
 
 /// How many people and policies the text names of each kind; `--json` names all.
-const MOST_NAMED: usize = 20;
+const MOST_NAMED: usize = 10;
 
 /// All there is to tell.
 pub(super) struct Told<'a> {
@@ -67,7 +67,7 @@ impl Told<'_> {
         }
         for (change, most) in self.over() {
             let people = count(of(change), "person");
-            writeln!(out, "over the budget: {}={} allowed, {people}", change.code(), most)?;
+            writeln!(out, "over the budget: {people} {}, at most {most}", change.code())?;
         }
         Ok(())
     }
@@ -79,12 +79,13 @@ impl Told<'_> {
             let side = tally.sides.get(&change).map_or_else(|| side_value(&Side::default()), side_value);
             (change.code().to_owned(), side)
         });
-        let left_out = tally.left_out.iter().map(|((why, app), decisions)| {
-            json!({ "why": why, "app": app, "decisions": decisions })
-        });
+        let left_out = tally
+            .left_out
+            .iter()
+            .map(|((why, app), decisions)| json!({ "why": why, "app": app, "decisions": decisions }));
         let mut value = json!({
             "ok": self.over().is_empty(),
-            "since": self.since,
+            "since": in_seconds(self.since),
             "by": self.by,
             "with_trials": self.with_trials,
             "policy_digest": self.digest,
@@ -104,43 +105,58 @@ impl Told<'_> {
     }
 }
 
+/// Two small tables: by policy and by person.
 fn write_side(out: &mut impl Write, side: &Side) -> io::Result<()> {
-    let policy = |hit: &Hit, name: String| (name, format!("{}, ", count(hit.people.len(), "person")), hit.clone());
-    let policies = side.by_policy.iter().map(|(id, hit)| {
-        policy(hit, id.as_ref().map_or_else(|| "(no policy permits it)".to_owned(), ToString::to_string))
+    let policies = side.by_policy.iter().map(|(id, hit)| Row {
+        name: id.as_ref().map_or_else(|| "(no policy permits it)".to_owned(), ToString::to_string),
+        hit,
+        about: hit.people.len().to_string(),
     });
-    write_rows(out, "by", policies.collect(), "policies")?;
-    let person = |(user, hit): (&Option<Username>, &Hit)| (name(user.as_ref()), apps(&hit.apps), hit.clone());
-    write_rows(out, "who", side.by_person.iter().map(person).collect(), "people")
+    let people =
+        side.by_person.iter().map(|(user, hit)| Row { name: name(user.as_ref()), hit, about: apps(&hit.apps) });
+    let (policies, people): (Vec<Row>, Vec<Row>) = (policies.collect(), people.collect());
+    write_rows(out, ["by policy", "people"], policies)?;
+    write_rows(out, ["who", "apps"], people)
 }
 
-/// Rows of name, detail and how many decisions, those with most decisions first.
-fn write_rows(out: &mut impl Write, title: &str, mut rows: Vec<(String, String, Hit)>, what: &str) -> io::Result<()> {
-    rows.sort_by(|(a, _, one), (b, _, other)| (other.decisions, a).cmp(&(one.decisions, b)));
-    let shown = rows.iter().take(MOST_NAMED);
-    let width = shown.clone().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
-    for (at, (name, detail, hit)) in shown.enumerate() {
-        let title = if at == 0 { title } else { "" };
-        let as_in = hit.examples.first().map(as_in).unwrap_or_default();
-        writeln!(out, "  {title:<4} {name:<width$}  {detail}{}{as_in}", count(hit.decisions, "decision"))?;
-    }
-    match rows.len().saturating_sub(MOST_NAMED) {
-        0 => Ok(()),
-        more => writeln!(out, "       and {more} more {what}; `--json` names all"),
-    }
+struct Row<'a> {
+    name: String,
+    hit: &'a Hit,
+    about: String,
 }
 
-fn as_in(example: &Example) -> String {
-    format!(", as in {}: {} → {}", example.reference, example.was.code(), example.now.code())
+/// Those with most decisions first.
+fn write_rows(out: &mut impl Write, [what, about]: [&str; 2], mut rows: Vec<Row<'_>>) -> io::Result<()> {
+    rows.sort_by(|a, b| (b.hit.decisions, &a.name).cmp(&(a.hit.decisions, &b.name)));
+    let more = rows.len().saturating_sub(MOST_NAMED);
+    rows.truncate(MOST_NAMED);
+    let width = |of: fn(&Row) -> usize, title: &str| rows.iter().map(of).chain([title.len()]).max().unwrap_or(0);
+    let (name, detail) = (width(|row| row.name.chars().count(), what), width(|row| row.about.len(), about));
+    writeln!(out, "  {what:<name$}  decisions  {about}")?;
+    for Row { name: who, hit, about } in &rows {
+        let example = hit.examples.first().map(in_short).unwrap_or_default();
+        writeln!(out, "  {who:<name$}  {:>9}  {about:<detail$}  {example}", hit.decisions)?;
+    }
+    if more > 0 {
+        writeln!(out, "  and {more} more; `--json` names all")?;
+    }
+    Ok(())
+}
+
+fn in_short(example: &Example) -> String {
+    format!("{} {} → {}", example.reference, example.was.code(), example.now.code())
 }
 
 fn apps(apps: &BTreeSet<AppId>) -> String {
-    let apps: Vec<&str> = apps.iter().map(AppId::as_str).collect();
-    format!("{}: ", apps.join(", "))
+    apps.iter().map(AppId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn name(user: Option<&Username>) -> String {
     user.map_or_else(|| "(before a first factor)".to_owned(), ToString::to_string)
+}
+
+fn in_seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// `1 person`, `2 people`.
@@ -158,9 +174,9 @@ fn side_value(side: &Side) -> Value {
         let people: Vec<_> = hit.people.iter().flatten().collect();
         json!({ "policy": id, "people": people, "decisions": hit.decisions, "examples": hit.examples })
     });
-    let people = side.by_person.iter().map(|(user, hit)| {
-        json!({ "user": user, "apps": hit.apps, "decisions": hit.decisions, "examples": hit.examples })
-    });
+    let people = side.by_person.iter().map(
+        |(user, hit)| json!({ "user": user, "apps": hit.apps, "decisions": hit.decisions, "examples": hit.examples }),
+    );
     json!({
         "people": side.all.people.len(),
         "decisions": side.all.decisions,
