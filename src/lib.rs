@@ -30,6 +30,10 @@
 //!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
+//! - **Trial**: what the policies on trial would have made of a decision. **Replay**: decisions of the past made again by a
+//!   **candidate**, another set of policies. **Tally**: what came of that; its **Change** says how an answer differs, a **Hit** counts
+//!   those of one person or policy, and a **Budget** is how many people may be concerned. **Essence**: what policies can tell of a
+//!   question. **Asker**: somebody as far as the scopes of policies can tell.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a

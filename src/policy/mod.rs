@@ -23,14 +23,17 @@ mod pilot;
 pub mod planner;
 mod positive;
 mod question;
+mod replay;
 mod request;
 #[cfg(test)]
 mod samples;
+mod scope;
 mod situation;
 mod suppose;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod vocabulary;
 mod write;
 
@@ -42,6 +45,8 @@ pub use notify::{Alerts, Outcome};
 pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveDevice, StepPermit, TrustDevice};
 pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
+pub use replay::{Budget, BudgetError, Change, Example, Hit, NotReplayable, Replay, Side, Tally};
 pub use situation::{Asks, Situation};
+pub use trial::{Trial, recorded_kind};
 pub use vocabulary::Vocabulary;
 pub use write::{laid_out, with_appended};

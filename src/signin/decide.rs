@@ -7,12 +7,12 @@ use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
-    App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, PolicyId, Profile, Proof,
-    ReferenceId, Repertoire, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId,
-    UserStatus, classes,
+    App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, Proof, ReferenceId,
+    Repertoire, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus,
+    classes,
 };
 use crate::policy::planner::plan;
-use crate::policy::{Goal, Plan, Question, Refused, Verdict};
+use crate::policy::{Goal, Plan, Question, Refused, Trial, Verdict};
 use crate::runtime::Snapshot;
 use crate::signals::{NetworkPrefix, Observation};
 use crate::state::{Key, Kind, Ttl};
@@ -253,12 +253,15 @@ impl Service {
         span.record("decision.outcome", planned.decision.kind().code());
         span.record("policy.evaluations", planned.evaluations);
         drop(entered);
-        let shadow =
-            snapshot.bundle.shadow(step, None, &facts.question(app)).into_iter().map(|policy| policy.id).collect();
+        let trial = snapshot.bundle.try_out(goal, &facts.question(app), &facts.repertoire, &planned.decision);
+        if !trial.failed.is_empty() {
+            // Nobody is refused for it, so nobody else would tell.
+            tracing::warn!(policy.ids = ?trial.failed, "a policy on trial could not be evaluated");
+        }
         let role = sign_in.target.role.clone();
         let roles = if step == Step::SignIn { roles } else { Vec::new() };
         let subject =
-            Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, roles, shadow };
+            Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, roles, trial };
         let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
         Ok(Decided { facts, decision: planned.decision, reference, subject, device: None })
     }
@@ -354,8 +357,8 @@ impl Service {
             repertoire: facts.repertoire.clone(),
             decision: planned.decision.clone(),
             determining: planned.determining.clone(),
-            shadow: subject.shadow.clone(),
-            would: None,
+            shadow: subject.trial.policies.clone(),
+            would: subject.trial.would,
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: planned.evaluations,
             micros,
@@ -452,6 +455,8 @@ impl Service {
         );
         self.count_refused_visit(snapshot, client, at, &verdict.determining).await;
         if self.may_record_stranger("recorded").await? {
+            let trial = snapshot.app(&target.app).map(|app| snapshot.bundle.try_out_visit(app, &signals, &verdict));
+            let trial = trial.unwrap_or_default();
             let record = DecisionRecord {
                 reference: reference.clone(),
                 at,
@@ -475,8 +480,8 @@ impl Service {
                 repertoire: Repertoire::default(),
                 decision: Decision::Deny(reason.clone()),
                 determining: verdict.determining,
-                shadow: Vec::new(),
-                would: None,
+                shadow: trial.policies,
+                would: trial.would,
                 policy_digest: snapshot.bundle.digest().to_owned(),
                 evaluations: 1,
                 micros: 0,
@@ -518,7 +523,8 @@ pub(super) struct Subject {
     role: Option<RoleName>,
     /// The roles that would do.
     roles: Vec<RoleName>,
-    shadow: Vec<PolicyId>,
+    /// What the policies on trial would have said; for the record alone.
+    trial: Trial,
 }
 
 fn secret_binding<T>(owner: &str, with: impl FnOnce(crate::accounts::Binding<'_>) -> T) -> T {

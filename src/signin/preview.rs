@@ -7,8 +7,8 @@ use crate::accounts::{Authenticator, Envelope};
 use crate::audit::{AssertionRecord, AssertionStage, AuditError, DecisionRecord, EventKind, EventRecord, Journal};
 use crate::clock::{Clock, Entropy, Stopwatch, Timestamp};
 use crate::domain::{
-    App, AppId, AuthnContextClass, Decision, DeviceFacts, EnforcedPolicy, IssueRequest, MethodSet, PolicyId, Profile,
-    ReferenceId, RoleName, SessionId, SignalSet, Step, User, UserStatus,
+    App, AppId, AuthnContextClass, Decision, DecisionKind, DeviceFacts, EnforcedPolicy, IssueRequest, MethodSet,
+    PolicyId, Profile, ReferenceId, RoleName, SessionId, SignalSet, Step, User, UserStatus,
 };
 use crate::policy::explain::{Explanation, explain};
 use crate::policy::planner::plan;
@@ -146,8 +146,10 @@ pub struct Preview {
     pub decision: Decision,
     /// The policies it rests on.
     pub determining: Vec<EnforcedPolicy>,
-    /// The policies on trial that would have applied.
+    /// The policies on trial that would have had a part in it.
     pub shadow: Vec<PolicyId>,
+    /// The answer with them in force; `None` where none had a part in it.
+    pub would: Option<DecisionKind>,
     /// What came of every policy.
     pub explanation: Explanation,
     /// The roles of the app.
@@ -208,8 +210,10 @@ pub fn preview(
     let q = facts.question(app);
     let roles = stated.role.map_or_else(|| app.roles.clone(), |role| vec![role.clone()]);
     let stopwatch = Stopwatch::start();
-    let planned = plan(&snapshot.bundle, Goal::App { roles: &roles }, &q, &facts.repertoire)?;
+    let goal = Goal::App { roles: &roles };
+    let planned = plan(&snapshot.bundle, goal, &q, &facts.repertoire)?;
     let micros = stopwatch.micros();
+    let trial = snapshot.bundle.try_out(goal, &q, &facts.repertoire, &planned.decision);
     let unavailable = |error| PreviewError::Unavailable(SignInError::from(error));
     let session = SessionId::new(facts.signals.now, entropy).map_err(unavailable)?;
     let (mut decision, mut determining, mut permit) = (planned.decision, planned.determining, None);
@@ -222,7 +226,6 @@ pub fn preview(
             }
         }
     }
-    let shadow = snapshot.bundle.shadow(Step::SignIn, None, &q).into_iter().map(|policy| policy.id).collect();
     let role_verdict = |role: &RoleName| RoleVerdict {
         role: role.clone(),
         verdict: snapshot.bundle.evaluate(Step::AssumeRole, Some(role), &q),
@@ -234,7 +237,8 @@ pub fn preview(
         signals: facts.signals.clone(),
         decision,
         determining,
-        shadow,
+        shadow: trial.policies,
+        would: trial.would,
         explanation: explain(&snapshot.bundle, Step::SignIn, None, &q),
         roles: app.roles.iter().map(role_verdict).collect(),
         role: stated.role.cloned(),
@@ -381,7 +385,7 @@ impl Preview {
             decision: self.decision.clone(),
             determining: self.determining.clone(),
             shadow: self.shadow.clone(),
-            would: None,
+            would: self.would,
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: self.evaluations,
             micros: self.micros,

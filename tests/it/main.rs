@@ -35,6 +35,7 @@ mod preview;
 mod redis_faults;
 mod registration;
 mod reload;
+mod replay;
 mod saml;
 mod signals;
 mod signin;

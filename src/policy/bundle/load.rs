@@ -48,13 +48,33 @@ impl Bundle {
 
     /// Makes checked policies ready to decide.
     pub(super) fn of(common: Common, digest: String, policies: Vec<Stored>) -> Self {
+        let in_trial = trial_policies(&policies);
+        let trial = in_trial.map(|policies| Box::new(Self::assemble(common.clone(), digest.clone(), policies)));
+        Self { trial, ..Self::assemble(common, digest, policies) }
+    }
+
+    /// Sorts checked policies by what they are asked about.
+    fn assemble(common: Common, digest: String, policies: Vec<Stored>) -> Self {
         let Common { vocabulary, schema, validator, names } = common;
         let index = Index::new(&policies, &names);
-        Self { vocabulary, digest, schema, validator, names, policies, index }
+        Self { vocabulary, digest, schema, validator, names, policies, index, trial: None }
     }
 }
 
+/// The policies as they would stand with those on trial in force, each at the same place; `None` when none is on trial.
+fn trial_policies(policies: &[Stored]) -> Option<Vec<Stored>> {
+    let on_trial = policies.iter().any(|stored| stored.standing == Standing::Shadow);
+    on_trial.then(|| {
+        let enforced = |stored: &Stored| {
+            let is_inert = stored.standing == Standing::Expired;
+            Stored { standing: if is_inert { Standing::Expired } else { Standing::InForce }, ..stored.clone() }
+        };
+        policies.iter().map(enforced).collect()
+    })
+}
+
 /// What a set takes from its schema and the names of config.toml, whatever its policies say.
+#[derive(Clone)]
 pub(super) struct Common {
     vocabulary: Vocabulary,
     schema: Arc<str>,

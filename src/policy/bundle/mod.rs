@@ -120,6 +120,8 @@ pub struct Bundle {
     names: Arc<Names>,
     policies: Vec<Stored>,
     index: Index,
+    /// The same set with the policies on trial in force; `None` when none is on trial.
+    trial: Option<Box<Bundle>>,
 }
 
 impl Bundle {
@@ -127,6 +129,13 @@ impl Bundle {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The same set with the policies on trial (`@mode("report")`) in force; `None` when none is on trial. Nothing may act on
+    /// what it says.
+    #[must_use]
+    pub fn trial(&self) -> Option<&Self> {
+        self.trial.as_deref()
     }
 
     /// The names that policies may use.

@@ -65,6 +65,7 @@ pub(super) fn value(preview: &Preview, user: &User) -> Value {
         "policies": determining(preview),
         "withheld": preview.withheld.map(|why| why.to_string()),
         "shadow": preview.shadow,
+        "would": preview.would,
         "shown": preview.shown,
         "not_set_up": preview.not_theirs,
         "signals": preview.signals,
@@ -152,7 +153,8 @@ pub(super) fn text(out: &mut impl io::Write, preview: &Preview, user: &User) -> 
     }
     row(out, "policies", listed(determining(preview)))?;
     if !preview.shadow.is_empty() {
-        row(out, "on trial", listed(preview.shadow.iter().map(PolicyId::as_str)))?;
+        let would = preview.would.map(|would| format!("; with them in force: {}", would.code())).unwrap_or_default();
+        row(out, "on trial", format!("{}{would}", listed(preview.shadow.iter().map(PolicyId::as_str))))?;
     }
     row(out, "shown", codes(preview.shown))?;
     if !preview.not_theirs.is_empty() {

@@ -1,0 +1,140 @@
+//! Policies on trial (`@mode("report")`): asked beside every decision as if they were in force, by a second bundle in which they
+//! are.
+//!
+//! INVARIANT: nothing acts on what comes of it. A [`Trial`] holds ids and one word: no offers, no permits, nobody to tell.
+
+use std::collections::BTreeSet;
+
+use super::bundle::{Bundle, Standing};
+use super::engine::{Applied, Verdict};
+use super::planner::{self, Goal, PlanError};
+use super::question::Question;
+use super::request::Shown;
+use super::scope::Asker;
+use crate::domain::{App, Decision, DecisionKind, DenyReason, PolicyId, Repertoire, RoleName, SignalSet, Step};
+
+/// What the policies on trial would have made of one decision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trial {
+    /// Those that had a part in it, the failed ones too, sorted. Nothing would be otherwise without them.
+    pub policies: Vec<PolicyId>,
+    /// Those that could not be evaluated: in force, they would refuse whomever they concern.
+    pub failed: Vec<PolicyId>,
+    /// The answer with all of them in force; `None` where none had a part in it, or no answer was reached.
+    pub would: Option<DecisionKind>,
+}
+
+impl Bundle {
+    /// Decides once more with the policies on trial in force, where they could matter to this person and goal; beside
+    /// `decided`, which stands. The policies on trial alone are asked about the step and each role; only where that leaves a
+    /// doubt is a second plan made, with as many evaluations as any other.
+    #[must_use]
+    pub fn try_out(&self, goal: Goal<'_>, q: &Question<'_>, repertoire: &Repertoire, decided: &Decision) -> Trial {
+        let Some(trial) = self.trial() else { return Trial::default() };
+        let groups = self.vocabulary().closure(&q.user.groups);
+        let concerned = self.on_trial_about(&Asker::person(self.names(), &q.user.username, &groups, q.app, goal));
+        if concerned.is_empty() {
+            return Trial::default();
+        }
+        let (step, roles): (Step, &[RoleName]) = match goal {
+            Goal::App { roles } => (Step::SignIn, roles),
+            Goal::Step(step) => (step, &[]),
+        };
+        let mut seen = Seen::default();
+        // What cannot be put to Cedar was refused, and logged, when it was decided.
+        let Ok(prepared) = self.prepare(q) else { return Trial::default() };
+        let roles = roles.iter().filter(|role| q.app.roles.contains(role));
+        for (step, role) in std::iter::once((step, None)).chain(roles.map(|role| (Step::AssumeRole, Some(role)))) {
+            if let Ok(asked) = prepared.ask(step, role, Shown::of(q), None) {
+                seen.note(self, &self.authorize(self.shadow_sets(step), &asked));
+            }
+        }
+        // More permits take nothing from an Allow.
+        if *decided == Decision::Allow && !seen.stands_in_the_way {
+            return seen.trial(&concerned, Some(DecisionKind::Allow), false);
+        }
+        let would = match planner::plan(trial, goal, q, repertoire) {
+            Ok(plan) => {
+                seen.had_a_part.extend(plan.determining.into_iter().map(|policy| policy.id));
+                if let Decision::Deny(DenyReason::EvaluationError { policies }) = &plan.decision {
+                    seen.failed.extend(policies.iter().cloned());
+                }
+                Some(recorded_kind(step, &plan.decision))
+            }
+            Err(PlanError::Exhausted) => None,
+        };
+        // What they change without a part in the answer at hand, as a permit that would apply with one more proof.
+        let differs = would.is_some_and(|would| would != recorded_kind(step, decided));
+        seen.trial(&concerned, would, differs)
+    }
+
+    /// What the policies on trial would say to a visit that was answered by `verdict`.
+    #[must_use]
+    pub fn try_out_visit(&self, app: &App, signals: &SignalSet, verdict: &Verdict) -> Trial {
+        let Some(trial) = self.trial() else { return Trial::default() };
+        let groups = BTreeSet::new();
+        let concerned = self.on_trial_about(&Asker::visitor(self.names(), &groups, app));
+        if concerned.is_empty() {
+            return Trial::default();
+        }
+        let applied = trial.apply_visit(app, signals);
+        let mut seen = Seen::default();
+        seen.note(self, &applied);
+        let would = if applied.allowed() { DecisionKind::Allow } else { DecisionKind::Deny };
+        seen.trial(&concerned, Some(would), applied.allowed() != verdict.allowed)
+    }
+
+    /// The policies on trial with their `@description`, in the order of files.
+    pub fn on_trial(&self) -> impl Iterator<Item = (&PolicyId, &str)> {
+        let on_trial = self.policies().iter().filter(|stored| stored.standing == Standing::Shadow);
+        on_trial.map(|stored| (&stored.notes.enforced.id, stored.notes.description.as_str()))
+    }
+
+    fn on_trial_about(&self, asker: &Asker<'_>) -> BTreeSet<PolicyId> {
+        let on_trial = self.policies().iter().filter(|stored| stored.standing == Standing::Shadow);
+        let concerned = on_trial.filter(|stored| asker.is_concerned_by(&stored.policy));
+        concerned.map(|stored| stored.notes.enforced.id.clone()).collect()
+    }
+}
+
+/// The policies that came up, those in force among them.
+#[derive(Default)]
+struct Seen {
+    had_a_part: BTreeSet<PolicyId>,
+    failed: BTreeSet<PolicyId>,
+    /// A forbid applied, or a policy failed.
+    stands_in_the_way: bool,
+}
+
+impl Seen {
+    /// Both bundles have each policy at the same place.
+    fn note(&mut self, bundle: &Bundle, applied: &Applied) {
+        let places = applied.permits.iter().chain(&applied.forbids);
+        self.had_a_part.extend(bundle.enforced(places).into_iter().map(|policy| policy.id));
+        self.failed.extend(applied.errors.iter().cloned());
+        self.stands_in_the_way |= !(applied.forbids.is_empty() && applied.errors.is_empty());
+    }
+
+    fn trial(self, concerned: &BTreeSet<PolicyId>, would: Option<DecisionKind>, differs: bool) -> Trial {
+        let all = self.had_a_part.union(&self.failed).filter(|id| concerned.contains(*id));
+        let mut policies: Vec<PolicyId> = all.cloned().collect();
+        if policies.is_empty() && differs {
+            policies = concerned.iter().cloned().collect();
+        }
+        let failed = self.failed.into_iter().filter(|id| concerned.contains(id)).collect();
+        let would = would.filter(|_| !policies.is_empty());
+        Trial { policies, failed, would }
+    }
+}
+
+/// A decision in the word that is written down for it: leave to add a method is not the end of a sign-in, but a page to add it.
+#[must_use]
+pub fn recorded_kind(step: Step, decision: &Decision) -> DecisionKind {
+    match decision {
+        Decision::Allow if step == Step::Enroll => DecisionKind::Enrol,
+        decision => decision.kind(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
