@@ -7,6 +7,7 @@
 mod annotations;
 mod bundle;
 pub mod case;
+mod coverage;
 mod engine;
 mod errors;
 pub mod explain;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::domain::{App, AppId};
-use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
+use crate::policy::testing::{self, Tables};
+use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary};
 use crate::saml::keys::{KeyType, Place, Slot};
 use crate::saml::{KeysError, MetadataError, ServiceProvider};
 use crate::signals::Geo;
@@ -14,6 +15,7 @@ use crate::signals::Geo;
 use super::apps::Apps;
 use super::inventory::InventoryError;
 use super::metadata::Imported;
+use super::setting::setting;
 use super::snapshot::NoPortal;
 use super::tls::TlsError;
 
@@ -148,12 +150,13 @@ pub fn check(loaded: &Loaded, today: jiff::civil::Date) -> Result<Checked, LoadE
 pub fn check_again(loaded: &Loaded, today: jiff::civil::Date, in_force: &Geo) -> Result<Checked, LoadError> {
     let Parsed { apps, imported, unavailable, bundle, sources } = parse(loaded, today)?;
     check_keys(loaded, &apps)?;
-    let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
-    let tests = testing::run(&bundle, &sources.tests);
+    let geo = Arc::new(Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?);
+    let tables = Tables::read(&sources.tests);
+    let tests = testing::run_in(&setting(&loaded.config, &bundle, &sources, &tables, &geo), &tables);
     if !tests.is_ok() {
         return Err(LoadError::PolicyTests(tests));
     }
-    Ok(Checked { apps, imported, unavailable, bundle, tests, geo: Arc::new(geo) })
+    Ok(Checked { apps, imported, unavailable, bundle, tests, geo })
 }
 
 /// The service providers of `[[apps]]`, in the order of config.toml; those that are left out are not among them.
