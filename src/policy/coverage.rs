@@ -36,12 +36,10 @@ impl Asking {
     }
 }
 
-/// One question as Cedar has it, and what the engine made of it.
+/// One question, and what the engine made of it.
 pub(super) struct Question {
     pub(super) asking: Asking,
     pub(super) applied: Applied,
-    /// `None` when the schema does not know the question.
-    pub(super) asked: Option<Asked>,
 }
 
 impl Question {
@@ -53,22 +51,26 @@ impl Question {
             Asking::Role(role) => bundle.apply(Step::AssumeRole, Some(role), &q),
             Asking::Notify(outcome) => bundle.apply_notify(*outcome, &q),
         };
-        // What cannot be asked has failed in `applied` already.
-        let asked = ask(bundle, situation, &asking).ok().flatten();
-        Self { asking, applied, asked }
+        Self { asking, applied }
     }
-}
 
-fn ask(bundle: &Bundle, situation: &Situation, asking: &Asking) -> Result<Option<Asked>, RequestError> {
-    let q = situation.question();
-    let shown = Shown::of(&q);
-    match asking {
-        Asking::Step(Step::Visit) => {
-            request::visit(bundle.names(), bundle.vocabulary(), q.app, q.signals, None).map(Some)
+    /// The question as Cedar has it; `None` when the schema does not know it, or it cannot be put.
+    pub(super) fn asked(&self, bundle: &Bundle, situation: &Situation) -> Option<Asked> {
+        // What cannot be put has failed in `applied`, and the case with it.
+        self.ask(bundle, situation).ok().flatten()
+    }
+
+    fn ask(&self, bundle: &Bundle, situation: &Situation) -> Result<Option<Asked>, RequestError> {
+        let q = situation.question();
+        let shown = Shown::of(&q);
+        match &self.asking {
+            Asking::Step(Step::Visit) => {
+                request::visit(bundle.names(), bundle.vocabulary(), q.app, q.signals, None).map(Some)
+            }
+            Asking::Step(step) => bundle.prepare(&q)?.ask(*step, None, shown, None).map(Some),
+            Asking::Role(role) => bundle.prepare(&q)?.ask(Step::AssumeRole, Some(role), shown, None).map(Some),
+            Asking::Notify(outcome) => bundle.prepare(&q)?.ask_notify(*outcome, shown, None),
         }
-        Asking::Step(step) => bundle.prepare(&q)?.ask(*step, None, shown, None).map(Some),
-        Asking::Role(role) => bundle.prepare(&q)?.ask(Step::AssumeRole, Some(role), shown, None).map(Some),
-        Asking::Notify(outcome) => bundle.prepare(&q)?.ask_notify(*outcome, shown, None),
     }
 }
 
@@ -158,19 +160,20 @@ impl Seen {
         Self { scopes, applies: HashMap::new(), stays_out: HashMap::new() }
     }
 
-    /// Takes a question into account. Policies that failed are seen neither way.
+    /// Takes a question of the case of this number into account. Policies that failed are seen neither way.
     pub(super) fn look(
         &mut self,
         bundle: &Bundle,
+        (number, situation): (usize, &Situation),
         question: &Question,
-        number: usize,
         sighting: impl Fn() -> Sighting + Copy,
     ) {
         let applied = || question.applied.permits.iter().chain(&question.applied.forbids);
         for place in applied() {
             self.applies.entry(*place).or_default().add(number, sighting);
         }
-        let (Some(asked), Some(scopes)) = (&question.asked, self.scopes.get(question.asking.action())) else { return };
+        let scopes = self.scopes.get(question.asking.action());
+        let (Some(asked), Some(scopes)) = (question.asked(bundle, situation), scopes) else { return };
         let response = Authorizer::new().is_authorized(&asked.request, scopes, &asked.entities);
         for place in response.diagnostics().reason().filter_map(|id| bundle.place(id)) {
             let inert = bundle.stored(place).is_none_or(|stored| {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::bundle::{Bundle, SourceFile};
 use super::case::Surroundings;
 use super::coverage::Seen;
+use outcome::Outcome;
 
 pub use super::coverage::{Coverage, Covered, Sighting, Sightings};
 pub use export::{Export, ExportError};
@@ -93,30 +94,37 @@ pub fn run(bundle: &Bundle, files: &[SourceFile]) -> Report {
 /// Runs every case.
 #[must_use]
 pub fn run_in(setting: &Setting<'_>, tables: &Tables) -> Report {
+    each(setting, tables, |_, _, _| {})
+}
+
+/// Runs every case, and tells which of them see each policy apply, and which see it stay out. Cases that cannot be asked about
+/// see nothing.
+#[must_use]
+pub fn run_and_cover(setting: &Setting<'_>, tables: &Tables) -> (Report, Coverage) {
+    let mut seen = Seen::new(setting.bundle);
+    let report = each(setting, tables, |number, row, outcome| {
+        let place = || Sighting { file: row.file.clone(), line: row.line, case: row.case.name.get_ref().clone() };
+        for question in &outcome.questions {
+            seen.look(setting.bundle_of(row), (number, &outcome.situation), question, place);
+        }
+    });
+    (report, seen.coverage(setting.bundle))
+}
+
+fn each(setting: &Setting<'_>, tables: &Tables, mut see: impl FnMut(usize, &Row, &Outcome)) -> Report {
     let mut report = Report { passed: 0, failures: tables.problems.clone() };
-    for row in &tables.rows {
-        match outcome::look(setting, row).and_then(|outcome| outcome.compare(row)) {
+    for (number, row) in tables.rows.iter().enumerate() {
+        let compared = outcome::look(setting, row).and_then(|outcome| {
+            see(number, row, &outcome);
+            outcome.compare(row)
+        });
+        match compared {
             Ok(()) => report.passed += 1,
             Err(failure) => report.failures.push(*failure),
         }
     }
     report.failures.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     report
-}
-
-/// Which cases see each policy apply, and which see it stay out. Cases that cannot be asked about see nothing.
-#[must_use]
-pub fn coverage(setting: &Setting<'_>, tables: &Tables) -> Coverage {
-    let mut seen = Seen::new(setting.bundle);
-    for (number, row) in tables.rows.iter().enumerate() {
-        if let Ok(outcome) = outcome::look(setting, row) {
-            let place = || Sighting { file: row.file.clone(), line: row.line, case: row.case.name.get_ref().clone() };
-            for question in &outcome.questions {
-                seen.look(setting.bundle, question, number, place);
-            }
-        }
-    }
-    seen.coverage(setting.bundle)
 }
 
 #[cfg(test)]

@@ -98,8 +98,7 @@ fn once(args: &Args, config: &Path) -> anyhow::Result<Result<Run, BundleErrors>>
     }
     let geo = runtime::geo_for(&loaded, &tables)?;
     let setting = runtime::setting(&candidate.config, &bundle, &candidate.sources, &tables, &geo);
-    let report = testing::run_in(&setting, &tables);
-    let coverage = testing::coverage(&setting, &tables);
+    let (report, coverage) = testing::run_and_cover(&setting, &tables);
     let exported = match &args.export {
         Some(folder) => Some(export(folder, &setting, &tables, &candidate)?),
         None => None,

@@ -52,9 +52,9 @@ impl Export {
             };
             let bundle = setting.bundle_of(row);
             for question in &outcome.questions {
-                let Some(asked) = &question.asked else { continue };
-                let group = groups.entry(counting(bundle, asked)).or_default();
-                group.tests.push(test(bundle, row, question, asked)?);
+                let Some(asked) = question.asked(bundle, &outcome.situation) else { continue };
+                let group = groups.entry(counting(bundle, &asked)).or_default();
+                group.tests.push(test(bundle, row, question, &asked)?);
             }
         }
         // Most questions first: that set gets the plain names.

@@ -14,6 +14,7 @@ use crate::policy::situation::{Asks, Situation};
 pub(in crate::policy) struct Outcome {
     /// Each question that was put to the policies on what was shown.
     pub(super) questions: Vec<Question>,
+    pub(super) situation: Situation,
     kind: DecisionKind,
     by: Vec<EnforcedPolicy>,
     offers: Vec<Method>,
@@ -40,6 +41,7 @@ pub(super) fn look(setting: &Setting<'_>, row: &Row) -> Result<Outcome, Box<Fail
     let told = told.into_iter().filter(|(_, policies)| !policies.is_empty()).map(|(audience, _)| audience);
     Ok(Outcome {
         questions,
+        situation,
         kind: plan.decision.kind(),
         messages: match plan.decision {
             // Nobody reads the message of a permit.

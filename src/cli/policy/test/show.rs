@@ -7,6 +7,9 @@ use super::{Args, Run};
 use crate::cli::check::counted;
 use crate::policy::testing::{Coverage, Report, Sightings};
 
+/// So many policies that no case shows are told without `--coverage`.
+const MOST_GAPS: usize = 10;
+
 /// Each failure, expected and got side by side.
 pub(super) fn failures(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     for failure in &report.failures {
@@ -84,14 +87,16 @@ pub(super) fn exported(out: &mut dyn Write, folder: &Path, questions: usize, lef
 pub(super) fn summary(out: &mut dyn Write, args: &Args, run: &Run) -> io::Result<()> {
     // A part of the cases shows a part only.
     if args.only.is_none() && !args.coverage {
-        let of = |gap: &str| {
-            run.coverage.policies.iter().filter(move |one| one.missing().contains(&gap)).collect::<Vec<_>>()
-        };
-        for one in of("applies") {
-            writeln!(out, "no case sees `{}` apply", one.policy)?;
+        let gaps = run.coverage.policies.iter().flat_map(|one| one.missing().into_iter().map(move |gap| (gap, &one.policy)));
+        let gaps: Vec<_> = gaps.collect();
+        for (gap, policy) in gaps.iter().take(MOST_GAPS) {
+            match *gap {
+                "applies" => writeln!(out, "no case sees `{policy}` apply")?,
+                _ => writeln!(out, "no case that `{policy}` is about sees it stay out")?,
+            }
         }
-        for one in of("stays_out") {
-            writeln!(out, "no case that `{}` is about sees it stay out", one.policy)?;
+        if let Some(more @ 1..) = gaps.len().checked_sub(MOST_GAPS) {
+            writeln!(out, "and {more} more: `--coverage` lists them")?;
         }
     }
     writeln!(out, "{}", line(run))

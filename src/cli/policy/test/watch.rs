@@ -75,18 +75,19 @@ struct Changes {
 impl Changes {
     fn of(folder: &Path, config: &Path) -> anyhow::Result<Self> {
         let (sender, written) = channel();
-        let (name, policies) = (config.file_name().map(ToOwned::to_owned), folder.canonicalize()?);
+        let policies = folder.canonicalize().with_context(|| format!("can't watch `{}`", folder.display()))?;
+        let (name, ours) = (config.file_name().map(ToOwned::to_owned), policies.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error means that events were lost: then it is better to look.
             let matters = event.map_or(true, |event| {
-                let ours = |path: &PathBuf| path.starts_with(&policies) || path.file_name() == name.as_deref();
-                is_write(event.kind) && event.paths.iter().any(ours)
+                let is_one = |path: &PathBuf| path.starts_with(&ours) || path.file_name() == name.as_deref();
+                is_write(event.kind) && event.paths.iter().any(is_one)
             });
             if matters && sender.send(()).is_err() {
                 // Nobody waits any more: the next watcher is on already.
             }
         })?;
-        watcher.watch(&folder.canonicalize()?, RecursiveMode::Recursive).context("the policies can't be watched")?;
+        watcher.watch(&policies, RecursiveMode::Recursive).context("the policies can't be watched")?;
         let beside = config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         watcher.watch(beside, RecursiveMode::NonRecursive).context("the settings can't be watched")?;
         Ok(Self { _watcher: watcher, written })
