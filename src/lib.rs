@@ -30,6 +30,9 @@
 //!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
+//! - **Case**: one test of the policies; a **table** is a file of them, a **row** one with its place. **Setting**: what cases are put to.
+//!   **Surroundings**: what addresses and hours mean on a server. **Coverage**: which cases see a policy apply and stay out; each is a
+//!   **sighting**.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a

@@ -4,6 +4,8 @@ mod export;
 mod outcome;
 mod read;
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::bundle::{Bundle, SourceFile};
@@ -32,6 +34,16 @@ pub struct Failure {
     /// The policies that decided.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file, self.line)?;
+        if !self.case.is_empty() {
+            write!(f, "{}: ", self.case)?;
+        }
+        f.write_str(&self.message)
+    }
 }
 
 /// Something that was expected to be otherwise.

@@ -104,7 +104,7 @@ fn test_failures(report: &testing::Report) -> String {
     let mut text =
         format!("{} of the policy tests fail, so the policies do not come into force", report.failures.len());
     for failure in &report.failures {
-        text.push_str(&format!("\n{}:{}: {}: {}", failure.file, failure.line, failure.case, failure.message));
+        text.push_str(&format!("\n{failure}"));
     }
     text
 }

@@ -207,7 +207,10 @@ fn the_short_words_stand_for_the_facts_that_follow_from_them() {
                 denied("sent")
             ),
         ),
-        ("address = \"192.0.2.8\"\ncountry = \"by-address\"", "no geo file of this server tells the country of 192.0.2.8".to_owned()),
+        (
+            "address = \"192.0.2.8\"\ncountry = \"by-address\"",
+            "no geo file of this server tells the country of 192.0.2.8".to_owned(),
+        ),
         ("country = \"by-address\"", "`country = \"by-address\"` needs an `address`".to_owned()),
     ] {
         assert_eq!(outcome_of(&bundle, true, lines), expected, "{lines}");
@@ -225,7 +228,10 @@ fn the_short_words_stand_for_the_facts_that_follow_from_them() {
 fn a_fact_that_is_told_twice_is_refused() {
     let bundle = samples::shipped();
     for (lines, told) in [
-        ("address = \"203.0.113.7\"\nsignals = { networks = [\"vpn\"] }", "`address` and `ip` or `networks` of `signals`"),
+        (
+            "address = \"203.0.113.7\"\nsignals = { networks = [\"vpn\"] }",
+            "`address` and `ip` or `networks` of `signals`",
+        ),
         ("country = \"DE\"\nsignals = { country = \"FR\" }", "`country` and `country` of `signals`"),
         ("time = \"2026-11-25T09:00\"\nsignals = { hour = 3 }", "`time` and `hour` or `weekday` of `signals`"),
         ("device = \"known\"\nsignals = { device_known = false }", "`device` and `device_known` or `device_trusted`"),
@@ -249,11 +255,8 @@ fn a_case_with_a_time_knows_a_permit_before_and_after_it_expired() {
     let case = |time: &str, expect: &str| {
         format!("[[case]]\nname = \"n\"\napp = \"portal\"\nshown = [\"password\"]\n{time}\nexpect = \"{expect}\"\n\n")
     };
-    let text = [
-        case("time = \"2026-10-31T23:59Z\"", "allow"),
-        case("time = \"2026-11-01T00:00Z\"", "deny"),
-        case("", "deny"),
-    ];
+    let text =
+        [case("time = \"2026-10-31T23:59Z\"", "allow"), case("time = \"2026-11-01T00:00Z\"", "deny"), case("", "deny")];
     let tables = Tables::read(&[SourceFile { path: "t.toml".to_owned(), text: text.concat() }]);
     let setting = Setting { earlier: Some(parse(jiff::civil::Date::MIN)), ..Setting::new(&bundle) };
     assert_eq!(run_in(&setting, &tables), Report { passed: 3, failures: vec![] });
@@ -313,7 +316,8 @@ expect = \"allow\"
     let (report, coverage) = run_and_cover(&Setting::new(&bundle), &tables);
     assert_eq!((report.passed, report.failures.len()), (1, 1), "a case that fails shows what it shows all the same");
     let seen = |seen: &Sightings| (seen.count, seen.first.as_ref().map_or(0, |first| first.line));
-    let of = |one: &Covered| (one.policy.to_string(), seen(&one.applies), one.stays_out.as_ref().map(seen), one.missing());
+    let of =
+        |one: &Covered| (one.policy.to_string(), seen(&one.applies), one.stays_out.as_ref().map(seen), one.missing());
     let policies: Vec<_> = coverage.policies.iter().map(of).collect();
     let expected: [(&str, _, _, &[&str]); 6] = [
         ("open", (2, 2), None, &[]),

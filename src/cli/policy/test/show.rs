@@ -87,7 +87,8 @@ pub(super) fn exported(out: &mut dyn Write, folder: &Path, questions: usize, lef
 pub(super) fn summary(out: &mut dyn Write, args: &Args, run: &Run) -> io::Result<()> {
     // A part of the cases shows a part only.
     if args.only.is_none() && !args.coverage {
-        let gaps = run.coverage.policies.iter().flat_map(|one| one.missing().into_iter().map(move |gap| (gap, &one.policy)));
+        let gaps =
+            run.coverage.policies.iter().flat_map(|one| one.missing().into_iter().map(move |gap| (gap, &one.policy)));
         let gaps: Vec<_> = gaps.collect();
         for (gap, policy) in gaps.iter().take(MOST_GAPS) {
             match *gap {
