@@ -9,8 +9,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::bundle::{Bundle, SourceFile};
-use super::case::Surroundings;
+use super::case::{Case, Surroundings};
 use super::coverage::Seen;
+use super::situation::Situation;
 use outcome::Outcome;
 
 pub use super::coverage::{Coverage, Covered, Sighting, Sightings};
@@ -92,8 +93,17 @@ impl<'a> Setting<'a> {
     }
 
     /// The set that a case is put to.
-    fn bundle_of(&self, row: &Row) -> &Bundle {
-        self.earlier.as_ref().filter(|_| row.case.time.is_some()).unwrap_or(self.bundle)
+    #[must_use]
+    pub fn bundle_of(&self, case: &Case) -> &Bundle {
+        self.earlier.as_ref().filter(|_| case.time.is_some()).unwrap_or(self.bundle)
+    }
+
+    /// What a case is about.
+    ///
+    /// # Errors
+    /// As [`Case::situation_in`].
+    pub fn situation(&self, case: &Case) -> Result<Situation, String> {
+        case.situation_in(self.bundle_of(case), self.surroundings.as_deref())
     }
 }
 
@@ -117,7 +127,7 @@ pub fn run_and_cover(setting: &Setting<'_>, tables: &Tables) -> (Report, Coverag
     let report = each(setting, tables, |number, row, outcome| {
         let place = || Sighting { file: row.file.clone(), line: row.line, case: row.case.name.get_ref().clone() };
         for question in &outcome.questions {
-            seen.look(setting.bundle_of(row), (number, &outcome.situation), question, place);
+            seen.look(setting.bundle_of(&row.case), (number, &outcome.situation), question, place);
         }
     });
     (report, seen.coverage(setting.bundle))

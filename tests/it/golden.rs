@@ -15,6 +15,8 @@ use cedargate::runtime::Candidate;
 use crate::harness::repository;
 
 type Change = fn(&mut Case);
+/// Each answer, and the signals under which it is given.
+type Answers = Vec<(String, Vec<&'static str>)>;
 
 /// Who asks. Each has a password, an authenticator app and a security key, where nothing else is said.
 const PEOPLE: [(&str, &[&str], Change); 7] = [
@@ -136,9 +138,9 @@ fn block(
     title: &str,
     make: impl Fn((&'static str, &'static [&'static str], Change)) -> Case,
 ) -> String {
-    let mut groups: Vec<(Vec<&str>, Vec<(String, Vec<&str>)>)> = Vec::new();
+    let mut groups: Vec<(Vec<&str>, Answers)> = Vec::new();
     for person in PEOPLE {
-        let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
+        let mut answers: Answers = Vec::new();
         for (signal, change) in SIGNALS {
             let mut case = make(person);
             change(&mut case);

@@ -50,7 +50,7 @@ impl Export {
                 left_out += 1;
                 continue;
             };
-            let bundle = setting.bundle_of(row);
+            let bundle = setting.bundle_of(&row.case);
             for question in &outcome.questions {
                 let Some(asked) = question.asked(bundle, &outcome.situation) else { continue };
                 let group = groups.entry(counting(bundle, &asked)).or_default();

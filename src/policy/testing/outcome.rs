@@ -28,9 +28,9 @@ pub(in crate::policy) struct Outcome {
 /// # Errors
 /// It cannot be asked, or a policy fails.
 pub(super) fn look(setting: &Setting<'_>, row: &Row) -> Result<Outcome, Box<Failure>> {
-    let bundle = setting.bundle_of(row);
+    let bundle = setting.bundle_of(&row.case);
     let failed = |message: String| Box::new(row.failure(message));
-    let situation = row.case.situation_in(bundle, setting.surroundings.as_deref()).map_err(failed)?;
+    let situation = setting.situation(&row.case).map_err(failed)?;
     let plan = situation.decide(bundle).map_err(|error| failed(error.to_string()))?;
     let alerts = situation.alerts(bundle, &plan.decision);
     if !alerts.failed.is_empty() {

@@ -1,8 +1,10 @@
 //! Reading tables: every case that can be read, and a place for each that cannot.
 
 use super::Failure;
+use crate::domain::Step;
 use crate::policy::bundle::SourceFile;
 use crate::policy::case::{Case, CountryWord, Table, nearest};
+use crate::policy::request::STEPS;
 
 /// A case and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl Tables {
             file: file.path.clone(),
             line,
             case: String::new(),
-            message: in_words(error.message()),
+            message: in_words(error.message(), error.span().and_then(|span| part.get(span)).unwrap_or_default()),
             differences: Vec::new(),
             by: Vec::new(),
         });
@@ -126,15 +128,29 @@ fn line(text: &str, offset: usize) -> usize {
     text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1)
 }
 
-/// What the reader says, with the word that was probably meant instead of a list of all there are.
-fn in_words(message: &str) -> String {
+/// What the reader says of what is `written`, with the word that was probably meant instead of a list of all there are.
+fn in_words(message: &str, written: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let kind = [("unknown field ", "key"), ("unknown variant ", "word")];
-    match (kind.into_iter().find(|(start, _)| message.starts_with(start)), quoted.split_first()) {
-        (Some((_, kind)), Some((typed, known))) => match nearest(typed, known.iter().copied()) {
-            Some(meant) => format!("unknown {kind} `{typed}`; did you mean `{meant}`?"),
-            None => format!("unknown {kind} `{typed}`; known are {}", known.join(", ")),
-        },
+    let unknown = |kind: &str, typed: &str, known: &[&str]| match nearest(typed, known.iter().copied()) {
+        Some(meant) => format!("unknown {kind} `{typed}`; did you mean `{meant}`?"),
+        None => format!("unknown {kind} `{typed}`; known are {}", known.join(", ")),
+    };
+    // Of a value that may be one of several things, the reader says no more than the name of its type.
+    let value = written.trim_matches(['"', '\'']);
+    match (message, quoted.as_slice()) {
+        (message, [typed, known @ ..]) if message.starts_with("unknown field ") => unknown("key", typed, known),
+        (message, [typed, known @ ..]) if message.starts_with("unknown variant ") => unknown("word", typed, known),
+        (message, [key]) if message.starts_with("missing field ") => format!("`{key}` is missing"),
+        (message, _) if message.ends_with("untagged enum StepName") => {
+            let steps: Vec<&str> = ["open"].into_iter().chain(STEPS.map(Step::action)).collect();
+            unknown("step", value, &steps)
+        }
+        (message, _) if message.ends_with("untagged enum CountryWord") => {
+            format!("`{value}` is no country: write two capital letters, as `DE`, or `by-address`")
+        }
+        (message, _) if message.ends_with("untagged enum Messages") => {
+            "`message` is the key of a text, or a list of them".to_owned()
+        }
         _ => message.to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::domain::{AppId, Country, DecisionKind, NetworkName};
 use crate::policy::PolicySources;
-use crate::policy::case::{Case, CountryWord, DeviceWord, Messages, Table};
+use crate::policy::case::{CountryWord, DeviceWord, Messages, Table};
 use crate::policy::samples;
 
 #[test]
@@ -90,6 +90,10 @@ fn a_misspelt_name_fails_the_case_with_the_one_that_was_meant() {
         ("app = \"aws\"\nshown = [\"otp\"]\n", "unknown word `otp`; did you mean `totp`?"),
         ("app = \"aws\"\nsignals = { hours = 3 }\n", "unknown key `hours`; did you mean `hour`?"),
         ("app = \"aws\"\ndevice = \"old\"\n", "unknown word `old`; known are known, new, trusted"),
+        ("app = \"aws\"\nstep = \"signin\"\n", "unknown step `signin`; did you mean `signIn`?"),
+        ("app = \"aws\"\ncountry = \"Germany\"\n", "`Germany` is no country: write two capital letters"),
+        ("app = \"aws\"\nmessage = 3\n", "`message` is the key of a text, or a list of them"),
+        ("", "`app` is missing"),
         ("app = \"aws\"\ntime = \"nine\"\n", "`nine` is no time; write it as"),
         ("app = \"aws\"\ntime = \"2026-11-25\"\n", "`2026-11-25` is no time; write it as"),
         ("app = \"aws\"\nuser = \"two\\nlines\"\n", "two"),

@@ -85,7 +85,6 @@ pub(super) fn exported(out: &mut dyn Write, folder: &Path, questions: usize, lef
 
 /// What no case shows, and the last line.
 pub(super) fn summary(out: &mut dyn Write, args: &Args, run: &Run) -> io::Result<()> {
-    // A part of the cases shows a part only.
     if args.only.is_none() && !args.coverage {
         let gaps =
             run.coverage.policies.iter().flat_map(|one| one.missing().into_iter().map(move |gap| (gap, &one.policy)));
@@ -100,13 +99,18 @@ pub(super) fn summary(out: &mut dyn Write, args: &Args, run: &Run) -> io::Result
             writeln!(out, "and {more} more: `--coverage` lists them")?;
         }
     }
-    writeln!(out, "{}", line(run))
+    writeln!(out, "{}", line(args, run))
 }
 
 /// All in one line.
-pub(super) fn line(run: &Run) -> String {
-    let asked = run.coverage.policies.iter().filter(|one| !one.is_unasked).count();
-    let seen = run.coverage.policies.iter().filter(|one| !one.is_unasked && one.missing().is_empty()).count();
+pub(super) fn line(args: &Args, run: &Run) -> String {
     let (passed, failed) = (run.report.passed, run.report.failures.len());
-    format!("{passed} passed, {failed} failed; {seen} of {asked} policies seen both ways")
+    let counts = format!("{passed} passed, {failed} failed");
+    // A part of the cases shows a part only.
+    if args.only.is_some() {
+        return counts;
+    }
+    let asked: Vec<_> = run.coverage.policies.iter().filter(|one| !one.is_unasked).collect();
+    let seen = asked.iter().filter(|one| one.missing().is_empty()).count();
+    format!("{counts}; {seen} of {} policies seen both ways", asked.len())
 }

@@ -48,7 +48,7 @@ fn again(args: &Args, config: &Path) -> anyhow::Result<()> {
             if args.coverage {
                 show::coverage(out, &run.coverage)?;
             }
-            show::line(&run)
+            show::line(args, &run)
         }
         Ok(Err(errors)) => {
             writeln!(out, "{errors}\n")?;
