@@ -38,7 +38,8 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
-# `--all-targets` builds the benches too and runs each question once; their numbers come from `cargo bench`.
+# `--all-targets` builds the benches too and runs each question once; their numbers come from `cargo bench`. It also builds the
+# example `cedar`, Cedar's own command line, by which the tests judge the policies (`cargo test --test it` alone does not).
 unit: clean-test-output
 	$(CARGO) test --locked --all-targets
 	$(CARGO) test --locked --doc

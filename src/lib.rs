@@ -34,6 +34,9 @@
 //!   **candidate**, another set of policies. **Tally**: what came of that; its **Change** says how an answer differs, a **Hit** counts
 //!   those of one person or policy, and a **Budget** is how many people may be concerned. **Essence**: what policies can tell of a
 //!   question. **Asker**: somebody as far as the scopes of policies can tell.
+//! - **Case**: one test of the policies; a **table** is a file of them, a **row** one with its place. **Setting**: what cases are put to.
+//!   **Surroundings**: what addresses and hours mean on a server. **Coverage**: which cases see a policy apply and stay out; each is a
+//!   **sighting**.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a

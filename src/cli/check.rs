@@ -135,7 +135,7 @@ fn write_result(out: &mut dyn io::Write, file: &Path, result: &Result<(Config, C
         }
         Err(Wrong::Tests(failures)) => {
             for failure in failures {
-                writeln!(out, "{}:{}: {}: {}", failure.file, failure.line, failure.case, failure.message)?;
+                writeln!(out, "{failure}")?;
             }
             failures.len()
         }

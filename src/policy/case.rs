@@ -2,11 +2,15 @@
 //! somebody types to explain, what a proof finds and what a comparison shows is written in the same words, so that it can be
 //! pasted into the tests.
 
+mod words;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
+
+pub use words::{CountryWord, DeviceWord, Messages, Surroundings};
 
 use super::bundle::Bundle;
 use super::situation::{Asks, Situation};
@@ -42,6 +46,9 @@ pub struct Case {
     /// The group that tries the app out in this case, whatever config.toml says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pilot: Option<GroupName>,
+    /// The person's name, where policies name somebody. Plain, or as Cedar writes it: `User::"ann"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The groups of the person, without those that hold them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub groups: BTreeSet<GroupName>,
@@ -63,9 +70,27 @@ pub struct Case {
     /// What the person could add.
     #[serde(default, skip_serializing_if = "is_default")]
     pub enrollable: Vec<Method>,
-    /// The facts.
+    /// Where from: the networks follow from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// From which country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<CountryWord>,
+    /// When: hour and weekday of the app follow from it, and what has expired by then.
+    #[serde(default, deserialize_with = "words::time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// On what kind of device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceWord>,
+    /// How many devices the person has for the app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<u32>,
+    /// The facts, one by one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub signals: Signals,
+    /// The service provider sent the person here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sp_initiated: bool,
     /// The app asks for a new authentication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub force_authn: bool,
@@ -80,6 +105,9 @@ pub struct Case {
     /// The policies it rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<BTreeSet<String>>,
+    /// The keys of the texts that the person reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Messages>,
     /// The roles that are permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<BTreeSet<RoleName>>,
@@ -100,6 +128,17 @@ pub enum Audience {
     User,
     /// The security team.
     Security,
+}
+
+impl Audience {
+    /// The word in cases.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Security => "security",
+        }
+    }
 }
 
 /// The steps as cases name them: those of policies, and `open` for signIn with a role.
@@ -180,31 +219,78 @@ impl Default for Signals {
 }
 
 impl Case {
+    /// A case with nothing but its name, its app and what is expected.
+    #[must_use]
+    pub fn new(name: impl Into<String>, app: impl Into<String>, expect: DecisionKind) -> Self {
+        Self {
+            name: Spanned::new(0..0, name.into()),
+            app: app.into(),
+            step: StepName::default(),
+            role: None,
+            pilot: None,
+            user: None,
+            groups: BTreeSet::new(),
+            status: active(),
+            shown: Vec::new(),
+            earlier: Vec::new(),
+            enrolled: Vec::new(),
+            lost: Vec::new(),
+            enrollable: Vec::new(),
+            address: None,
+            country: None,
+            time: None,
+            device: None,
+            devices: None,
+            signals: Signals::default(),
+            sp_initiated: false,
+            force_authn: false,
+            profile: Profile::default(),
+            expect,
+            offers: None,
+            by: None,
+            message: None,
+            roles: None,
+            alerts: None,
+        }
+    }
+
     /// What the case is about, as the policies of `bundle` can be asked.
     ///
     /// # Errors
-    /// It names something that config.toml does not declare: it would be about nobody.
+    /// It names something that config.toml does not declare: it would be about nobody. Or it needs [`Surroundings`].
     pub fn situation(&self, bundle: &Bundle) -> Result<Situation, String> {
-        let app = bundle.vocabulary().app(&self.app).ok_or_else(|| format!("no app is called `{}`", self.app))?;
+        self.situation_in(bundle, None)
+    }
+
+    /// [`Case::situation`], where addresses and hours mean what config.toml says.
+    ///
+    /// # Errors
+    /// As [`Case::situation`].
+    pub fn situation_in(&self, bundle: &Bundle, surroundings: Option<&dyn Surroundings>) -> Result<Situation, String> {
+        let vocabulary = bundle.vocabulary();
+        let app = vocabulary
+            .app(&self.app)
+            .ok_or_else(|| no_such("app", &self.app, vocabulary.apps.iter().map(|app| app.id.as_str())))?;
         let role = self.role.as_deref().map(RoleName::parse).transpose().map_err(|error| error.to_string())?;
         self.known_names(bundle, app, role.as_ref())?;
         let mut app = app.clone();
         if let Some(pilot) = &self.pilot {
             app.pilot = Some(pilot.clone());
         }
+        let signals = self.facts(&app, surroundings)?;
         let asks = match self.step {
             StepName::Open(Open::Open) => Asks::Open(role.map_or_else(|| app.roles.clone(), |role| vec![role])),
             StepName::Step(Step::AssumeRole) => Asks::Role(role.ok_or("`assumeRole` needs a `role`")?),
             StepName::Step(step) => Asks::Step(step),
         };
         Ok(Situation {
-            user: self.user().ok_or("the test user could not be made")?,
+            user: self.person()?,
             app,
             asks,
             proofs: self.shown.iter().chain(&self.earlier).copied().collect(),
             fresh: self.shown.iter().copied().collect(),
-            signals: self.signals.set(),
-            sp_initiated: false,
+            signals,
+            sp_initiated: self.sp_initiated,
             force_authn: self.force_authn,
             required: Required::NOTHING,
             profile: self.profile,
@@ -225,10 +311,14 @@ impl Case {
         }
         let groups = self.groups.iter().chain(&self.pilot);
         if let Some(group) = groups.into_iter().find(|group| !vocabulary.groups.contains_key(*group)) {
-            return Err(format!("no group is called `{group}`"));
+            return Err(no_such("group", group.as_str(), vocabulary.groups.keys().map(GroupName::as_str)));
         }
         if let Some(network) = self.signals.networks.iter().find(|network| !vocabulary.networks.contains(network)) {
-            return Err(format!("no network is called `{network}`"));
+            return Err(no_such("network", network.as_str(), vocabulary.networks.iter().map(NetworkName::as_str)));
+        }
+        let ids = || bundle.policies().iter().map(|stored| stored.notes.enforced.id.as_str());
+        if let Some(id) = self.by.iter().flatten().find(|id| !ids().any(|known| known == id.as_str())) {
+            return Err(no_such("policy", id, ids()));
         }
         match role.filter(|role| !app.roles.contains(role)) {
             Some(role) => Err(format!("`{}` has no role `{role}`", app.id)),
@@ -236,11 +326,14 @@ impl Case {
         }
     }
 
-    fn user(&self) -> Option<User> {
-        Some(User {
-            id: UserId::parse("00000000-0000-7000-8000-000000000000")?,
-            username: Username::parse("somebody").ok()?,
-            email: EmailAddress::parse("somebody@example.com").ok()?,
+    fn person(&self) -> Result<User, String> {
+        let name = self.user.as_deref().unwrap_or("somebody");
+        let name = name.strip_prefix("User::\"").and_then(|name| name.strip_suffix('"')).unwrap_or(name);
+        let id = UserId::parse("00000000-0000-7000-8000-000000000000").ok_or("the test user could not be made")?;
+        Ok(User {
+            id,
+            username: Username::parse(name).map_err(|error| error.to_string())?,
+            email: EmailAddress::parse("somebody@example.com").map_err(|error| error.to_string())?,
             first_name: String::new(),
             last_name: String::new(),
             phone: None,
@@ -255,7 +348,23 @@ impl Case {
     }
 }
 
+/// A name that is not there, with the one that was probably meant.
+fn no_such<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let hint = nearest(name, known).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    format!("no {kind} is called `{name}`{hint}")
+}
+
+/// The name that was probably meant: at most a third of it is typed differently.
+pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
+        .min()
+        .map(|(_, name)| name)
+}
+
 impl Signals {
+    /// As they are written, at no particular time.
     fn set(&self) -> SignalSet {
         SignalSet {
             ip: self.ip,

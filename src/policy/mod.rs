@@ -9,6 +9,7 @@ pub mod analysis;
 mod annotations;
 mod bundle;
 pub mod case;
+mod coverage;
 mod engine;
 mod errors;
 pub mod explain;

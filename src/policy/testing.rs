@@ -1,25 +1,61 @@
 //! Tests of policies, as tables in `policies/tests/*.toml`. docs/policies.md describes the format.
 
-use std::collections::BTreeSet;
+mod export;
+mod outcome;
+mod read;
+
+use std::fmt;
 
 use serde::Serialize;
 
 use super::bundle::{Bundle, SourceFile};
-use super::case::{Audience, Case, Table};
-use super::situation::Asks;
-use crate::domain::{Decision, RoleName, Step};
+use super::case::{Case, Surroundings};
+use super::coverage::Seen;
+use super::situation::Situation;
+use outcome::Outcome;
+
+pub use super::coverage::{Coverage, Covered, Sighting, Sightings};
+pub use export::{Export, ExportError};
+pub use read::{Row, Tables};
 
 /// One case that did not come out as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The file.
     pub file: String,
-    /// The line of the case's name; of the file, 1, when it could not be read at all.
+    /// The line of the case's name, or of what could not be read.
     pub line: usize,
-    /// The name of the case.
+    /// The name of the case; empty when it could not be read.
     pub case: String,
-    /// What differs.
+    /// What differs, in one line.
     pub message: String,
+    /// What differs, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// The policies that decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file, self.line)?;
+        if !self.case.is_empty() {
+            write!(f, "{}: ", self.case)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Something that was expected to be otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What: `decision`, or a key of the case.
+    pub what: &'static str,
+    /// As written.
+    pub expected: String,
+    /// As it is.
+    pub got: String,
 }
 
 /// What came of all cases.
@@ -27,10 +63,8 @@ pub struct Failure {
 pub struct Report {
     /// How many cases came out as written.
     pub passed: usize,
-    /// The others, and files that cannot be read.
+    /// The others, and what cannot be read.
     pub failures: Vec<Failure>,
-    /// Policies in force that applied in no case.
-    pub untested: Vec<String>,
 }
 
 impl Report {
@@ -41,89 +75,78 @@ impl Report {
     }
 }
 
-/// Runs every case of `files`.
+/// The policies that cases are put to, and what addresses and hours mean there.
+pub struct Setting<'a> {
+    /// The set.
+    pub bundle: &'a Bundle,
+    /// The same set on a day on which nothing had expired yet, for cases that say when they are. Not needed when nothing has.
+    pub earlier: Option<Bundle>,
+    /// Without it, a case with an address fails.
+    pub surroundings: Option<Box<dyn Surroundings>>,
+}
+
+impl<'a> Setting<'a> {
+    /// The set alone.
+    #[must_use]
+    pub fn new(bundle: &'a Bundle) -> Self {
+        Self { bundle, earlier: None, surroundings: None }
+    }
+
+    /// The set that a case is put to.
+    #[must_use]
+    pub fn bundle_of(&self, case: &Case) -> &Bundle {
+        self.earlier.as_ref().filter(|_| case.time.is_some()).unwrap_or(self.bundle)
+    }
+
+    /// What a case is about.
+    ///
+    /// # Errors
+    /// As [`Case::situation_in`].
+    pub fn situation(&self, case: &Case) -> Result<Situation, String> {
+        case.situation_in(self.bundle_of(case), self.surroundings.as_deref())
+    }
+}
+
+/// Runs every case of `files` by the policies alone.
 #[must_use]
 pub fn run(bundle: &Bundle, files: &[SourceFile]) -> Report {
-    let mut report = Report::default();
-    let mut applied = BTreeSet::new();
-    for file in files {
-        let table: Table = match toml::from_str(&file.text) {
-            Ok(table) => table,
-            Err(error) => {
-                let line = error.span().map_or(1, |span| line(&file.text, span.start));
-                let message = error.message().to_owned();
-                report.failures.push(Failure { file: file.path.clone(), line, case: String::new(), message });
-                continue;
-            }
-        };
-        for case in &table.case {
-            match check(bundle, case, &mut applied) {
-                Ok(()) => report.passed += 1,
-                Err(message) => report.failures.push(Failure {
-                    file: file.path.clone(),
-                    line: line(&file.text, case.name.span().start),
-                    case: case.name.get_ref().clone(),
-                    message,
-                }),
-            }
+    run_in(&Setting::new(bundle), &Tables::read(files))
+}
+
+/// Runs every case.
+#[must_use]
+pub fn run_in(setting: &Setting<'_>, tables: &Tables) -> Report {
+    each(setting, tables, |_, _, _| {})
+}
+
+/// Runs every case, and tells which of them see each policy apply, and which see it stay out. Cases that cannot be asked about
+/// see nothing.
+#[must_use]
+pub fn run_and_cover(setting: &Setting<'_>, tables: &Tables) -> (Report, Coverage) {
+    let mut seen = Seen::new(setting.bundle);
+    let report = each(setting, tables, |number, row, outcome| {
+        let place = || Sighting { file: row.file.clone(), line: row.line, case: row.case.name.get_ref().clone() };
+        for question in &outcome.questions {
+            seen.look(setting.bundle_of(&row.case), (number, &outcome.situation), question, place);
+        }
+    });
+    (report, seen.coverage(setting.bundle))
+}
+
+fn each(setting: &Setting<'_>, tables: &Tables, mut see: impl FnMut(usize, &Row, &Outcome)) -> Report {
+    let mut report = Report { passed: 0, failures: tables.problems.clone() };
+    for (number, row) in tables.rows.iter().enumerate() {
+        let compared = outcome::look(setting, row).and_then(|outcome| {
+            see(number, row, &outcome);
+            outcome.compare(row)
+        });
+        match compared {
+            Ok(()) => report.passed += 1,
+            Err(failure) => report.failures.push(*failure),
         }
     }
-    let untested = bundle.policy_ids().filter(|id| !applied.contains(id.as_str()));
-    report.untested = untested.map(ToString::to_string).collect();
+    report.failures.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     report
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1)
-}
-
-fn check(bundle: &Bundle, case: &Case, applied: &mut BTreeSet<String>) -> Result<(), String> {
-    let situation = case.situation(bundle)?;
-    let q = situation.question();
-    let mut see = |step: Step, role: Option<&RoleName>| {
-        let seen = bundle.apply(step, role, &q);
-        applied.extend(bundle.enforced(seen.permits.iter().chain(&seen.forbids)).into_iter().map(|p| p.id.to_string()));
-        seen.allowed()
-    };
-    match &situation.asks {
-        Asks::Step(step) => _ = see(*step, None),
-        Asks::Role(role) => _ = see(Step::AssumeRole, Some(role)),
-        Asks::Open(_) => {
-            see(Step::SignIn, None);
-            let roles = situation.app.roles.iter();
-            let permitted = roles.filter(|role| see(Step::AssumeRole, Some(role))).cloned().collect();
-            differ("roles", case.roles.as_ref(), &permitted)?;
-        }
-    }
-    let plan = situation.decide(bundle).map_err(|error| error.to_string())?;
-    let (got, by) = (plan.decision.kind(), plan.determining);
-    let alerts = situation.alerts(bundle, &plan.decision);
-    if !alerts.failed.is_empty() {
-        return Err(format!("these policies failed: {:?}", alerts.failed));
-    }
-    if got != case.expect {
-        let by: Vec<_> = by.iter().map(|policy| policy.id.as_str()).collect();
-        return Err(format!("expected {}, got {} by {by:?}", case.expect.code(), got.code()));
-    }
-    let telling = alerts.user.iter().chain(&alerts.security).map(|policy| policy.id.to_string());
-    applied.extend(telling);
-    let told = [(Audience::User, &alerts.user), (Audience::Security, &alerts.security)];
-    let told = told.into_iter().filter(|(_, policies)| !policies.is_empty()).map(|(audience, _)| audience).collect();
-    let offers = match plan.decision {
-        Decision::Challenge { offers, .. } => offers.iter().map(|offer| offer.method).collect(),
-        Decision::Enrol { methods, .. } => methods,
-        Decision::Allow | Decision::Deny(_) => Vec::new(),
-    };
-    differ("alerts", case.alerts.as_ref(), &told)?;
-    differ("offers", case.offers.as_ref(), &offers)?;
-    differ("by", case.by.as_ref(), &by.iter().map(|policy| policy.id.to_string()).collect())
-}
-
-fn differ<T: PartialEq + std::fmt::Debug>(what: &str, expected: Option<&T>, got: &T) -> Result<(), String> {
-    match expected {
-        Some(expected) if expected != got => Err(format!("{what}: expected {expected:?}, got {got:?}")),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

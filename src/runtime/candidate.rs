@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use jiff::civil::Date;
 
 use super::load::{LoadError, MAX_FILE_BYTES, MAX_FILES, read_sources, vocabulary};
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
 use crate::policy::{Bundle, PolicySources, SourceFile, Vocabulary};
 
 /// A set of policies, and the names it may use.
@@ -19,6 +19,8 @@ pub struct Candidate {
     pub sources: PolicySources,
     /// The names.
     pub vocabulary: Vocabulary,
+    /// The settings that the names come from.
+    pub config: Config,
 }
 
 /// Policies from elsewhere cannot be read.
@@ -66,7 +68,7 @@ impl Candidate {
     pub fn current(loaded: &Loaded) -> Result<Self, CandidateError> {
         let folder = &loaded.config.policies.path;
         let name = folder.display().to_string();
-        Ok(Self { name, sources: read_sources(folder)?, vocabulary: vocabulary(&loaded.config) })
+        Ok(Self::of(name, read_sources(folder)?, loaded.config.clone()))
     }
 
     /// The policies of a folder, or of a revision of the repository that the policies of today are in. A revision brings the
@@ -77,10 +79,13 @@ impl Candidate {
     pub fn read(loaded: &Loaded, name: &str) -> Result<Self, CandidateError> {
         let folder = Path::new(name);
         if folder.is_dir() {
-            let sources = read_sources(folder)?;
-            return Ok(Self { name: name.to_owned(), sources, vocabulary: vocabulary(&loaded.config) });
+            return Ok(Self::of(name.to_owned(), read_sources(folder)?, loaded.config.clone()));
         }
         Revision::find(&loaded.config.policies.path, name)?.candidate(loaded)
+    }
+
+    fn of(name: String, sources: PolicySources, config: Config) -> Self {
+        Self { name, sources, vocabulary: vocabulary(&config), config }
     }
 
     /// Checks it and makes it ready to decide.
@@ -131,11 +136,11 @@ impl<'a> Revision<'a> {
             }
             _ => None,
         };
-        let vocabulary = match settings {
-            Some(settings) => vocabulary(&loaded.with_text(&settings.text).map_err(LoadError::Config)?.config),
-            None => vocabulary(&loaded.config),
+        let config = match settings {
+            Some(settings) => loaded.with_text(&settings.text).map_err(LoadError::Config)?.config,
+            None => loaded.config.clone(),
         };
-        Ok(Candidate { name: self.name.to_owned(), sources, vocabulary })
+        Ok(Candidate::of(self.name.to_owned(), sources, config))
     }
 
     /// The files below the folder of policies whose path begins and ends like this, without further folders.

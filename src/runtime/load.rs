@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigErrors, Loaded, Problem};
 use crate::domain::{App, AppId};
-use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary, testing};
+use crate::policy::testing::{self, Tables};
+use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, Vocabulary};
 use crate::saml::keys::{KeyType, Place, Slot};
 use crate::saml::{KeysError, MetadataError, ServiceProvider};
 use crate::signals::Geo;
@@ -15,6 +16,7 @@ use super::apps::Apps;
 use super::archive::ArchiveError;
 use super::inventory::InventoryError;
 use super::metadata::Imported;
+use super::setting::setting;
 use super::snapshot::{NoPortal, Snapshot};
 use super::tls::TlsError;
 
@@ -108,7 +110,7 @@ fn test_failures(report: &testing::Report) -> String {
     let mut text =
         format!("{} of the policy tests fail, so the policies do not come into force", report.failures.len());
     for failure in &report.failures {
-        text.push_str(&format!("\n{}:{}: {}: {}", failure.file, failure.line, failure.case, failure.message));
+        text.push_str(&format!("\n{failure}"));
     }
     text
 }
@@ -171,12 +173,13 @@ fn check_after(
 ) -> Result<Checked, LoadError> {
     let Parsed { apps, imported, unavailable, bundle, sources } = parse_after(loaded, today, previous)?;
     check_keys(loaded, &apps)?;
-    let geo = Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?;
-    let tests = testing::run(&bundle, &sources.tests);
+    let geo = Arc::new(Geo::open(&loaded.config.geoip, Some(in_force)).map_err(|problems| loaded.report(problems))?);
+    let tables = Tables::read(&sources.tests);
+    let tests = testing::run_in(&setting(&loaded.config, &bundle, &sources, &tables, &geo), &tables);
     if !tests.is_ok() {
         return Err(LoadError::PolicyTests(tests));
     }
-    Ok(Checked { apps, imported, unavailable, bundle, sources, tests, geo: Arc::new(geo) })
+    Ok(Checked { apps, imported, unavailable, bundle, sources, tests, geo })
 }
 
 /// The service providers of `[[apps]]`, in the order of config.toml; those that are left out are not among them.

@@ -12,6 +12,7 @@ mod lockout;
 mod metadata;
 mod plan;
 mod reload;
+mod setting;
 mod snapshot;
 mod source;
 mod supplied;
@@ -29,5 +30,6 @@ pub use load::{
 pub use metadata::{Imported, NoFetching, Refresher, Said, fetch_missing};
 pub use plan::{Change, ChangeKind, Plan, ValueChange};
 pub use reload::{InForce, Refusal, ReloadOutcome, Runtime, Trigger};
+pub use setting::{geo_for, setting};
 pub use snapshot::{NoPortal, Snapshot};
 pub use source::{Set, Source, offline, written_down};

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::config::secret::read_key_file;
 use crate::config::{Config, ConfigErrors, Loaded, LocatedProblem};
 use crate::policy::findings::Ending;
-use crate::policy::testing;
+use crate::policy::testing::{self, Tables};
 use crate::runtime::{self, LoadError};
 use crate::saml::KeyStore;
 use crate::signals::Geo;
@@ -93,7 +93,13 @@ pub(super) fn policies(loaded: &Loaded, now: Timestamp) -> Check {
         Ok(parsed) => parsed,
         Err(error) => return Check::problem("policies", first_line(&error.to_string()), help),
     };
-    let report = testing::run(&parsed.bundle, &parsed.sources.tests);
+    let tables = Tables::read(&parsed.sources.tests);
+    let geo = match runtime::geo_for(loaded, &tables) {
+        Ok(geo) => geo,
+        Err(error) => return Check::problem("policies", first_line(&error.to_string()), help),
+    };
+    let setting = runtime::setting(&loaded.config, &parsed.bundle, &parsed.sources, &tables, &geo);
+    let report = testing::run_in(&setting, &tables);
     if !report.is_ok() {
         return Check::problem("policies", format!("{} of their tests fail", report.failures.len()), help);
     }
