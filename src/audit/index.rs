@@ -1,7 +1,7 @@
 //! What a closed segment holds, in short: a file beside it (`….index`) that tells a search which segments it need not read. It is
 //! made again when it is missing, and believed only with the right MAC: whoever forges one hides nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ struct Stored {
     segment_bytes: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
-    /// How many records are sealed with the key of each month.
-    months: BTreeMap<Month, u64>,
+    /// The keys that records are sealed with.
+    keys: BTreeSet<(Month, String)>,
     /// The hashes of all words, sorted.
     words: String,
 }
@@ -43,7 +43,8 @@ pub(super) struct Index {
     /// When its first and last records were written; `None` where it has none.
     pub(super) first: Option<Timestamp>,
     pub(super) last: Option<Timestamp>,
-    pub(super) months: BTreeSet<Month>,
+    /// The keys that its records are sealed with: month and id.
+    pub(super) keys: BTreeSet<(Month, String)>,
     words: Vec<[u8; WORD_BYTES]>,
 }
 
@@ -93,8 +94,7 @@ impl Index {
         }
         let words = BASE64.decode(stored.words.as_bytes()).ok()?;
         let (words, _) = words.as_chunks::<WORD_BYTES>();
-        let months = stored.months.into_keys().collect();
-        Some(Self { first: stored.first, last: stored.last, months, words: words.to_vec() })
+        Some(Self { first: stored.first, last: stored.last, keys: stored.keys, words: words.to_vec() })
     }
 
     /// Reads a compressed segment and writes its index.
@@ -105,7 +105,7 @@ impl Index {
             segment_bytes: fs::metadata(segment).map_err(failed)?.len(),
             first: None,
             last: None,
-            months: BTreeMap::new(),
+            keys: BTreeSet::new(),
             words: String::new(),
         };
         let (mut lines, mut bytes) = (Lines::open(segment)?, Vec::new());
@@ -117,9 +117,7 @@ impl Index {
             }
             stored.first = Some(stored.first.map_or(line.clear.at, |first| first.min(line.clear.at)));
             stored.last = Some(stored.last.map_or(line.clear.at, |last| last.max(line.clear.at)));
-            if let Some(month) = line.clear.month {
-                *stored.months.entry(month).or_default() += 1;
-            }
+            stored.keys.extend(line.clear.month.zip(line.clear.key.clone()));
             words.extend(words_of(&line, key));
         }
         let words: Vec<u8> = words.into_iter().flatten().collect();

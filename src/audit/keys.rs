@@ -18,6 +18,8 @@ use crate::domain::Username;
 
 /// How much of the keyed hash of a name stands in a line.
 const WHO_BYTES: usize = 16;
+/// How long the id of a key is.
+const ID_BYTES: usize = 4;
 
 /// Keeps the keys of months.
 #[async_trait]
@@ -69,6 +71,8 @@ impl KeyStore for Accounts {
 
 /// What is derived from a month's key.
 pub(super) struct MonthKey {
+    /// Tells it from another key of the same month; says nothing about it.
+    pub(super) id: String,
     pub(super) seal: LessSafeKey,
     who: hmac::Key,
 }
@@ -88,10 +92,12 @@ impl MonthKey {
             let mut out = Zeroizing::new([0; LOG_KEY_LEN]);
             prk.expand(&[label], Length).and_then(|okm| okm.fill(out.as_mut_slice())).map(|()| out)
         };
+        let id = expand(b"cedargate audit id v1").map_err(|_| AuditError::Seal)?;
+        let id = HEXLOWER.encode(id.get(..ID_BYTES).unwrap_or_default());
         let keys = expand(b"cedargate audit record v1").and_then(|seal| Ok((seal, expand(b"cedargate audit who v1")?)));
         let (seal, who) = keys.map_err(|_| AuditError::Seal)?;
         let seal = UnboundKey::new(&AES_256_GCM, seal.as_slice()).map_err(|_| AuditError::Seal)?;
-        Ok(Self { seal: LessSafeKey::new(seal), who: hmac::Key::new(hmac::HMAC_SHA256, who.as_slice()) })
+        Ok(Self { id, seal: LessSafeKey::new(seal), who: hmac::Key::new(hmac::HMAC_SHA256, who.as_slice()) })
     }
 
     /// What stands in a line in place of a name: the same for the same person all month, and for nobody without the key.
@@ -154,6 +160,23 @@ enum Held {
     Erased(Timestamp),
 }
 
+/// What stands for a person in lines that are sealed with a key.
+struct Who {
+    /// The id of the key.
+    key: String,
+    hash: String,
+}
+
+/// What stands for a person in the lines of each month.
+pub(super) struct Whos(BTreeMap<Month, Who>);
+
+impl Whos {
+    /// In lines of this month and key; `None`: nobody knows.
+    pub(super) fn get(&self, month: Month, key: &str) -> Option<&str> {
+        self.0.get(&month).filter(|who| who.key == key).map(|who| who.hash.as_str())
+    }
+}
+
 /// The keys that a reader has.
 #[derive(Default)]
 pub struct LogKeys {
@@ -187,22 +210,36 @@ impl LogKeys {
         Self { missing: Some(why.into()), ..Self::default() }
     }
 
-    pub(super) fn key(&self, month: Month) -> Result<&MonthKey, AuditError> {
+    /// The key of this id that lines of the month are sealed with.
+    pub(super) fn key(&self, month: Month, id: &str) -> Result<&MonthKey, AuditError> {
         match (self.months.get(&month), &self.missing) {
-            (Some(Held::Key(key)), _) => Ok(key),
+            (Some(Held::Key(key)), _) if key.id == id => Ok(key),
+            (Some(Held::Key(_)), _) => {
+                let why = "it was sealed with another key than the accounts have. Are they from a backup?";
+                Err(AuditError::NoKey { month, why: why.to_owned() })
+            }
             (Some(Held::Erased(at)), _) => Err(AuditError::Erased { month, at: *at }),
             (None, Some(why)) => Err(AuditError::NoKey { month, why: why.clone() }),
             (None, None) => Err(AuditError::NoKey { month, why: "the accounts have none".to_owned() }),
         }
     }
 
+    /// The id of a month's key.
+    #[cfg(test)]
+    pub(super) fn key_id(&self, month: Month) -> String {
+        match self.months.get(&month) {
+            Some(Held::Key(key)) => key.id.clone(),
+            _ => panic!("there is none"),
+        }
+    }
+
     /// What stands for a person in the lines of each month.
-    pub(super) fn who(&self, user: &Username) -> BTreeMap<Month, String> {
+    pub(super) fn who(&self, user: &Username) -> Whos {
         let held = self.months.iter().filter_map(|(month, held)| match held {
-            Held::Key(key) => Some((*month, key.who(user))),
+            Held::Key(key) => Some((*month, Who { key: key.id.clone(), hash: key.who(user) })),
             Held::Erased(_) => None,
         });
-        held.collect()
+        Whos(held.collect())
     }
 
     pub(super) fn index(&self) -> Option<&hmac::Key> {
@@ -230,12 +267,17 @@ fn failed(source: AccountsError) -> AuditError {
 pub(super) mod memory {
     use super::*;
 
-    /// Keys in memory: those of two stores are the same, month for month, if they are fixed.
+    /// Keys in memory: those of two stores are the same, month for month.
     pub(in crate::audit) struct MemoryKeys(Mutex<BTreeMap<Month, LogKey>>);
 
     impl MemoryKeys {
         pub(in crate::audit) fn fixed() -> Arc<Self> {
             Arc::new(Self(Mutex::default()))
+        }
+
+        /// The months that somebody asked for.
+        pub(in crate::audit) fn asked(&self) -> Vec<String> {
+            self.0.lock().unwrap().keys().map(ToString::to_string).collect()
         }
     }
 

@@ -1,6 +1,6 @@
 //! A line as it is written: what can be searched for stands in it in clear, everything else is sealed with the key of the month.
 //!
-//! `{"seq":…,"prev":…,"record":…,"at":…,…,"month":"2026-11","sealed":"<base64>"}`. What is sealed is the whole record, bound to
+//! `{"seq":…,"prev":…,"record":…,"at":…,…,"month":"2026-11","key":…,"sealed":"<base64>"}`. What is sealed is the whole record, bound to
 //! the clear part of its line (all from `"record"` to before `,"sealed"`), so that neither can be changed or exchanged. Lines of
 //! format 1 have no `sealed`; they are the record.
 
@@ -87,6 +87,9 @@ pub struct Clear {
     /// Whose key it is sealed with; `None` in format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month: Option<Month>,
+    /// Which key of that month: accounts that came from a backup may have made another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Clear {
@@ -103,6 +106,7 @@ impl Clear {
             policy_digest: None,
             who: None,
             month: None,
+            key: None,
         };
         match record {
             Record::Segment(segment) => bare(RecordKind::Segment, segment.at),
@@ -140,8 +144,8 @@ pub(super) fn seal(
     codec: &Codec,
     entropy: &dyn Entropy,
 ) -> Result<String, AuditError> {
-    let clear =
-        Clear { who: record.user().map(|user| key.who(user)), month: Some(month), ..Clear::of(record) };
+    let who = record.user().map(|user| key.who(user));
+    let clear = Clear { who, month: Some(month), key: Some(key.id.clone()), ..Clear::of(record) };
     let mut line = escaped(&serde_json::to_string(&clear).map_err(AuditError::Encode)?);
     line.pop();
     // INVARIANT: what the reader takes for the clear part is what is bound here: all behind the brace.
@@ -196,8 +200,8 @@ impl<'a> Line<'a> {
     /// The key of its month is gone, or not at hand.
     pub(super) fn open(self, keys: &LogKeys, codec: &Codec) -> Result<Option<Record>, AuditError> {
         let Some((bound, sealed)) = self.sealed else { return Ok(self.record) };
-        let Some(month) = self.clear.month else { return Ok(None) };
-        let key = keys.key(month)?;
+        let (Some(month), Some(id)) = (self.clear.month, &self.clear.key) else { return Ok(None) };
+        let key = keys.key(month, id)?;
         Ok(opened(bound, sealed, key).and_then(|packed| codec.unpack(&packed)))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::codec::Codec;
 use super::index::{Index, Word};
 use super::journal::AuditError;
-use super::keys::LogKeys;
+use super::keys::{LogKeys, Whos};
 use super::line::{Clear, Line, RecordKind};
 use super::lines::Lines;
 use super::month::Month;
@@ -128,9 +128,9 @@ impl Log {
         let search = Search { reference: Some(reference.clone()), ..Search::default() };
         for path in self.segments()?.into_iter().rev().filter(|path| self.may_hold(path, &search, None)) {
             let (mut found, mut gone) = (None, None);
-            let _ = self.segment(&path, &search, &mut |line, place| {
+            let _ = self.segment(&path, &search, &mut |line, _, place| {
                 if line.clear.record == RecordKind::Decision {
-                    match self.opened(line, place) {
+                    match self.opened(line, &place.path, place.number) {
                         Ok(Record::Decision(decision)) => found = Some(*decision),
                         Ok(_) => return Ok(ControlFlow::Continue(())),
                         Err(error) => gone = Some(error),
@@ -183,37 +183,57 @@ impl Log {
         self.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The newest records that fit, oldest first, and how many fit in all. Only these are opened.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or a line is damaged.
+    pub fn newest(&self, search: &Search, limit: usize) -> Result<(Vec<Found>, u64), AuditError> {
+        let (mut newest, mut count) = (BTreeMap::new(), 0_u64);
+        self.walk(search, None, &mut |line, bytes, place| {
+            count += 1;
+            newest.insert((line.clear.at, count), (bytes.to_vec(), place.path.clone(), place.number));
+            if newest.len() > limit {
+                newest.pop_first();
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut found = Vec::with_capacity(newest.len());
+        for (bytes, path, number) in newest.into_values() {
+            let line = Line::read(&bytes).map_err(|source| damaged(&path, number, source))?;
+            found.push(self.found(line, &path, number)?);
+        }
+        Ok((found, count))
+    }
+
     fn read(
         &self,
         search: &Search,
         kind: Option<RecordKind>,
         each: &mut dyn FnMut(Found) -> ControlFlow<()>,
     ) -> Result<(), AuditError> {
-        let who = search.user.as_ref().map(|user| self.keys.who(user));
+        self.walk(search, kind, &mut |line, _, place| Ok(each(self.found(line, &place.path, place.number)?)))
+    }
+
+    /// Hands every line that fits to `each`, with its bytes and place. What may fit and cannot be told is counted.
+    fn walk(&self, search: &Search, kind: Option<RecordKind>, each: &mut EachLine<'_>) -> Result<(), AuditError> {
+        let who = search.user.as_ref().map(|user| (user, self.keys.who(user)));
         for path in self.segments()? {
-            if !self.may_hold(&path, search, who.as_ref()) {
+            if !self.may_hold(&path, search, who.as_ref().map(|(_, who)| who)) {
                 continue;
             }
-            let flow = self.segment(&path, search, &mut |line, place| {
-                let other = match (&line.clear.month, &who) {
-                    (Some(month), Some(who)) => {
-                        who.get(month).is_some_and(|who| line.clear.who.as_ref() != Some(who)) || line.clear.who.is_none()
+            let flow = self.segment(&path, search, &mut |line, bytes, place| {
+                if kind.is_some_and(|kind| line.clear.record != kind) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                let fit = who.as_ref().map_or(Fit::Yes, |(user, who)| Fit::of(&line, user, who));
+                match fit {
+                    Fit::Yes => each(line, bytes, place),
+                    Fit::No => Ok(ControlFlow::Continue(())),
+                    Fit::Unknown => {
+                        self.found(line, &place.path, place.number)?;
+                        Ok(ControlFlow::Continue(()))
                     }
-                    _ => false,
-                };
-                if other || kind.is_some_and(|kind| line.clear.record != kind) {
-                    return Ok(ControlFlow::Continue(()));
                 }
-                let clear = line.clear.clone();
-                let record = match self.opened(line, place) {
-                    Ok(record) => Ok(record),
-                    Err(error) => Err(self.skipped.lock().unwrap_or_else(PoisonError::into_inner).count(error)?),
-                };
-                let fits = |record: &Record| search.user.as_ref().is_none_or(|wanted| record.user() == Some(wanted));
-                if !record.as_ref().is_ok_and(fits) && record.is_ok() {
-                    return Ok(ControlFlow::Continue(()));
-                }
-                Ok(each(Found { clear, record }))
             })?;
             if flow.is_break() {
                 break;
@@ -222,12 +242,22 @@ impl Log {
         Ok(())
     }
 
+    /// Opens a line; one that cannot be opened for want of a key is counted.
+    fn found(&self, line: Line<'_>, path: &Path, number: usize) -> Result<Found, AuditError> {
+        let clear = line.clear.clone();
+        let record = match self.opened(line, path, number) {
+            Ok(record) => Ok(record),
+            Err(error) => Err(self.skipped.lock().unwrap_or_else(PoisonError::into_inner).count(error)?),
+        };
+        Ok(Found { clear, record })
+    }
+
     /// The lines of one segment that fit as far as they tell in clear.
     fn segment(
         &self,
         path: &Path,
         search: &Search,
-        each: &mut dyn FnMut(Line<'_>, &Lines) -> Result<ControlFlow<()>, AuditError>,
+        each: &mut EachLine<'_>,
     ) -> Result<ControlFlow<()>, AuditError> {
         let (mut lines, mut bytes) = (Lines::open(path)?, Vec::new());
         while lines.next(&mut bytes).map_err(|error| AuditError::io(path, error))? {
@@ -235,36 +265,33 @@ impl Log {
             if search.reference.as_ref().is_some_and(|reference| !holds(&bytes, reference.as_str().as_bytes())) {
                 continue;
             }
-            let line = Line::read(&bytes).map_err(|source| AuditError::Damaged {
-                path: path.display().to_string(),
-                line: lines.number,
-                source,
-            })?;
-            if line.clear.record != RecordKind::Segment && search.takes(&line.clear) && each(line, &lines)?.is_break() {
+            let line = Line::read(&bytes).map_err(|source| damaged(path, lines.number, source))?;
+            let fits = line.clear.record != RecordKind::Segment && search.takes(&line.clear);
+            if fits && each(line, &bytes, &lines)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn opened(&self, line: Line<'_>, place: &Lines) -> Result<Record, AuditError> {
+    fn opened(&self, line: Line<'_>, path: &Path, number: usize) -> Result<Record, AuditError> {
         line.open(&self.keys, &self.codec)?
-            .ok_or_else(|| AuditError::Broken { path: place.path.display().to_string(), line: place.number })
+            .ok_or_else(|| AuditError::Broken { path: path.display().to_string(), line: number })
     }
 
     /// Whether a segment has to be read, by its index.
-    fn may_hold(&self, path: &Path, search: &Search, who: Option<&BTreeMap<Month, String>>) -> bool {
+    fn may_hold(&self, path: &Path, search: &Search, who: Option<&Whos>) -> bool {
         let Some(key) = self.keys.index().filter(|_| segment::is_packed(path)) else { return true };
         let Some(index) = Index::read(path, key) else { return true };
         let Some((first, last)) = index.first.zip(index.last) else { return false };
         let has = |word: Option<Word<'_>>| word.is_none_or(|word| index.may_hold(&word, key));
         let person = |user: &Username| {
-            let of_month = |month| match who.and_then(|who| who.get(month)) {
+            let of_key = |(month, id): &(Month, String)| match who.and_then(|who| who.get(*month, id)) {
                 Some(who) => index.may_hold(&Word::Who(who), key),
                 // Nobody can tell, so they are counted.
                 None => true,
             };
-            index.months.iter().any(of_month) || index.may_hold(&Word::User(user.as_str()), key)
+            index.keys.iter().any(of_key) || index.may_hold(&Word::User(user.as_str()), key)
         };
         search.since.is_none_or(|since| last >= since)
             && search.until.is_none_or(|until| first < until)
@@ -283,6 +310,32 @@ impl Log {
         all.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
         Ok(all)
     }
+}
+
+/// What is done with a line, its bytes, and the place it is at.
+type EachLine<'a> = dyn FnMut(Line<'_>, &[u8], &Lines) -> Result<ControlFlow<()>, AuditError> + 'a;
+
+/// Whether a line is about somebody.
+enum Fit {
+    Yes,
+    No,
+    /// The key of its month is gone.
+    Unknown,
+}
+
+impl Fit {
+    fn of(line: &Line<'_>, user: &Username, who: &Whos) -> Self {
+        let is = |same| if same { Self::Yes } else { Self::No };
+        match (line.clear.month.zip(line.clear.key.as_ref()), &line.clear.who) {
+            (None, _) => is(line.record().and_then(Record::user) == Some(user)),
+            (Some(_), None) => Self::No,
+            (Some((month, key)), Some(hash)) => who.get(month, key).map_or(Self::Unknown, |who| is(who == hash)),
+        }
+    }
+}
+
+fn damaged(path: &Path, line: usize, source: serde_json::Error) -> AuditError {
+    AuditError::Damaged { path: path.display().to_string(), line, source }
 }
 
 fn holds(line: &[u8], reference: &[u8]) -> bool {

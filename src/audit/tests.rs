@@ -359,3 +359,7 @@ async fn the_files_belong_to_who_owns_the_folder_also_when_root_writes_them() {
     assert_eq!(owners, [owner, owner]);
     assert_eq!(std::fs::metadata(&path).unwrap().uid(), owner);
 }
+
+mod packing;
+mod sealing;
+mod strangers;

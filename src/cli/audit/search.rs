@@ -1,8 +1,6 @@
 //! `cedargate audit search`: the records that fit, newest last.
 
-use std::collections::VecDeque;
 use std::io::{self, Write as _};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,7 +8,6 @@ use serde_json::json;
 
 use super::filter::Filter;
 use super::{log, table};
-use crate::audit::Found;
 use crate::cli::progress::Progress;
 use crate::clock::{Clock as _, SystemClock};
 
@@ -35,23 +32,9 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     let search = args.filter.search(SystemClock.now())?;
     let config = crate::cli::load_config(config)?.config;
     let log = log::open_log(&config, &args.filter.folder)?;
-    let (mut found, mut count) = (VecDeque::new(), 0_u64);
     let progress = Progress::new("reading the journal", 0);
-    log.records(&search, |record| {
-        progress.step();
-        count += 1;
-        if found.len() == args.limit {
-            found.pop_front();
-        }
-        if args.limit > 0 {
-            found.push_back(record);
-        }
-        ControlFlow::Continue(())
-    })?;
+    let (found, count) = log.newest(&search, args.limit)?;
     drop(progress);
-    // Nodes that write at the same time have segments of their own.
-    let mut found: Vec<Found> = found.into();
-    found.sort_by_key(|found| found.clear.at);
     let skipped = log.skipped();
     let out = &mut io::stdout().lock();
     if args.json {
@@ -68,11 +51,11 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         )?;
         return Ok(ExitCode::SUCCESS);
     }
-    if found.is_empty() && count == 0 {
+    if count == 0 {
         writeln!(out, "nothing in the journal fits")?;
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        table::write(out, &found)?;
     }
-    table::write(out, &found)?;
     let shown = u64::try_from(found.len()).unwrap_or(u64::MAX);
     if count > shown {
         writeln!(out, "… the newest {shown} of {count}; --limit shows more")?;

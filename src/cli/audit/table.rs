@@ -30,7 +30,7 @@ fn row(found: &Found) -> [String; 7] {
         clear.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         match &found.record {
             Ok(record) => record.user().map_or("–".to_owned(), Username::to_string),
-            Err(_) => "(erased)".to_owned(),
+            Err(_) => "(sealed)".to_owned(),
         },
         what(found),
         clear.app.as_ref().map(ToString::to_string).unwrap_or_default(),
