@@ -54,6 +54,9 @@
 //! - **Mailed code**: eight digits for one sign-in. Its **Purpose** is what it is good for, its **Standing** whether one is out.
 //! - **Link**: a single-use address we mail or print. **Outbox**: mails waiting to be sent.
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
+//! - **Journal**: the records of all decisions and what came of them; written as **lines** in **segments**, read as a **log**. **Sealed**:
+//!   opened by the key of its **month** alone; to **forget** a month is to delete that key. **Clear**: what a line says to everybody.
+//!   **Quota**: what strangers may put into it. **Mask**: pseudonyms in what is handed on.
 //! - **Node**: one of several servers that share accounts, state and secret.
 //! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together. **Set**: a snapshot with what
 //!   else was read with it. **Inventory**: a set written down. **Change**: what differs between two. **Refusal**: why a set does not

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::postgres_server::{OwnDatabase, Postgres};
 use super::*;
-use crate::clock::{FixedEntropy, ManualClock, Timestamp};
+use crate::clock::{Clock as _, FixedEntropy, ManualClock, Timestamp};
 use crate::config::{self, AccountsUrl};
 use crate::domain::{
     AuthenticatorId, Country, EmailAddress, GroupName, Language, Method, TotpSecret, User, UserId, UserStatus, Username,
@@ -408,6 +408,38 @@ async fn old_mails_leave_the_outbox() {
     accounts.enqueue(mail(ann, "new")).await.unwrap();
     let mails = accounts.mails(10).await.unwrap();
     assert_eq!(mails.iter().map(|stored| stored.mail.text.as_str()).collect::<Vec<_>>(), ["new"]);
+}
+
+#[tokio::test]
+async fn a_month_has_one_key_for_all_who_ask_and_once_forgotten_none_for_ever() {
+    let Fresh { accounts, clock, folder } = fresh().await;
+    let (mut keys, mut tasks) = (BTreeSet::new(), tokio::task::JoinSet::new());
+    for _ in 0..20 {
+        let accounts = accounts.clone();
+        tasks.spawn(async move { accounts.log_key("2026-11").await.unwrap() });
+    }
+    while let Some(key) = tasks.join_next().await {
+        let LogKey::Key(key) = key.unwrap() else { panic!("it was never erased") };
+        keys.insert(*key);
+    }
+    assert_eq!(keys.len(), 1);
+    let LogKey::Key(other) = accounts.log_key("2026-12").await.unwrap() else { panic!("it was never erased") };
+    assert!(!keys.contains(&*other));
+
+    assert!(accounts.forget_log_key("2026-11").await.unwrap());
+    assert!(!accounts.forget_log_key("2026-11").await.unwrap() && !accounts.forget_log_key("2026-10").await.unwrap());
+    assert!(matches!(accounts.log_key("2026-11").await.unwrap(), LogKey::Erased(at) if at == clock.now()));
+    let all: Vec<(String, bool)> = accounts
+        .log_keys()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(month, key)| (month, matches!(key, LogKey::Key(_))))
+        .collect();
+    assert_eq!(all, [("2026-11".to_owned(), false), ("2026-12".to_owned(), true)]);
+
+    let stranger = open(&folder, &clock, 2).await.unwrap();
+    assert!(matches!(stranger.log_key("2026-12").await, Err(AccountsError::Envelope(_))), "another secret");
 }
 
 #[tokio::test]

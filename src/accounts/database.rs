@@ -56,6 +56,15 @@ impl Database {
         Ok(transaction)
     }
 
+    /// Leaves nothing of what was deleted in the side file of SQLite, if nobody reads it just now. PostgreSQL looks after its
+    /// files itself.
+    pub(super) async fn scrub(&self) -> Result<(), Error> {
+        if self.kind == Kind::Sqlite {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(self).await?;
+        }
+        Ok(())
+    }
+
     /// A transaction beside which others write. On PostgreSQL it sees what they commit meanwhile: for rows that are new and
     /// unique, which the database itself keeps apart.
     pub(super) async fn begin(&self) -> Result<Box<Transaction>, Error> {

@@ -10,6 +10,7 @@ mod database;
 mod envelope;
 pub mod import;
 mod links;
+mod log_keys;
 mod open;
 mod outbox;
 mod password_rules;
@@ -35,6 +36,7 @@ pub use audit_heads::StoredHead;
 pub use authenticators::{Authenticator, MAX_AUTHENTICATORS, TotpRecord};
 pub use envelope::{Binding, Envelope, EnvelopeError, Sealed};
 pub use links::{Link, LinkPurpose, LinkToken};
+pub use log_keys::{LOG_KEY_LEN, LogKey};
 pub use outbox::{
     Dispatch, GIVE_UP_SECONDS, LeasedMail, MAX_WAITING_MAILS, OutboxDepth, OutboxMail, StoredMail, Urgency,
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use super::{Fresh, fresh, new_user, open};
-use crate::clock::{Clock as _, Timestamp};
+use crate::clock::Timestamp;
 use crate::domain::{EmailAddress, UserId};
 
 fn mail(user: Option<UserId>, text: &str) -> OutboxMail {

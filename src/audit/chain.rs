@@ -116,11 +116,15 @@ impl Chainer {
     }
 }
 
+/// A record as JSON on one line.
+pub(super) fn to_json(record: &Record) -> Result<String, AuditError> {
+    Ok(escaped(&serde_json::to_string(record).map_err(AuditError::Encode)?))
+}
+
 /// JSON on one line. JSON escapes control characters below U+0020; here the others and those that reorder or break lines are
 /// escaped too. They can only stand inside strings, where the escape means the same.
-pub(super) fn to_json(record: &Record) -> Result<String, AuditError> {
+pub(super) fn escaped(json: &str) -> String {
     use std::fmt::Write as _;
-    let json = serde_json::to_string(record).map_err(AuditError::Encode)?;
     let mut line = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
@@ -130,5 +134,5 @@ pub(super) fn to_json(record: &Record) -> Result<String, AuditError> {
             line.push(c);
         }
     }
-    Ok(line)
+    line
 }

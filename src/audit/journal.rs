@@ -1,24 +1,30 @@
-//! Writing the journal, and finding a decision in it again.
+//! Writing the journal.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::chain::{Chainer, Position, to_json};
+use super::codec::Codec;
 use super::head::{Head, SignedHead};
+use super::keys::{KeyStore, WriterKeys, index_key};
+use super::line;
+use super::month::Month;
 use super::node::{Node, NodeId};
-use super::record::{DecisionRecord, FORMAT, Record, SegmentRecord};
+use super::pack::Packer;
+use super::record::{FORMAT, Record, SegmentRecord};
 use super::segment::{self, Segment, SegmentName, Tail};
-use crate::clock::{Clock, Entropy, EntropyError};
-use crate::domain::ReferenceId;
+use super::strangers::{Kept, Quota, Strangers};
+use crate::accounts::AccountsError;
+use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
 
 /// Records waiting for the disk; more are refused.
 const QUEUE: usize = 1024;
 /// Records that share one flush.
 const BATCH: usize = 128;
+/// How long before a month begins its key is fetched, so that nobody waits for it.
+const EARLY_SECONDS: i64 = 24 * 60 * 60;
 /// A segment longer than this is followed by a new one.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -57,6 +63,39 @@ pub enum AuditError {
         #[source]
         source: serde_json::Error,
     },
+    /// A sealed record does not open, though the key of its month is there: it was changed.
+    #[error("line {line} of the audit journal `{path}` does not open with the key of its month: it was changed")]
+    Broken {
+        /// Which segment.
+        path: String,
+        /// Which line, from 1.
+        line: usize,
+    },
+    /// A record is longer than any can be.
+    #[error("a record is too long for the audit journal")]
+    TooLong,
+    /// The cryptographic library or the compressor refused.
+    #[error("a record can't be sealed")]
+    Seal,
+    /// The keys of the journal cannot be had from the accounts.
+    #[error("the keys of the audit journal can't be had")]
+    Keys(#[source] Arc<AccountsError>),
+    /// The key of the month was deleted.
+    #[error("what was written in {month} was erased on {}", at.strftime("%Y-%m-%d"))]
+    Erased {
+        /// Which month.
+        month: Month,
+        /// When.
+        at: Timestamp,
+    },
+    /// The key of the month is not at hand.
+    #[error("what was written in {month} can't be read here: {why}")]
+    NoKey {
+        /// Which month.
+        month: Month,
+        /// Why.
+        why: String,
+    },
 }
 
 impl AuditError {
@@ -70,12 +109,44 @@ struct Job {
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
+/// What a journal is written by.
+#[derive(Clone)]
+pub struct Means {
+    /// Says when, and so in which month.
+    pub clock: Arc<dyn Clock>,
+    /// For ids, and for what no two sealed records may share.
+    pub entropy: Arc<dyn Entropy>,
+    /// Keeps the keys of the months.
+    pub keys: Arc<dyn KeyStore>,
+    /// How much strangers may cause.
+    pub quota: Quota,
+}
+
 /// The journal of this process. Clones write to the same one.
 #[derive(Clone)]
 pub struct Journal {
     folder: Arc<Path>,
     jobs: mpsc::Sender<Job>,
     head: Arc<Mutex<Head>>,
+    sealer: Arc<Sealer>,
+    strangers: Arc<Strangers>,
+}
+
+/// Seals records, each with the key of the month it is written in.
+struct Sealer {
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    keys: WriterKeys,
+    codec: Codec,
+}
+
+impl Sealer {
+    async fn line(&self, record: &Record) -> Result<String, AuditError> {
+        // By the clock, not by what the record says: a month that is over gets no more records.
+        let month = Month::of(self.clock.now());
+        let key = self.keys.of(month).await?;
+        line::seal(record, month, &key, &self.codec, &*self.entropy)
+    }
 }
 
 impl Journal {
@@ -85,12 +156,16 @@ impl Journal {
     ///
     /// # Errors
     /// The folder or the segment cannot be created, or its end cannot be read.
-    pub fn open(
-        folder: &Path,
-        clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
-        signed: &[SignedHead],
-    ) -> Result<Self, AuditError> {
+    pub fn open(folder: &Path, means: Means, signed: &[SignedHead]) -> Result<Self, AuditError> {
+        let Means { clock, entropy, keys, quota } = means;
+        let index = index_key(&*keys)?;
+        let sealer = Sealer {
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            keys: WriterKeys::new(keys),
+            codec: Codec::new()?,
+        };
+        let entropy = &*entropy;
         segment::make_folder(folder)?;
         let mut node = Node::claim(folder, entropy)?;
         let mut tail = segment::tail(folder, &node.id)?;
@@ -116,13 +191,15 @@ impl Journal {
         let (segment, last) = start_segment(&folder, &header, tail.last)?;
         let head = Arc::new(Mutex::new(Head { node: node.id.clone(), position: last }));
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let writer =
-            Writer { folder: Arc::clone(&folder), clock, segment, header, last, head: Arc::clone(&head), node };
+        let packer = Packer::start(&folder, &node.id, index).map_err(|error| AuditError::io(&folder, error))?;
+        packer.closed_before(header.number);
+        let (path, shared) = (Arc::clone(&folder), Arc::clone(&head));
+        let writer = Writer { folder: path, clock, segment, header, last, head: shared, packer, node };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.run(queue))
             .map_err(|error| AuditError::io(&folder, error))?;
-        Ok(Self { folder, jobs, head })
+        Ok(Self { folder, jobs, head, sealer: Arc::new(sealer), strangers: Arc::new(Strangers::new(quota)) })
     }
 
     /// How far this process has come: the last line that is on disk.
@@ -136,7 +213,23 @@ impl Journal {
     /// # Errors
     /// It is not on disk: the disk failed or is full, or too many records wait. Nothing may then happen that it speaks of.
     pub async fn append(&self, record: impl Into<Record>) -> Result<(), AuditError> {
-        let json = to_json(&record.into())?;
+        let json = self.sealer.line(&record.into()).await?;
+        self.write(json).await
+    }
+
+    /// Writes a record that strangers cause, as many as they like: only as long as that takes nothing from the others.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    pub async fn append_of_stranger(&self, record: impl Into<Record>) -> Result<Kept, AuditError> {
+        let json = self.sealer.line(&record.into()).await?;
+        match self.strangers.place(json.len(), self.sealer.clock.now(), &self.folder) {
+            Ok(_place) => self.write(json).await.map(|()| Kept::Written),
+            Err(left_out) => Ok(Kept::LeftOut(left_out)),
+        }
+    }
+
+    async fn write(&self, json: String) -> Result<(), AuditError> {
         let (done, answer) = oneshot::channel();
         self.jobs.try_send(Job { json, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AuditError::Busy,
@@ -145,13 +238,24 @@ impl Journal {
         answer.await.unwrap_or(Err(AuditError::Closed))
     }
 
-    /// The decision with this reference id.
+    /// Fetches the key of the next month in time, and erases what is older than so many whole months before this one. To be
+    /// called now and then.
     ///
     /// # Errors
-    /// The journal cannot be read.
-    pub async fn find(&self, reference: &ReferenceId) -> Result<Option<DecisionRecord>, AuditError> {
-        let (folder, reference) = (Arc::clone(&self.folder), reference.clone());
-        tokio::task::spawn_blocking(move || find(&folder, &reference)).await.unwrap_or(Err(AuditError::Closed))
+    /// The store of the keys failed.
+    pub async fn look_after_keys(&self, keep_months: Option<u16>) -> Result<(), AuditError> {
+        let now = self.sealer.clock.now();
+        let month = Month::of(now);
+        self.sealer.keys.of(month).await?;
+        let soon = Month::of(Timestamp::from_second(now.as_second().saturating_add(EARLY_SECONDS)).unwrap_or(now));
+        if soon == month.next() {
+            self.sealer.keys.ahead(soon).await?;
+        }
+        let Some(keep) = keep_months else { return Ok(()) };
+        for old in self.sealer.keys.erase_before(month.before(keep)).await? {
+            tracing::warn!(audit.month = %old, "what the audit journal says of this month was erased: `[audit] keep_months`");
+        }
+        Ok(())
     }
 }
 
@@ -191,6 +295,8 @@ struct Writer {
     last: Position,
     /// The same, for others to read.
     head: Arc<Mutex<Head>>,
+    /// Compresses the segments before. It ends before the node is given back.
+    packer: Packer,
     /// Held as long as this writes.
     #[expect(dead_code, reason = "its lock keeps other processes away")]
     node: Node,
@@ -239,6 +345,7 @@ impl Writer {
             );
         }
         let (segment, last) = start_segment(&self.folder, &header, Some(self.last))?;
+        self.packer.closed_before(header.number);
         self.segment = segment;
         self.header = header;
         self.reached(last);
@@ -249,45 +356,4 @@ impl Writer {
         self.last = last;
         self.head.lock().unwrap_or_else(PoisonError::into_inner).position = last;
     }
-}
-
-/// The decision with this reference id in the journal at `folder`, newest segment first.
-///
-/// # Errors
-/// The journal cannot be read, or the line with this id is damaged.
-pub fn find(folder: &Path, reference: &ReferenceId) -> Result<Option<DecisionRecord>, AuditError> {
-    // Before the first `serve` nothing was decided.
-    if !folder.exists() {
-        return Ok(None);
-    }
-    for path in segment::list(folder)?.into_iter().rev() {
-        let mut reader = BufReader::new(File::open(&path).map_err(|error| AuditError::io(&path, error))?);
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            let read = reader.read_until(b'\n', &mut line).map_err(|error| AuditError::io(&path, error))?;
-            // A last line without its end was never acknowledged.
-            if read == 0 || line.last() != Some(&b'\n') {
-                break;
-            }
-            if !holds(&line, reference.as_str().as_bytes()) {
-                continue;
-            }
-            let record = serde_json::from_slice(&line).map_err(|source| AuditError::Damaged {
-                path: path.display().to_string(),
-                line: number,
-                source,
-            })?;
-            if let Record::Decision(decision) = record
-                && decision.reference == *reference
-            {
-                return Ok(Some(*decision));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn holds(line: &[u8], reference: &[u8]) -> bool {
-    line.windows(reference.len()).any(|window| window == reference)
 }

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 /// How segments are written now.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The first line of every segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,6 +222,27 @@ pub enum EventKind {
     PreviewSigned,
 }
 
+impl EventKind {
+    /// The word in the journal.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ProofFailed => "proof-failed",
+            Self::LinkSent => "link-sent",
+            Self::CodeSent => "code-sent",
+            Self::MethodLost => "method-lost",
+            Self::MethodAdded => "method-added",
+            Self::PasswordSet => "password-set",
+            Self::LinkConfirmed => "link-confirmed",
+            Self::SignedOut => "signed-out",
+            Self::DeviceTrusted => "device-trusted",
+            Self::TrustEnded => "trust-ended",
+            Self::DeviceRemoved => "device-removed",
+            Self::PreviewSigned => "preview-signed",
+        }
+    }
+}
+
 /// An event that is no decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
@@ -262,6 +283,21 @@ pub enum Record {
     Logout(LogoutRecord),
     /// An event.
     Event(EventRecord),
+}
+
+impl Record {
+    /// Who it is about; `None` before a first factor.
+    #[must_use]
+    pub fn user(&self) -> Option<&Username> {
+        match self {
+            Self::Segment(_) => None,
+            Self::Decision(decision) => decision.user.as_ref(),
+            Self::Assertion(assertion) => Some(&assertion.user),
+            Self::Status(status) => status.user.as_ref(),
+            Self::Logout(logout) => logout.user.as_ref(),
+            Self::Event(event) => Some(&event.user),
+        }
+    }
 }
 
 impl From<LogoutRecord> for Record {

@@ -1,18 +1,42 @@
 //! The files of the journal: their names, writing to one, and reading how one ends.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::chain::{LineHash, Link, Position};
 use super::journal::AuditError;
+use super::lines::Lines;
 use super::node::NodeId;
 use crate::clock::Timestamp;
 use crate::config::owned;
 
 /// The ending of every segment.
 const EXTENSION: &str = "jsonl";
+/// What is added to it when the segment is compressed.
+const PACKED: &str = "zst";
+
+/// Whether a segment is compressed.
+pub(super) fn is_packed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == PACKED)
+}
+
+/// The name of a segment once it is compressed.
+pub(super) fn packed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(PACKED);
+    name.into()
+}
+
+/// Removes what an earlier process may have left half written.
+pub(super) fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
 
 /// What the name of a segment says: `20261121T120000.000Z-0123456789abcdef-000001.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +48,9 @@ pub(super) struct SegmentName {
 impl SegmentName {
     /// Reads the name of a file; `None` for segments of before the chain.
     pub(super) fn parse(path: &Path) -> Option<Self> {
-        let mut parts = path.file_stem()?.to_str()?.splitn(3, '-').skip(1);
+        let name = path.file_name()?.to_str()?;
+        let name = name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".jsonl")?;
+        let mut parts = name.splitn(3, '-').skip(1);
         let node = NodeId::parse(parts.next()?)?;
         let number = parts.next()?;
         let number = (number.len() >= 6).then(|| number.parse().ok())??;
@@ -45,17 +71,21 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), AuditError> {
     parents.and_then(|()| owned::folder(folder)).map_err(|error| AuditError::io(folder, error))
 }
 
-/// The segments in `folder`, newest name last.
+/// The segments in `folder`, newest name last. Of one that is there both compressed and not, the latter: the process was stopped
+/// between the two, or is just there.
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, AuditError> {
     let listing = std::fs::read_dir(folder).map_err(|error| AuditError::io(folder, error))?;
     let mut paths = Vec::new();
     for entry in listing {
         let path = entry.map_err(|error| AuditError::io(folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+        let plain = if is_packed(&path) { path.with_extension("") } else { path.clone() };
+        if plain.extension().is_some_and(|extension| extension == EXTENSION) {
             paths.push(path);
         }
     }
     paths.sort_unstable();
+    // The name without the addition sorts before the one with it.
+    paths.dedup_by(|later, earlier| *later == packed(earlier));
     Ok(paths)
 }
 
@@ -79,14 +109,23 @@ pub(super) fn tail(folder: &Path, node: &NodeId) -> Result<Tail, AuditError> {
     own.sort_unstable_by(|a, b| b.cmp(a));
     let number = own.first().map_or(0, |(number, _)| *number);
     for (_, path) in own {
-        let bytes = std::fs::read(&path).map_err(|error| AuditError::io(&path, error))?;
-        // What stands behind the last line end was never acknowledged.
-        let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else { continue };
-        let whole = bytes.get(..end).unwrap_or_default();
-        let line = whole.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        return Ok(match serde_json::from_slice::<Link>(line) {
+        let (mut lines, mut line, mut last) = (Lines::open(&path)?, Vec::new(), Vec::new());
+        loop {
+            match lines.next(&mut line) {
+                Ok(true) => std::mem::swap(&mut line, &mut last),
+                Ok(false) => break,
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    return Ok(Tail { number, last: None, damaged: Some(path) });
+                }
+                Err(error) => return Err(AuditError::io(&path, error)),
+            }
+        }
+        if lines.number == 0 {
+            continue;
+        }
+        return Ok(match serde_json::from_slice::<Link>(&last) {
             Ok(link) => {
-                Tail { number, last: Some(Position { seq: link.seq, hash: LineHash::of(line) }), damaged: None }
+                Tail { number, last: Some(Position { seq: link.seq, hash: LineHash::of(&last) }), damaged: None }
             }
             Err(_) => Tail { number, last: None, damaged: Some(path) },
         });

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::chain::to_json;
+use super::keys::memory::MemoryKeys;
 use super::*;
 use crate::clock::{FixedEntropy, ManualClock, SystemEntropy, Timestamp};
 use crate::domain::{
@@ -14,8 +15,39 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()))
 }
 
+fn means(keys: &Arc<MemoryKeys>) -> Means {
+    Means { clock: clock(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL }
+}
+
 fn open(folder: &Path) -> Journal {
-    Journal::open(folder, clock(), &SystemEntropy, &[]).unwrap()
+    open_with(folder, &MemoryKeys::fixed(), &[]).unwrap()
+}
+
+fn open_with(folder: &Path, keys: &Arc<MemoryKeys>, signed: &[SignedHead]) -> Result<Journal, AuditError> {
+    Journal::open(folder, means(keys), signed)
+}
+
+/// The log with the keys that every journal here is written with.
+async fn log(folder: &Path) -> Log {
+    log_with(folder, &MemoryKeys::fixed()).await
+}
+
+async fn log_with(folder: &Path, keys: &Arc<MemoryKeys>) -> Log {
+    Log::open(vec![folder.to_owned()], LogKeys::read(&**keys).await.unwrap()).unwrap()
+}
+
+async fn find(folder: &Path, reference: &ReferenceId) -> Result<Option<DecisionRecord>, AuditError> {
+    log(folder).await.find(reference)
+}
+
+/// All records, as they were written.
+async fn records(folder: &Path) -> Vec<Record> {
+    let mut all = Vec::new();
+    log(folder).await.records(&Search::default(), |found| {
+        all.push(found.record.unwrap());
+        std::ops::ControlFlow::Continue(())
+    }).unwrap();
+    all
 }
 
 fn noon() -> Timestamp {
@@ -111,6 +143,16 @@ fn assertion(decision: &DecisionRecord, id: &str) -> AssertionRecord {
     }
 }
 
+/// What a segment says, compressed or not.
+fn text(path: &Path) -> String {
+    let (mut lines, mut line, mut text) = (super::lines::Lines::open(path).unwrap(), Vec::new(), String::new());
+    while lines.next(&mut line).unwrap() {
+        text.push_str(std::str::from_utf8(&line).unwrap());
+        text.push('\n');
+    }
+    text
+}
+
 fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
     super::segment::list(folder).unwrap()
 }
@@ -125,9 +167,9 @@ async fn every_decision_is_found_again_as_it_was_written() {
         journal.append(record.clone()).await.unwrap();
     }
     for record in every_decision() {
-        assert_eq!(journal.find(&record.reference).await.unwrap(), Some(record));
+        assert_eq!(find(folder.path(), &record.reference).await.unwrap(), Some(record));
     }
-    assert_eq!(journal.find(&ReferenceId::parse("0000000000").unwrap()).await.unwrap(), None);
+    assert_eq!(find(folder.path(), &ReferenceId::parse("0000000000").unwrap()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -137,13 +179,13 @@ async fn a_record_is_on_disk_when_append_returns_and_after_a_restart() {
     for record in &records {
         let journal = open(folder.path());
         journal.append(record.clone()).await.unwrap();
-        let written = segments(folder.path()).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+        let written = segments(folder.path()).into_iter().map(|path| text(&path));
         let written = written.filter(|text| text.ends_with('\n') && text.contains(record.reference.as_str()));
         assert_eq!(written.count(), 1);
     }
     assert_eq!(segments(folder.path()).len(), records.len(), "a segment per start, even within one millisecond");
     for record in records {
-        assert_eq!(find(folder.path(), &record.reference).unwrap(), Some(record));
+        assert_eq!(find(folder.path(), &record.reference).await.unwrap(), Some(record));
     }
 }
 
@@ -161,15 +203,15 @@ async fn records_written_at_once_are_whole_lines() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    let written = std::fs::read_to_string(&segments(folder.path())[0]).unwrap();
-    let ids: BTreeSet<String> = written
-        .lines()
-        .skip(1)
-        .map(|line| match serde_json::from_str(line).unwrap() {
+    let ids: BTreeSet<String> = records(folder.path())
+        .await
+        .into_iter()
+        .map(|record| match record {
             Record::Assertion(record) => record.assertion,
             other => panic!("{other:?}"),
         })
         .collect();
+    let written = std::fs::read_to_string(&segments(folder.path())[0]).unwrap();
     assert_eq!((written.lines().count(), ids.len()), (301, 300));
 }
 
@@ -209,9 +251,9 @@ async fn a_damaged_record_is_an_error_and_an_unfinished_line_is_none() {
     let line = format!("{}\n", to_json(&record.clone().into()).unwrap());
     let path = folder.path().join("20261121T110000.000Z-000.jsonl");
     std::fs::write(&path, line.trim_end()).unwrap();
-    assert_eq!(find(folder.path(), &record.reference).unwrap(), None, "a power cut left half a line");
+    assert_eq!(find(folder.path(), &record.reference).await.unwrap(), None, "a power cut left half a line");
     std::fs::write(&path, format!("{{}}\n{}", line.replace("\"step\"", "\"stop\""))).unwrap();
-    let error = find(folder.path(), &record.reference).unwrap_err();
+    let error = find(folder.path(), &record.reference).await.unwrap_err();
     assert!(matches!(error, AuditError::Damaged { line: 2, .. }), "{error:?}");
 }
 
@@ -220,8 +262,8 @@ async fn without_its_folder_there_is_no_journal() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    assert!(matches!(Journal::open(&file, clock(), &SystemEntropy, &[]), Err(AuditError::Io { .. })));
-    assert!(matches!(find(&file, &decision(1, Decision::Allow).reference), Err(AuditError::Io { .. })));
+    assert!(matches!(open_with(&file, &MemoryKeys::fixed(), &[]), Err(AuditError::Io { .. })));
+    assert!(matches!(find(&file, &decision(1, Decision::Allow).reference).await, Err(AuditError::Io { .. })));
 }
 
 /// Waits until the thread of a journal has let go of its node.
@@ -243,22 +285,22 @@ async fn a_restart_goes_on_with_the_chain_and_a_cut_chain_is_left_as_it_is() {
     let signed = key.sign(journal.head(), noon());
     close(journal, folder.path());
 
-    let journal = Journal::open(folder.path(), clock(), &SystemEntropy, std::slice::from_ref(&signed)).unwrap();
+    let journal = open_with(folder.path(), &MemoryKeys::fixed(), std::slice::from_ref(&signed)).unwrap();
     assert_eq!((journal.head().node, journal.head().position.seq), (signed.head.node.clone(), 2));
     close(journal, folder.path());
     for path in segments(folder.path()) {
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text(&path);
         std::fs::write(
-            path,
+            path.with_file_name(path.file_name().unwrap().to_str().unwrap().trim_end_matches(".zst")),
             text.split_inclusive('\n').take(1).filter(|line| line.contains("\"seq\":0")).collect::<String>(),
         )
         .unwrap();
     }
-    let journal = Journal::open(folder.path(), clock(), &SystemEntropy, std::slice::from_ref(&signed)).unwrap();
+    let journal = open_with(folder.path(), &MemoryKeys::fixed(), std::slice::from_ref(&signed)).unwrap();
     let head = journal.head();
     assert_ne!(head.node, signed.head.node);
     assert_eq!(head.position.seq, 0);
-    let newest = segments(folder.path()).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let newest = segments(folder.path()).into_iter().map(|path| text(&path));
     let left = format!("\"left\":\"{}\"", signed.head.node);
     assert_eq!(newest.filter(|text| text.contains(&left)).count(), 1);
     close(journal, folder.path());
@@ -282,8 +324,8 @@ async fn a_folder_that_is_gone_stops_the_journal_until_it_can_be_made_again() {
     std::fs::rename(&away, &folder).unwrap();
     let kept = records.next().unwrap();
     journal.append(kept.clone()).await.unwrap();
-    assert_eq!(find(&folder, &kept.reference).unwrap(), Some(kept));
-    assert_eq!(find(&folder, &lost.reference).unwrap(), None);
+    assert_eq!(find(&folder, &kept.reference).await.unwrap(), Some(kept));
+    assert_eq!(find(&folder, &lost.reference).await.unwrap(), None);
     let key = HeadKey::from_seed(&[7; 32]).unwrap();
     let heads = vec![key.sign(journal.head(), noon())];
     let evidence = verify::Evidence { heads, unreadable: 0, key: &key };
@@ -311,10 +353,13 @@ async fn the_files_belong_to_who_owns_the_folder_also_when_root_writes_them() {
         chown(folder.path(), Some(owner), Some(owner)).unwrap();
     }
     let path = folder.path().join("audit");
-    let _journal =
-        Journal::open(&path, Arc::new(crate::clock::SystemClock), &crate::clock::SystemEntropy, &[]).unwrap();
+    let _journal = open(&path);
     let owners: Vec<u32> =
         std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().uid()).collect();
     assert_eq!(owners, [owner, owner]);
     assert_eq!(std::fs::metadata(&path).unwrap().uid(), owner);
 }
+
+mod packing;
+mod sealing;
+mod strangers;

@@ -74,7 +74,7 @@ enum Command {
     Serve,
     /// Show everything on this computer, on temporary data.
     Demo(demo::Args),
-    /// Prove that the journal is as it was written.
+    /// Prove the journal, search it, hand it on, forget a month of it.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Look after the signing keys: list, make, promote, retire.
@@ -147,12 +147,12 @@ pub(crate) fn load_config(file: &Path) -> Result<config::Loaded, ConfigErrors> {
     config::load(file, config::environment())
 }
 
-/// The decisions that were made with these settings, to be read.
+/// The journal of these settings, to be read.
 ///
 /// # Errors
-/// They cannot be read.
+/// The keys it is sealed with are there and cannot be read.
 pub(crate) fn open_log(config: &config::Config) -> anyhow::Result<crate::audit::Log> {
-    Ok(crate::audit::Log::open(&config.audit.path))
+    audit::open_log(config, &[])
 }
 
 /// The day, by which exceptions in policies expire.

@@ -66,6 +66,7 @@ url = "embedded:elsewhere/state.db"
 url = "sqlite:elsewhere/accounts.db"
 [audit]
 path = "elsewhere/audit"
+keep_months = 7
 [mail]
 url = "smtp://localhost:2525"
 from = "login@example.com"

@@ -9,6 +9,9 @@ use crate::domain::{CONSOLE_GROUPS, CONSOLE_USERS, GroupName};
 /// The longest time a stopping server waits for its load balancer.
 const MOST_DRAIN_SECONDS: u32 = 600;
 
+/// The most months of the journal that are kept by number.
+const MOST_KEPT_MONTHS: u16 = 120;
+
 /// Every rule between keys that `config` breaks.
 pub(super) fn check(config: &Config) -> Vec<Found> {
     let mut problems = Vec::new();
@@ -26,6 +29,12 @@ pub(super) fn check(config: &Config) -> Vec<Found> {
         problems.push(
             Problem::new("devices.trust_days", format!("`{days}` is more than {MOST_TRUST_DAYS} days"))
                 .with_help("30 is usual; 0 offers no trust at all"),
+        );
+    }
+    if let Some(months) = config.audit.keep_months.filter(|months| !(1..=MOST_KEPT_MONTHS).contains(months)) {
+        problems.push(
+            Problem::new("audit.keep_months", format!("`{months}` is not from 1 to {MOST_KEPT_MONTHS}"))
+                .with_help("leave it out to keep everything"),
         );
     }
     let mail = config.mail.iter().flat_map(Mail::problems).map(|problem| problem.under("mail"));

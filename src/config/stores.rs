@@ -185,10 +185,15 @@ pub struct Audit {
     /// The folder the journal is written to.
     #[schemars(with = "String", extend("format" = "path"))]
     pub path: PathBuf,
+    /// How many whole months before the running one can be read, 1 to 120. The key of an older one is deleted, which erases
+    /// what was written in it for ever. Without a number nothing is erased by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 120))]
+    pub keep_months: Option<u16>,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { path: PathBuf::from("var/audit") }
+        Self { path: PathBuf::from("var/audit"), keep_months: None }
     }
 }

@@ -1,4 +1,5 @@
 //! Signs the head of the audit journal each minute, and keeps it with the accounts, where who cuts the journal does not reach.
+//! Looks after the keys that the journal is sealed with in the same minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub struct Heads {
     accounts: Accounts,
     key: Arc<HeadKey>,
     clock: Arc<dyn Clock>,
+    keep_months: Option<u16>,
     /// The last line that is signed and stored.
     signed: Arc<Mutex<Option<u64>>>,
 }
@@ -54,7 +56,13 @@ impl Heads {
     /// Of this journal, into these accounts.
     #[must_use]
     pub fn new(journal: Arc<Journal>, accounts: Accounts, key: HeadKey, clock: Arc<dyn Clock>) -> Self {
-        Self { journal, accounts, key: Arc::new(key), clock, signed: Arc::default() }
+        Self { journal, accounts, key: Arc::new(key), clock, keep_months: None, signed: Arc::default() }
+    }
+
+    /// Erases what was written more than so many whole months before the running one.
+    #[must_use]
+    pub fn keeping_months(self, keep_months: Option<u16>) -> Self {
+        Self { keep_months, ..self }
     }
 
     /// Signs where the journal is now, and stores that. Nothing to do when nothing was written since.
@@ -80,7 +88,7 @@ impl Heads {
         Ok(())
     }
 
-    /// Signs each minute until the task is dropped. A database that fails delays it: the next head covers all before it.
+    /// Signs each minute until the task is dropped, and looks after the keys. A database that fails delays it: the next head covers all before it.
     pub async fn keep(self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -88,6 +96,9 @@ impl Heads {
             ticks.tick().await;
             if let Err(error) = self.sign().await {
                 tracing::error!(error = %error, source = ?error, "the head of the audit journal can't be stored");
+            }
+            if let Err(error) = self.journal.look_after_keys(self.keep_months).await {
+                tracing::error!(error = %error, source = ?error, "the keys of the audit journal can't be looked after");
             }
         }
     }

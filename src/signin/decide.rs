@@ -3,7 +3,7 @@
 use tracing::Instrument as _;
 
 use crate::accounts::Authenticator;
-use crate::audit::DecisionRecord;
+use crate::audit::{DecisionRecord, Kept, Record};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
@@ -486,7 +486,7 @@ impl Service {
                 evaluations: 1,
                 micros: 0,
             };
-            self.parts.journal.append(record).await?;
+            self.record_stranger(record).await?;
         }
         let mut reply = Reply::of(View::Blocked { reason, reference, at, time_zone: None, back: None, devices: None });
         reply.app_name = snapshot.display_name(&target.app);
@@ -497,6 +497,14 @@ impl Service {
     pub(super) async fn may_record_stranger(&self, kind: &str) -> Result<bool, SignInError> {
         let key = Key::new(Kind::Failures, "strangers", kind);
         Ok(self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= MOST_STRANGERS_PER_HOUR)
+    }
+
+    /// Writes a record that strangers cause, as far as there is room for such; the log has it all the same.
+    pub(super) async fn record_stranger(&self, record: impl Into<Record>) -> Result<(), SignInError> {
+        if let Kept::LeftOut(why) = self.parts.journal.append_of_stranger(record).await? {
+            tracing::info!(audit.left_out = why.code(), "a record that a stranger caused was left out of the journal");
+        }
+        Ok(())
     }
 
     pub(super) fn seal_secret(&self, person: &Person, secret: &TotpSecret) -> Result<String, SignInError> {

@@ -352,8 +352,12 @@ impl Service {
                 sha256: response.sha256.clone(),
                 ip: client.ip,
             };
-            // INVARIANT: on disk before it leaves.
-            self.parts.journal.append(record).await?;
+            // INVARIANT: on disk before it leaves, but for what strangers cause when there is no room for that.
+            if record.user.is_some() {
+                self.parts.journal.append(record).await?;
+            } else {
+                self.record_stranger(record).await?;
+            }
         }
         Ok(response)
     }

@@ -10,7 +10,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 use crate::accounts::{Accounts, AccountsError, Envelope, EnvelopeError};
-use crate::audit::{AuditError, Journal};
+use crate::audit::{AuditError, Journal, Means, Quota};
 use crate::clock::{Clock, Entropy};
 use crate::config::Loaded;
 use crate::config::secret::{SecretError, ensure_key_file};
@@ -124,9 +124,12 @@ pub async fn open(
     let courier = smtp.map(|smtp| Courier::new(accounts.clone(), Arc::new(smtp), clock.clone(), entropy.clone()));
     let store = crate::state::open(&config.state, clock.clone(), entropy.clone()).await?;
     let signed: Vec<_> = accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect();
-    let journal = Arc::new(Journal::open(&config.audit.path, clock.clone(), &*entropy, &signed)?);
+    let keys = Arc::new(accounts.clone());
+    let means = Means { clock: clock.clone(), entropy: entropy.clone(), keys, quota: Quota::USUAL };
+    let journal = Arc::new(Journal::open(&config.audit.path, means, &signed)?);
     source.archive(&set)?;
-    let heads = Heads::new(journal.clone(), accounts.clone(), head_key(&envelope)?, clock.clone());
+    let heads = Heads::new(journal.clone(), accounts.clone(), head_key(&envelope)?, clock.clone())
+        .keeping_months(config.audit.keep_months);
     let failures = Failures::new(store.clone(), &*envelope.derive_key("failures")?);
     let devices = Devices::new(store.clone(), clock.clone(), entropy.clone());
     let hashing = HashPool::start(HashSettings::default(), entropy.clone())?;

@@ -24,6 +24,7 @@ mod guessing;
 mod harness;
 mod judges;
 mod keys;
+mod log;
 mod logout;
 mod mail;
 mod mailed_code;

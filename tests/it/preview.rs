@@ -27,18 +27,6 @@ async fn launched(server: &Server, username: &str, app: &str) -> Delivered {
     Delivered::from_page(&client.follow(&format!("/launch/{app}")).await)
 }
 
-/// How the journal tells what became of responses, by its kinds of records.
-fn journal(server: &Server) -> String {
-    let mut all = String::new();
-    for entry in std::fs::read_dir(server.path("var/audit")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() && path.extension().is_some_and(|extension| extension != "node") {
-            all += &std::fs::read_to_string(path).unwrap();
-        }
-    }
-    all
-}
-
 #[tokio::test]
 async fn a_preview_tells_what_a_sign_in_then_delivers() {
     let server = Server::start();
@@ -104,7 +92,7 @@ fn refusals_end_with_3_and_name_the_policies() {
         assert_eq!(said.code, Some(2), "{said:?}");
         assert!(said.err.contains(message), "{said:?}");
     }
-    assert!(!journal(&server).contains("\"decision\":"), "what is only looked at is not recorded");
+    assert!(!server.audit().contains("\"decision\":"), "what is only looked at is not recorded");
 }
 
 #[test]
@@ -115,7 +103,7 @@ fn only_what_is_signed_on_request_is_signed_and_then_it_is_on_record() {
     assert!(unsigned.ok, "{unsigned:?}");
     assert!(unsigned.out.contains(":Assertion ") && !unsigned.out.contains("Signature"), "{}", unsigned.out);
     judges::schema_valid(unsigned.out.trim_end()).unwrap();
-    let before = journal(&server);
+    let before = server.audit();
     assert!(!before.contains("\"record\":\"assertion\""));
     let signed = read(&preview(&server, &[&ann[..], &["--sign", "--json"]].concat()));
     let response = signed["signed"]["saml_response"].as_str().unwrap();
@@ -131,7 +119,7 @@ fn only_what_is_signed_on_request_is_signed_and_then_it_is_on_record() {
         name_id: PERSISTENT,
     };
     judges::python3_saml(response, &expected).unwrap();
-    let after = journal(&server);
+    let after = server.audit();
     for stage in ["intended", "released"] {
         assert_eq!(after.matches(&format!("\"stage\":\"{stage}\"")).count(), 1, "{after}");
     }
@@ -157,7 +145,7 @@ fn what_a_sign_in_would_not_send_is_told_and_not_signed() {
     let said = preview(&server, &[&archive[..], &["--sign"]].concat());
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("nothing is signed: the app takes a response only to its own request"), "{said:?}");
-    assert!(!journal(&server).contains("\"record\":\"assertion\""));
+    assert!(!server.audit().contains("\"record\":\"assertion\""));
 }
 
 #[test]

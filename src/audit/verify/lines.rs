@@ -1,11 +1,11 @@
 //! The lines of one node, one after the other over all its segments.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::audit::chain::{LineHash, Link};
 use crate::audit::journal::AuditError;
+use crate::audit::lines::Lines;
 use crate::audit::record::{Record, SegmentRecord};
 
 /// Where a line stands.
@@ -25,36 +25,40 @@ pub(super) struct Read {
 }
 
 /// One segment.
-#[derive(Debug)]
 pub(super) struct Opened {
-    path: PathBuf,
-    reader: BufReader<File>,
-    line: usize,
+    lines: Lines,
     /// How many bytes stand behind the last line end.
     pub(super) torn: usize,
+    /// Why it cannot be read to its end.
+    pub(super) broken: Option<std::io::Error>,
 }
 
 impl Opened {
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
-        let file = File::open(path).map_err(|error| AuditError::io(path, error))?;
-        Ok(Self { path: path.to_owned(), reader: BufReader::new(file), line: 0, torn: 0 })
+        Ok(Self { lines: Lines::open(path)?, torn: 0, broken: None })
     }
 
     /// The next whole line, and what it says if it is the first line of a segment.
     pub(super) fn next(&mut self) -> Result<Option<(Read, Option<SegmentRecord>)>, AuditError> {
         let mut bytes = Vec::new();
-        self.reader.read_until(b'\n', &mut bytes).map_err(|error| AuditError::io(&self.path, error))?;
-        if bytes.last() != Some(&b'\n') {
-            self.torn = bytes.len();
-            return Ok(None);
+        match self.lines.next(&mut bytes) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.torn = self.lines.torn;
+                return Ok(None);
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                self.broken = Some(error);
+                return Ok(None);
+            }
+            Err(error) => return Err(AuditError::io(&self.lines.path, error)),
         }
-        bytes.pop();
-        self.line += 1;
-        let header = match (self.line == 1).then(|| serde_json::from_slice(&bytes)) {
+        let line = self.lines.number;
+        let header = match (line == 1).then(|| serde_json::from_slice(&bytes)) {
             Some(Ok(Record::Segment(header))) => Some(header),
             _ => None,
         };
-        let place = Place { path: self.path.clone(), line: self.line };
+        let place = Place { path: self.lines.path.clone(), line };
         let link = serde_json::from_slice(&bytes).ok();
         Ok(Some((Read { place, hash: LineHash::of(&bytes), link }, header)))
     }

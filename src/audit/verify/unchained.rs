@@ -1,5 +1,6 @@
 //! Files that are no segments of a chain: those of before there was one, and those that do not belong there.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -7,6 +8,7 @@ use serde::Deserialize;
 use super::{Finding, FindingKind, Report};
 use crate::audit::chain::Link;
 use crate::audit::journal::AuditError;
+use crate::audit::lines::reader;
 use crate::clock::Timestamp;
 
 #[derive(Deserialize)]
@@ -16,7 +18,9 @@ struct When {
 
 /// Looks through one such file. `begun` is when the oldest chain began.
 pub(super) fn look(path: &Path, begun: Option<Timestamp>, report: &mut Report) -> Result<(), AuditError> {
-    let bytes = std::fs::read(path).map_err(|error| AuditError::io(path, error))?;
+    let mut bytes = Vec::new();
+    let read = reader(path).and_then(|mut reader| reader.read_to_end(&mut bytes));
+    read.map_err(|error| AuditError::io(path, error))?;
     let mut records = 0_u64;
     let mut add = |line: usize, kind, message: &str| {
         let message = message.to_owned();

@@ -55,6 +55,9 @@ pub(super) fn node(
             }
         }
         boots.extend(boot.clone());
+        if let Some(error) = &opened.broken {
+            walk.broken(path, error);
+        }
         if opened.torn > 0 {
             torn = Some((path.clone(), opened.torn, boot));
         }
@@ -240,6 +243,13 @@ impl Walk<'_> {
             None => "the first line of the segment is not there".to_owned(),
         };
         self.report.add(misnamed(path, Some(1), self.node, message));
+    }
+
+    /// A compressed segment that cannot be expanded to its end.
+    fn broken(&mut self, path: &Path, error: &std::io::Error) {
+        let message = format!("damaged: from here on the compressed file can't be read: {error}");
+        let (file, node) = (Some(path.to_owned()), Some(self.node.clone()));
+        self.report.add(Finding { kind: FindingKind::Damaged, file, line: None, node, message });
     }
 
     /// Bytes without a line end. A process that was killed leaves such, and the next one begins a segment of its own.

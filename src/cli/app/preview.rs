@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use crate::accounts::Accounts;
-use crate::audit::Journal;
+use crate::audit::{Journal, Means, Quota};
 use crate::cli::users::Opened;
 use crate::cli::{EXIT_PROBLEMS, load_config};
 use crate::clock::{Clock, ManualClock, SystemClock, SystemEntropy, Timestamp};
@@ -193,7 +193,9 @@ async fn journal(opened: &Opened) -> anyhow::Result<(Arc<Journal>, Heads)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stored = opened.accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect::<Vec<_>>();
     let path = &opened.config.audit.path;
-    let journal = Journal::open(path, clock.clone(), &SystemEntropy, &stored)
+    let keys = Arc::new(opened.accounts.clone());
+    let means = Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys, quota: Quota::USUAL };
+    let journal = Journal::open(path, means, &stored)
         .with_context(|| format!("nothing is signed that `{}` does not have on record", path.display()))?;
     let journal = Arc::new(journal);
     let heads = Heads::new(journal.clone(), opened.accounts.clone(), head_key(&opened.envelope)?, clock);

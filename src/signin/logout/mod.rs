@@ -438,8 +438,11 @@ impl Service {
             sha256: message.sha256.clone(),
             ip: client.ip,
         };
-        // INVARIANT: on disk before it leaves.
-        Ok(self.parts.journal.append(record).await?)
+        // INVARIANT: on disk before it leaves, but for what strangers cause when there is no room for that.
+        if record.user.is_some() {
+            return Ok(self.parts.journal.append(record).await?);
+        }
+        if self.may_record_stranger("logouts").await? { self.record_stranger(record).await } else { Ok(()) }
     }
 }
 

@@ -533,7 +533,7 @@ impl Server {
         seen.into()
     }
 
-    /// The segments of the journal, oldest first.
+    /// The segments of the journal that are not compressed, oldest first.
     pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let listing = fs::read_dir(self.path("var/audit")).unwrap().map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> =
@@ -547,12 +547,10 @@ impl Server {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// Everything in the audit folder.
+    /// Every record of the journal as it was written, one a line.
     pub(crate) fn audit(&self) -> String {
-        let mut text = String::new();
-        for path in self.segments() {
-            text.push_str(&fs::read_to_string(path).unwrap());
-        }
-        text
+        let said = self.cli(&["audit", "export"]);
+        assert!(said.ok, "{said:?}");
+        said.out
     }
 }

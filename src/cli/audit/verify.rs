@@ -1,4 +1,4 @@
-//! `cedargate audit …`: is the journal as it was written?
+//! `cedargate audit verify`: is the journal as it was written?
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -8,22 +8,15 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 
-use super::EXIT_PROBLEMS;
-use super::users::Opened;
 use crate::audit::NodeId;
 use crate::audit::verify::{Evidence, Report, Scope, verify};
+use crate::cli::EXIT_PROBLEMS;
+use crate::cli::users::Opened;
 use crate::runtime::{head_key, signed_head};
-
-/// What to do with the journal.
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {
-    /// Prove that no record was changed, moved, added or taken out, up to the last signed head
-    Verify(VerifyArgs),
-}
 
 /// Arguments of `audit verify`.
 #[derive(Debug, clap::Args)]
-pub(super) struct VerifyArgs {
+pub(in crate::cli) struct Args {
     /// A further folder with segments, as of another server; may be given more than once
     #[arg(long, value_name = "FOLDER")]
     folder: Vec<PathBuf>,
@@ -38,12 +31,11 @@ pub(super) struct VerifyArgs {
     json: bool,
 }
 
-/// Runs one of them.
+/// Proves the journal.
 ///
 /// # Errors
 /// Settings, accounts or segments cannot be read.
-pub(super) fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
-    let Command::Verify(args) = command;
+pub(super) fn run(args: Args, config: &Path) -> anyhow::Result<ExitCode> {
     let scope = Scope { nodes: nodes(&args.node)?, kept_only: args.kept_only };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -70,12 +62,12 @@ pub(super) fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// Nothing is made here: a proof that begins with an empty database or a new secret proves nothing.
-async fn open(file: &Path) -> anyhow::Result<Opened> {
-    let config = super::load_config(file)?.config;
+pub(super) async fn open(file: &Path) -> anyhow::Result<Opened> {
+    let config = crate::cli::load_config(file)?.config;
     let secret = &config.server.secret_file;
     ensure!(
         secret.exists(),
-        "there is no key file `{}`: the heads of the journal are signed with it",
+        "there is no key file `{}`: the heads of the journal are signed, and its keys are sealed, with it",
         secret.display()
     );
     Opened::open(file).await

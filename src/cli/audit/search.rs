@@ -1,0 +1,67 @@
+//! `cedargate audit search`: the records that fit, newest last.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::filter::Filter;
+use super::{log, table};
+use crate::cli::progress::Progress;
+use crate::clock::{Clock as _, SystemClock};
+
+/// Arguments of `audit search`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    /// How many to show: the newest of them
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Finds records.
+///
+/// # Errors
+/// The journal cannot be read, or a flag cannot.
+pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
+    let search = args.filter.search(SystemClock.now())?;
+    let config = crate::cli::load_config(config)?.config;
+    let log = log::open_log(&config, &args.filter.folder)?;
+    let progress = Progress::new("reading the journal", 0);
+    let (found, count) = log.newest(&search, args.limit)?;
+    drop(progress);
+    let skipped = log.skipped();
+    let out = &mut io::stdout().lock();
+    if args.json {
+        let records: Vec<_> = found
+            .iter()
+            .map(|found| found.record.as_ref().map_or_else(|_| json!(found.clear), |record| json!(record)))
+            .collect();
+        let erased: u64 = skipped.erased.values().sum();
+        let no_key: u64 = skipped.no_key.values().map(|(count, _)| count).sum();
+        writeln!(
+            out,
+            "{:#}",
+            json!({ "ok": true, "found": count, "records": records, "erased": erased, "no_key": no_key })
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if count == 0 {
+        writeln!(out, "nothing in the journal fits")?;
+    } else {
+        table::write(out, &found)?;
+    }
+    let shown = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    if count > shown {
+        writeln!(out, "… the newest {shown} of {count}; --limit shows more")?;
+    }
+    for line in skipped.lines() {
+        writeln!(out, "note: {line}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
