@@ -63,11 +63,10 @@ impl Accounts {
     }
 
     async fn stored_log_key(&self, month: &str) -> Result<Option<LogKey>, AccountsError> {
-        let row: Option<Row> =
-            sqlx::query_as("SELECT month, key_id, sealed, erased_at FROM log_keys WHERE month = $1")
-                .bind(month)
-                .fetch_optional(&self.pool)
-                .await?;
+        let row: Option<Row> = sqlx::query_as("SELECT month, key_id, sealed, erased_at FROM log_keys WHERE month = $1")
+            .bind(month)
+            .fetch_optional(&self.pool)
+            .await?;
         row.map(|row| self.log_key_of(row)).transpose().map(|found| found.map(|(_, key)| key))
     }
 
@@ -76,8 +75,9 @@ impl Accounts {
     /// # Errors
     /// The database failed, or a key was sealed under another secret.
     pub async fn log_keys(&self) -> Result<Vec<(String, LogKey)>, AccountsError> {
-        let rows: Vec<Row> =
-            sqlx::query_as("SELECT month, key_id, sealed, erased_at FROM log_keys ORDER BY month").fetch_all(&self.pool).await?;
+        let rows: Vec<Row> = sqlx::query_as("SELECT month, key_id, sealed, erased_at FROM log_keys ORDER BY month")
+            .fetch_all(&self.pool)
+            .await?;
         rows.into_iter().map(|row| self.log_key_of(row)).collect()
     }
 

@@ -33,8 +33,7 @@ const IDLE_TRANSACTION_MILLIS: &str = "5000";
 /// Migrations may take longer than any other statement.
 const NO_LIMIT: &str = "SET statement_timeout = 0";
 /// An epoch that rose must not fall back after a power cut. What was deleted leaves no bytes in the file.
-const SQLITE_SETTINGS: &str =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
      PRAGMA secure_delete = ON";
 /// What the address of a file takes as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');

@@ -169,11 +169,7 @@ impl Log {
     ///
     /// # Errors
     /// The journal cannot be read, or a line is damaged.
-    pub fn records(
-        &self,
-        search: &Search,
-        mut each: impl FnMut(Found) -> ControlFlow<()>,
-    ) -> Result<(), AuditError> {
+    pub fn records(&self, search: &Search, mut each: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), AuditError> {
         self.read(search, None, &mut each)
     }
 
@@ -253,12 +249,7 @@ impl Log {
     }
 
     /// The lines of one segment that fit as far as they tell in clear.
-    fn segment(
-        &self,
-        path: &Path,
-        search: &Search,
-        each: &mut EachLine<'_>,
-    ) -> Result<ControlFlow<()>, AuditError> {
+    fn segment(&self, path: &Path, search: &Search, each: &mut EachLine<'_>) -> Result<ControlFlow<()>, AuditError> {
         let (mut lines, mut bytes) = (Lines::open(path)?, Vec::new());
         while lines.next(&mut bytes).map_err(|error| AuditError::io(path, error))? {
             // Most lines are of other decisions, and need not even be parsed.

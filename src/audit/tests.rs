@@ -43,10 +43,13 @@ async fn find(folder: &Path, reference: &ReferenceId) -> Result<Option<DecisionR
 /// All records, as they were written.
 async fn records(folder: &Path) -> Vec<Record> {
     let mut all = Vec::new();
-    log(folder).await.records(&Search::default(), |found| {
-        all.push(found.record.unwrap());
-        std::ops::ControlFlow::Continue(())
-    }).unwrap();
+    log(folder)
+        .await
+        .records(&Search::default(), |found| {
+            all.push(found.record.unwrap());
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
     all
 }
 

@@ -267,7 +267,10 @@ fn values_of_the_wrong_kind_or_form_are_told_where_they_stand() {
             "[devices]\ntrust_days = 366",
             "2:14 devices.trust_days: `366` is more than 365 days [30 is usual; 0 offers no trust at all]",
         ),
-        ("[audit]\nkeep_months = 0", "2:15 audit.keep_months: `0` is not from 1 to 120 [leave it out to keep everything]"),
+        (
+            "[audit]\nkeep_months = 0",
+            "2:15 audit.keep_months: `0` is not from 1 to 120 [leave it out to keep everything]",
+        ),
         ("[devices]\ntrust_days = 70000", "2:14 devices.trust_days: `70000` is not a whole number from 0 to 65535"),
     ] {
         check(text, &[expected]);

@@ -44,7 +44,8 @@ fn on_disk(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let text = |path: std::path::PathBuf| {
         let bytes = fs::read(&path).unwrap();
-        let expanded = path.extension().is_some_and(|ending| ending == "zst").then(|| zstd::decode_all(&*bytes).unwrap());
+        let expanded =
+            path.extension().is_some_and(|ending| ending == "zst").then(|| zstd::decode_all(&*bytes).unwrap());
         String::from_utf8_lossy(&expanded.unwrap_or(bytes)).into_owned()
     };
     files.map(text).collect()
@@ -63,8 +64,7 @@ async fn written_at(server: &Server, at: &str, people: &[&str]) {
     for user in people {
         let user = Username::parse(user).unwrap();
         let (event, ip) = (EventKind::SignedOut, Some("203.0.113.5".parse().unwrap()));
-        let record =
-            EventRecord { event, at, user, sign_in: None, method: None, about_device: None, ip, device: None };
+        let record = EventRecord { event, at, user, sign_in: None, method: None, about_device: None, ip, device: None };
         journal.append(record).await.unwrap();
     }
     accounts.close().await;
@@ -79,7 +79,18 @@ async fn no_name_address_device_group_or_signal_is_in_clear_on_disk() {
     server.restart();
     let disk = on_disk(&server.path("var/audit"));
     let device = records.split("\"device\":\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
-    let personal = ["\"ann\"", "mallory", from::OFFICE, from::BLOCKED, "aws-users", "contractors", "\"totp\"", "\"password\"", "signals", "\"ip\""];
+    let personal = [
+        "\"ann\"",
+        "mallory",
+        from::OFFICE,
+        from::BLOCKED,
+        "aws-users",
+        "contractors",
+        "\"totp\"",
+        "\"password\"",
+        "signals",
+        "\"ip\"",
+    ];
     for word in personal.into_iter().map(str::to_owned).chain(device) {
         assert!(records.contains(&word) || word == "contractors", "`{word}` is on record");
         assert!(!disk.contains(&word), "`{word}` is in clear:\n{disk}");
@@ -111,7 +122,10 @@ async fn decisions_are_found_by_who_what_when_and_how_they_ended() {
 
     let said = server.cli(&["audit", "search", "--app", "wiki"]);
     let heads: Vec<&str> = said.out.lines().next().unwrap().split("  ").filter(|head| !head.is_empty()).collect();
-    assert_eq!(heads.iter().map(|head| head.trim()).collect::<Vec<_>>(), ["when (UTC)", "who", "what", "app", "outcome", "reference", "because of"]);
+    assert_eq!(
+        heads.iter().map(|head| head.trim()).collect::<Vec<_>>(),
+        ["when (UTC)", "who", "what", "app", "outcome", "reference", "because of"]
+    );
     assert!(said.out.contains(reference) && said.out.contains("assertion left"), "{}", said.out);
     let said = server.cli(&["audit", "search", "--user", "nobody"]);
     assert!(said.ok && said.out.contains("nothing in the journal fits"), "{said:?}");
@@ -143,7 +157,8 @@ async fn an_export_masks_people_and_addresses_and_speaks_ocsf() {
     let ended = |status: u64| logons.iter().filter(|event| event["status_id"] == status).count();
     assert!(ended(1) >= 2 && ended(2) == 1 && ended(99) >= 1, "{events:#?}");
     for event in &events {
-        let required = ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid", "user"];
+        let required =
+            ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid", "user"];
         assert!(required.iter().all(|key| !event[key].is_null()), "{event:#}");
     }
     let refused = logons.iter().find(|event| event["status_id"] == 2).unwrap();
@@ -175,7 +190,10 @@ async fn a_month_that_is_forgotten_can_never_be_read_again_and_is_proved_all_the
     let said = forget(&["--month", "2026-08", "--yes"]);
     assert!(said.ok && said.out.contains("2026-08 is erased"), "{said:?}");
     let erased = in_august(&server);
-    assert_eq!((&erased["found"], &erased["erased"], &erased["records"][0]["user"]), (&2.into(), &2.into(), &Value::Null));
+    assert_eq!(
+        (&erased["found"], &erased["erased"], &erased["records"][0]["user"]),
+        (&2.into(), &2.into(), &Value::Null)
+    );
     assert!(server.cli(&["audit", "search"]).out.contains("note: 2 records of 2026-08, which was erased"));
     let others = search(&server, &["--user", "ann", "--since", "2026-09-01"]);
     assert!(others["found"].as_u64().unwrap() > 1 && others["erased"] == 0, "{others:#}");

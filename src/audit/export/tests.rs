@@ -45,13 +45,17 @@ fn events_of_the_schema_have_what_their_class_asks_for() {
         assert_eq!(event.as_ref().map(|event| event["type_uid"].as_u64().unwrap()), type_uid, "{kind:?}");
         let Some(event) = event else { continue };
         // Required by the base event, the category and the class.
-        for required in ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid", "user"] {
+        for required in
+            ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid", "user"]
+        {
             assert!(!event[required].is_null(), "{kind:?}: no `{required}`: {event:#}");
         }
         let number = |key: &str| event[key].as_u64().unwrap();
         assert_eq!(number("type_uid"), number("class_uid") * 100 + number("activity_id"));
         assert_eq!(number("class_uid") / 1000, number("category_uid"));
-        assert!(event["metadata"]["product"]["vendor_name"].is_string() && event["metadata"]["version"] == ocsf::VERSION);
+        assert!(
+            event["metadata"]["product"]["vendor_name"].is_string() && event["metadata"]["version"] == ocsf::VERSION
+        );
         assert_eq!(event["time"], 1_795_262_400_000_i64, "milliseconds");
         assert!(number("class_uid") != 3002 || event["service"]["name"].is_string(), "one of service and dst_endpoint");
     }

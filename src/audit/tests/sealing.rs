@@ -86,7 +86,8 @@ async fn nothing_that_tells_who_or_where_is_in_clear_and_lengths_tell_little() {
 async fn a_month_whose_key_is_gone_is_told_as_erased_and_the_rest_is_read_on() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, clock) = (MemoryKeys::fixed(), clock());
-    let means = Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
+    let means =
+        Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
     let journal = Journal::open(folder.path(), means, &[]).unwrap();
     let mut decisions = every_decision();
     let (new, old) = (decisions.remove(1), decisions.remove(0));
@@ -109,7 +110,11 @@ async fn a_month_whose_key_is_gone_is_told_as_erased_and_the_rest_is_read_on() {
     assert_eq!(read, [new]);
     assert_eq!(log.skipped().lines().collect::<Vec<_>>(), ["1 record of 2026-11, which was erased"]);
     let (found, count) = log.newest(&Search { user: read[0].user.clone(), ..Search::default() }, 10).unwrap();
-    assert_eq!((found.len(), count, log.skipped().erased[&november()]), (1, 1, 2), "who an erased one is about, nobody knows");
+    assert_eq!(
+        (found.len(), count, log.skipped().erased[&november()]),
+        (1, 1, 2),
+        "who an erased one is about, nobody knows"
+    );
     let none = Log::open(vec![folder.path().to_owned()], LogKeys::none("there is no key file")).unwrap();
     let error = none.find(&old.reference).unwrap_err().to_string();
     assert_eq!(error, "what was written in 2026-11 can't be read here: there is no key file");
@@ -119,7 +124,8 @@ async fn a_month_whose_key_is_gone_is_told_as_erased_and_the_rest_is_read_on() {
 async fn the_next_months_key_is_there_before_it_begins_and_old_ones_go_by_number() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, clock) = (MemoryKeys::fixed(), clock());
-    let means = Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
+    let means =
+        Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
     let journal = Journal::open(folder.path(), means, &[]).unwrap();
     journal.look_after_keys(None).await.unwrap();
     assert_eq!(keys.asked(), ["2026-11"]);

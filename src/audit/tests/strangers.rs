@@ -8,8 +8,7 @@ fn visit(seed: i64) -> DecisionRecord {
 
 fn with_quota(folder: &Path, quota: Quota) -> (Journal, Arc<ManualClock>) {
     let clock = clock();
-    let means =
-        Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: MemoryKeys::fixed(), quota };
+    let means = Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: MemoryKeys::fixed(), quota };
     (Journal::open(folder, means, &[]).unwrap(), clock)
 }
 

@@ -246,7 +246,9 @@ async fn a_journal_that_was_written_anew_is_not_the_one_that_was_signed() {
     let bodies: Vec<String> = fs::read_to_string(&file)
         .unwrap()
         .lines()
-        .map(|line| format!("{{{}", line.split_once("\",").unwrap().1.replace("\"month\":\"2026-11\"", "\"month\":\"2026-10\"")))
+        .map(|line| {
+            format!("{{{}", line.split_once("\",").unwrap().1.replace("\"month\":\"2026-11\"", "\"month\":\"2026-10\""))
+        })
         .collect();
     for body in bodies {
         chainer.push(&body);

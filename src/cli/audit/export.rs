@@ -9,8 +9,8 @@ use anyhow::Context as _;
 
 use super::filter::Filter;
 use super::log;
-use crate::audit::export::{Mask, ocsf};
 use crate::audit::Found;
+use crate::audit::export::{Mask, ocsf};
 use crate::clock::{Clock as _, Entropy, SystemClock, SystemEntropy};
 
 /// How a record is written.

@@ -62,8 +62,14 @@ async fn forget(args: &Args, month: Month, opened: &Opened) -> anyhow::Result<Ex
 
 fn agreed(out: &mut impl io::Write, month: Month) -> anyhow::Result<bool> {
     ensure!(io::stdin().is_terminal(), "this can't be taken back: say so with --yes");
-    writeln!(out, "This deletes the key of {month}. What the journal says of that month can then never be read again:")?;
-    writeln!(out, "nobody finds, explains or replays its decisions. `audit verify` still proves that no record is missing.")?;
+    writeln!(
+        out,
+        "This deletes the key of {month}. What the journal says of that month can then never be read again:"
+    )?;
+    writeln!(
+        out,
+        "nobody finds, explains or replays its decisions. `audit verify` still proves that no record is missing."
+    )?;
     write!(out, "Type {month} to go on: ")?;
     out.flush()?;
     let mut typed = String::new();
