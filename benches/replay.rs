@@ -71,8 +71,8 @@ impl Numbers {
 fn record(numbers: &mut Numbers, at: u64) -> DecisionRecord {
     let person = numbers.below(500);
     let mut groups = BTreeSet::from([group(&format!("team-{}", person % 20)), group(&format!("team-{}", person % 7))]);
-    groups.extend((person % 3 == 0).then(|| group("aws-users")));
-    groups.extend((person % 50 == 0).then(|| group("aws-admins")));
+    groups.extend(person.is_multiple_of(3).then(|| group("aws-users")));
+    groups.extend(person.is_multiple_of(50).then(|| group("aws-admins")));
     groups.extend((person % 25 == 1).then(|| group("contractors")));
     let shown: MethodSet =
         if numbers.one_in(2) { [Method::Password, Method::Totp] } else { [Method::Password; 2] }.into_iter().collect();
@@ -85,7 +85,7 @@ fn record(numbers: &mut Numbers, at: u64) -> DecisionRecord {
         sign_in: None,
         session: None,
         user: Username::parse(&format!("person{person}")).ok(),
-        app: AppId::parse(if person % 3 == 0 && numbers.one_in(2) { "aws" } else { "wiki" }).unwrap(),
+        app: AppId::parse(if person.is_multiple_of(3) && numbers.one_in(2) { "aws" } else { "wiki" }).unwrap(),
         step: Step::SignIn,
         role: None,
         groups,

@@ -3,7 +3,10 @@
 //!
 //! INVARIANT: nothing acts on what comes of it. A [`Trial`] holds ids and one word: no offers, no permits, nobody to tell.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::Effect;
 
 use super::bundle::{Bundle, Standing};
 use super::engine::{Applied, Verdict};
@@ -51,7 +54,7 @@ impl Bundle {
         }
         // More permits take nothing from an Allow.
         if *decided == Decision::Allow && !seen.stands_in_the_way {
-            return seen.trial(&concerned, Some(DecisionKind::Allow), false);
+            return seen.trial(&concerned, Some(DecisionKind::Allow), DecisionKind::Allow);
         }
         let would = match planner::plan(trial, goal, q, repertoire) {
             Ok(plan) => {
@@ -64,8 +67,7 @@ impl Bundle {
             Err(PlanError::Exhausted) => None,
         };
         // What they change without a part in the answer at hand, as a permit that would apply with one more proof.
-        let differs = would.is_some_and(|would| would != recorded_kind(step, decided));
-        seen.trial(&concerned, would, differs)
+        seen.trial(&concerned, would, recorded_kind(step, decided))
     }
 
     /// What the policies on trial would say to a visit that was answered by `verdict`.
@@ -80,8 +82,8 @@ impl Bundle {
         let applied = trial.apply_visit(app, signals);
         let mut seen = Seen::default();
         seen.note(self, &applied);
-        let would = if applied.allowed() { DecisionKind::Allow } else { DecisionKind::Deny };
-        seen.trial(&concerned, Some(would), applied.allowed() != verdict.allowed)
+        let kind = |allowed| if allowed { DecisionKind::Allow } else { DecisionKind::Deny };
+        seen.trial(&concerned, Some(kind(applied.allowed())), kind(verdict.allowed))
     }
 
     /// The policies on trial with their `@description`, in the order of files.
@@ -90,12 +92,15 @@ impl Bundle {
         on_trial.map(|stored| (&stored.notes.enforced.id, stored.notes.description.as_str()))
     }
 
-    fn on_trial_about(&self, asker: &Asker<'_>) -> BTreeSet<PolicyId> {
+    fn on_trial_about(&self, asker: &Asker<'_>) -> Concerned {
         let on_trial = self.policies().iter().filter(|stored| stored.standing == Standing::Shadow);
         let concerned = on_trial.filter(|stored| asker.is_concerned_by(&stored.policy));
-        concerned.map(|stored| stored.notes.enforced.id.clone()).collect()
+        concerned.map(|stored| (stored.notes.enforced.id.clone(), stored.policy.effect() == Effect::Forbid)).collect()
     }
 }
+
+/// The policies on trial that could apply to somebody, and whether each forbids.
+type Concerned = BTreeMap<PolicyId, bool>;
 
 /// The policies that came up, those in force among them.
 #[derive(Default)]
@@ -115,15 +120,36 @@ impl Seen {
         self.stands_in_the_way |= !(applied.forbids.is_empty() && applied.errors.is_empty());
     }
 
-    fn trial(self, concerned: &BTreeSet<PolicyId>, would: Option<DecisionKind>, differs: bool) -> Trial {
-        let all = self.had_a_part.union(&self.failed).filter(|id| concerned.contains(*id));
-        let mut policies: Vec<PolicyId> = all.cloned().collect();
-        if policies.is_empty() && differs {
-            policies = concerned.iter().cloned().collect();
+    fn trial(mut self, concerned: &Concerned, would: Option<DecisionKind>, decided: DecisionKind) -> Trial {
+        self.failed.retain(|id| concerned.contains_key(id));
+        self.had_a_part.retain(|id| concerned.contains_key(id));
+        let mut policies: BTreeSet<PolicyId> = self.had_a_part.union(&self.failed).cloned().collect();
+        // A permit lets in, a forbid keeps out: one of that kind is behind the difference, if none was seen.
+        let behind = match would.map(|would| rank(would).cmp(&rank(decided))) {
+            Some(Ordering::Less) => Some(false),
+            Some(Ordering::Greater) if self.failed.is_empty() => Some(true),
+            _ => None,
+        };
+        if let Some(forbids) = behind {
+            let of_kind = || concerned.iter().filter(|(_, is_forbid)| **is_forbid == forbids).map(|(id, _)| id);
+            if !of_kind().any(|id| policies.contains(id)) {
+                policies.extend(of_kind().cloned());
+            }
         }
-        let failed = self.failed.into_iter().filter(|id| concerned.contains(id)).collect();
+        if policies.is_empty() && would.is_some_and(|would| would != decided) {
+            policies = concerned.keys().cloned().collect();
+        }
         let would = would.filter(|_| !policies.is_empty());
-        Trial { policies, failed, would }
+        Trial { policies: policies.into_iter().collect(), failed: self.failed.into_iter().collect(), would }
+    }
+}
+
+/// How much an answer asks of somebody.
+fn rank(kind: DecisionKind) -> u8 {
+    match kind {
+        DecisionKind::Allow => 0,
+        DecisionKind::Challenge | DecisionKind::Enrol => 1,
+        DecisionKind::Deny => 2,
     }
 }
 

@@ -98,7 +98,7 @@ fn set_of(more: &str) -> Bundle {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn questions_of_one_essence_are_answered_alike(

@@ -137,7 +137,7 @@ fn a_trial_names_its_policies_and_what_they_would_come_to() {
 @id("t.admin") @description("x") MODE
 forbid (principal, action == Action::"assumeRole", resource == Role::"aws/Admin");
 @id("t.later") @description("x") MODE
-permit (principal in Group::"contractors", action == Action::"signIn", resource == App::"aws")
+permit (principal in Group::"contractors", action in [Action::"signIn", Action::"assumeRole"], resource)
 when { context.proofs.contains(Proof::"totp") };
 @id("t.passkey") @description("x") MODE
 forbid (principal, action == Action::"signIn", resource == App::"wiki")
