@@ -52,7 +52,7 @@ impl Names {
         schema: &Schema,
         vocabulary: &Vocabulary,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let kind = |name: &str| EntityType::from_normalized_str(name);
+        let kind = |name: &str| EntityType::from_normalized_str(name).map_err(Box::new);
         let (action, proof, signal, group) = (kind("Action")?, kind("Proof")?, kind("Signal")?, kind("Group")?);
         // Without it, a forbid over a group of actions would match none of them.
         let hierarchy = schema.action_entities()?;
