@@ -6,7 +6,7 @@
 
 mod names;
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -144,9 +144,9 @@ pub(super) struct Prepared<'a> {
     who: Arc<EntityUID>,
     fixed: Facts,
     people_and_places: Vec<Arc<Entity>>,
-    /// With the app of the question and its roles; with the portal.
-    at_app: OnceCell<Arc<Entities>>,
-    at_portal: OnceCell<Arc<Entities>>,
+    /// The entities of each action that was asked about, made at the first question about it. They differ in nothing else:
+    /// whoever plans asks often, with other proofs.
+    made: RefCell<Vec<(EntityUID, Arc<Entities>)>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -168,8 +168,7 @@ impl<'a> Prepared<'a> {
         if *home != q.signals.country {
             people_and_places.push(Arc::new(names.country(home, vocabulary)));
         }
-        let (at_app, at_portal) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { names, vocabulary, q: *q, who: Arc::new(who), fixed, people_and_places, at_app, at_portal })
+        Ok(Self { names, vocabulary, q: *q, who: Arc::new(who), fixed, people_and_places, made: RefCell::default() })
     }
 
     /// The request for one step. Steps of self-service are asked on the portal.
@@ -181,37 +180,27 @@ impl<'a> Prepared<'a> {
         schema: Option<&Schema>,
     ) -> Result<Asked, RequestError> {
         let action = self.names.action(step)?;
-        let (app, entities) = match step {
-            Step::Visit | Step::SignIn | Step::AssumeRole | Step::TrustDevice => (self.q.app, self.at_app()?),
+        let app = match step {
+            Step::Visit | Step::SignIn | Step::AssumeRole | Step::TrustDevice => self.q.app,
             Step::Enroll
             | Step::RemoveMethod
             | Step::ChangeContact
             | Step::ChangePassword
             | Step::Recover
-            | Step::RemoveDevice => match self.vocabulary.app(PORTAL) {
-                Some(portal) => (portal, self.at(&self.at_portal, portal)?),
-                None => (self.q.app, self.at_app()?),
-            },
+            | Step::RemoveDevice => self.vocabulary.app(PORTAL).unwrap_or(self.q.app),
         };
         let (resource, entities) = match (step, role) {
             (Step::AssumeRole, Some(role)) => {
                 let role_entity = self.role(app, role);
-                let resource = role_entity.uid().clone();
+                let (resource, entities) = (role_entity.uid().clone(), self.entities(action, app, &app.roles)?);
                 let known = app.roles.contains(role);
-                (
-                    resource,
-                    if known {
-                        entities
-                    } else {
-                        closed(entities.iter().map(|one| Arc::new(one.as_ref().clone())).chain([role_entity]))?
-                    },
-                )
+                (resource, if known { entities } else { Self::closed_with(&entities, role_entity)? })
             }
             (Step::AssumeRole, None) => return Err(RequestError::NoRole),
-            _ => (self.names.app_uid(app), entities),
+            _ => (self.names.app_uid(app), self.entities(action, app, &[])?),
         };
-        Asked::new((self.who(), action, resource), self.facts(step, shown), entities, self.q.signals.now)
-            .checked(schema)
+        let (who, facts) = (self.who(), self.facts(step, shown));
+        Asked::new((who, action, resource), facts, entities, self.q.signals.now).checked(schema)
     }
 
     /// The question whether somebody is to be told of how a sign-in came out; `None` when the schema does not know it.
@@ -225,7 +214,8 @@ impl<'a> Prepared<'a> {
         let sign_in = Value::record(self.facts(Step::SignIn, shown), None);
         let facts = vec![("sign_in", sign_in), ("outcome", Value::from(outcome.code()))];
         let resource = self.names.app_uid(self.q.app);
-        let asked = Asked::new((self.who(), action, resource), facts, self.at_app()?, self.q.signals.now);
+        let entities = self.entities(action, self.q.app, &[])?;
+        let asked = Asked::new((self.who(), action, resource), facts, entities, self.q.signals.now);
         asked.checked(schema).map(Some)
     }
 
@@ -233,19 +223,21 @@ impl<'a> Prepared<'a> {
         EntityUIDEntry::Known { euid: Arc::clone(&self.who), loc: None }
     }
 
-    fn at_app(&self) -> Result<Arc<Entities>, RequestError> {
-        self.at(&self.at_app, self.q.app)
-    }
-
-    /// The entities of all questions about one app, made at the first of them.
-    fn at(&self, made: &OnceCell<Arc<Entities>>, app: &App) -> Result<Arc<Entities>, RequestError> {
-        if let Some(made) = made.get() {
+    /// The entities of all questions about an action.
+    fn entities(&self, action: &Arc<Entity>, app: &App, roles: &[RoleName]) -> Result<Arc<Entities>, RequestError> {
+        if let Some((_, made)) = self.made.borrow().iter().find(|(uid, _)| uid == action.uid()) {
             return Ok(Arc::clone(made));
         }
-        let roles: Vec<Arc<Entity>> = app.roles.iter().map(|role| self.role(app, role)).collect();
-        let around = self.people_and_places.iter().cloned().chain(roles).chain(self.names.actions());
-        let entities = closed(around.chain([Arc::new(self.names.app(app))]))?;
-        Ok(Arc::clone(made.get_or_init(|| entities)))
+        let things = [Arc::clone(action), Arc::new(self.names.app(app))];
+        let roles = roles.iter().map(|role| self.role(app, role));
+        let entities = closed(self.people_and_places.iter().cloned().chain(things).chain(roles))?;
+        self.made.borrow_mut().push((action.uid().clone(), Arc::clone(&entities)));
+        Ok(entities)
+    }
+
+    /// With a role that the app does not have; policies may speak of it all the same.
+    fn closed_with(entities: &Entities, role: Arc<Entity>) -> Result<Arc<Entities>, RequestError> {
+        closed(entities.iter().map(|one| Arc::new(one.as_ref().clone())).chain([role]))
     }
 
     fn role(&self, app: &App, role: &RoleName) -> Arc<Entity> {

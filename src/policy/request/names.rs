@@ -37,6 +37,8 @@ pub(in crate::policy) struct Names {
     signals: HashMap<&'static str, Literal>,
     /// The action of each step with its ancestors.
     actions: HashMap<Step, Arc<Entity>>,
+    /// The steps whose action the schema lacks.
+    lacking: Vec<Step>,
     /// The action `notify`, where the schema has it.
     notify: Option<Arc<Entity>>,
     /// Each declared group with all that hold it.
@@ -50,7 +52,7 @@ impl Names {
         schema: &Schema,
         vocabulary: &Vocabulary,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let kind = |name: &str| EntityType::from_normalized_str(name);
+        let kind = |name: &str| EntityType::from_normalized_str(name).map_err(Box::new);
         let (action, proof, signal, group) = (kind("Action")?, kind("Proof")?, kind("Signal")?, kind("Group")?);
         // Without it, a forbid over a group of actions would match none of them.
         let hierarchy = schema.action_entities()?;
@@ -63,7 +65,7 @@ impl Names {
             let ancestors = ancestors.map(|all| all.map(|one| one.as_ref().clone()).collect()).unwrap_or_default();
             Arc::new(entity(uid(&action, name), [], ancestors))
         };
-        let actions = STEPS.into_iter().filter(known).map(|step| (step, entity_of(step.action()))).collect();
+        let actions = STEPS.into_iter().map(|step| (step, entity_of(step.action()))).collect();
         let literal = |kind: &EntityType, code: &'static str| (code, Literal::EntityUID(Arc::new(uid(kind, code))));
         let codes = Method::ALL.into_iter().map(Method::code).chain(Class::ALL.into_iter().map(Class::code));
         let unknown = UnknownSignal::ALL.into_iter().map(UnknownSignal::code);
@@ -84,6 +86,7 @@ impl Names {
             proofs: codes.map(|code| literal(&proof, code)).collect(),
             signals: unknown.map(|code| literal(&signal, code)).collect(),
             actions,
+            lacking: STEPS.into_iter().filter(|step| !known(step)).collect(),
             closures: vocabulary.groups.keys().map(|name| (name.clone(), closure(name))).collect(),
             group,
         };
@@ -94,7 +97,7 @@ impl Names {
 
     /// Whether a policy's scope holds the action of `step`. What it does not hold can never apply to that step.
     pub(in crate::policy) fn covers(&self, step: Step, scope: &ActionConstraint) -> bool {
-        self.actions.get(&step).is_some_and(|action| in_scope(action, scope))
+        self.has(step) && self.actions.get(&step).is_some_and(|action| in_scope(action, scope))
     }
 
     /// Whether a policy's scope holds the action `notify`.
@@ -104,7 +107,7 @@ impl Names {
 
     /// Whether the schema has the step's action. Where it has not, nobody may take the step.
     pub(in crate::policy) fn has(&self, step: Step) -> bool {
-        self.actions.contains_key(&step)
+        !self.lacking.contains(&step)
     }
 
     /// Whether policies can read who tries an app out.
@@ -118,11 +121,6 @@ impl Names {
 
     pub(super) fn action(&self, step: Step) -> Result<&Arc<Entity>, RequestError> {
         self.actions.get(&step).ok_or(RequestError::NoAction(step))
-    }
-
-    /// All actions that are asked about.
-    pub(super) fn actions(&self) -> impl Iterator<Item = Arc<Entity>> {
-        self.actions.values().chain(&self.notify).map(Arc::clone)
     }
 
     pub(super) fn country(&self, country: &Country, vocabulary: &Vocabulary) -> Entity {
