@@ -29,7 +29,9 @@
 //!   **Geo**: the verified geo files. **Reading**: one fact of theirs with its source. **Baseline**: what is usual for a user.
 //!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
-//! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
+//! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced: people read “on trial”.
+//! - **Findings**: all that is to be said of a policy set before it is merged. **Ending**: the day a policy, or an exception in one, is over.
+//!   **Proposal**: a policy that is to be written.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a
