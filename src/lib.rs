@@ -29,7 +29,9 @@
 //!   **Geo**: the verified geo files. **Reading**: one fact of theirs with its source. **Baseline**: what is usual for a user.
 //!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
-//! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
+//! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced: people read “on trial”.
+//! - **Findings**: all that is to be said of a policy set before it is merged. **Ending**: the day a policy, or an exception in one, is over.
+//!   **Proposal**: a policy that is to be written.
 //! - **Trial**: what the policies on trial would have made of a decision. **Replay**: decisions of the past made again by a
 //!   **candidate**, another set of policies. **Tally**: what came of that; its **Change** says how an answer differs, a **Hit** counts
 //!   those of one person or policy, and a **Budget** is how many people may be concerned. **Essence**: what policies can tell of a

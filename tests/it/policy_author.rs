@@ -108,7 +108,7 @@ fn the_report_for_code_hosts_is_sarif_with_places_below_the_repository() {
         results.iter().map(place).collect::<Vec<_>>(),
         [
             "\"policies/90-x.cedar\" 2 \"name\"",
-            "\"policies/91-y%20%C3%BC.cedar\" 2 \"syntax\"",
+            "\"policies/91-y%20%C3%BC.cedar\" 1 \"syntax\"",
             "\"policies/tests/x.toml\" 2 \"table\"",
         ]
     );
@@ -163,16 +163,12 @@ fn each_kind_of_new_policy_loads_and_its_cases_come_out_as_printed() {
         let mut arguments = vec!["policy", "new"];
         arguments.extend(line.split(' '));
         arguments.push("--json");
-        let shown = json(folder.path(), &arguments);
-        assert_eq!((&shown["ok"], &shown["file"]), (&Value::Bool(true), &Value::Null), "{line}: {shown:#}");
         arguments.push("--write");
         if !line.contains("--to") {
             arguments.push("90-own.cedar");
         }
         let written = json(folder.path(), &arguments);
         assert_eq!(written["policies"][0], id, "{line}: {written:#}");
-        let (said, code) = cedargate(folder.path(), &["policy", "show", id]);
-        assert_eq!(code, 0, "{line}: {said:?}");
         let (said, code) = cedargate(folder.path(), &["policy", "fmt", "--check"]);
         assert_eq!(code, 0, "{line}: {said:?}");
         // Other tests may see that the rules changed, which the command told; those that it printed hold.
@@ -184,12 +180,6 @@ fn each_kind_of_new_policy_loads_and_its_cases_come_out_as_printed() {
         fs::write(tests.join("own.toml"), cases).unwrap();
         let (said, code) = cedargate(folder.path(), &["policy", "check"]);
         assert_eq!(code, 0, "{line}:\n{cases}\n{}{}", said.out, said.err);
-        // Again it would have the same id.
-        if !line.contains("--to") {
-            let (said, code) = cedargate(folder.path(), &arguments);
-            assert_eq!(code, 1, "{line}: {said:?}");
-            assert!(said.out.contains("another policy is called"), "{line}: {}", said.out);
-        }
     }
 }
 
@@ -224,6 +214,7 @@ fn what_cannot_be_written_is_refused_with_a_way_on() {
         ("country-block --country ZZ", 2, "everybody"),
         ("exception --to aws.group --user ann --expires 2099-01-31", 2, "is a permit"),
         ("exception --to no.such --user ann --expires 2099-01-31", 2, "no policy is called `no.such`"),
+        ("access --app aws --group aws-users --id aws.group", 1, "another policy is called `aws.group`"),
         ("new-device --write other/x.cedar", 2, "nothing would read it"),
         ("access --app wiki --group staff --second-factor topt", 2, "did you mean `totp`?"),
     ] {

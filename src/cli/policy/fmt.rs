@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let ok = report.problems.is_empty() && !(args.check && !report.changed.is_empty());
+    let ok = report.problems.is_empty() && (!args.check || report.changed.is_empty());
     let out = &mut io::stdout().lock();
     if args.json {
         let problems: Vec<_> = report.problems.iter().map(super::problem).collect();

@@ -30,7 +30,7 @@ pub(super) enum Command {
     /// Lay the policies out in the usual way.
     Fmt(fmt::Args),
     /// Write a new policy.
-    New(new::Args),
+    New(Box<new::Args>),
     /// Check the policies and run every case of policies/tests/*.toml.
     Test(test::Args),
     /// List the policies in force.

@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use self::cases::Shown;
-use self::kinds::Draft;
+use self::kinds::Proposal;
 use self::values::{Days, Proofs};
 use super::problem;
 use crate::cli::check::counted;
@@ -137,9 +137,9 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         Ok(bundle) => bundle,
         Err(errors) => return refused(&errors, args.json),
     };
-    let draft = Draft::of(args, &before)?;
-    let file = target(args, &draft, &current.sources, &loaded.config.policies.path)?;
-    let new = match draft.put_into(&file) {
+    let proposal = Proposal::of(args, &before)?;
+    let file = target(args, &proposal, &current.sources, &loaded.config.policies.path)?;
+    let new = match proposal.put_into(&file) {
         Ok(new) => new,
         Err(errors) => return refused(&errors, args.json),
     };
@@ -152,7 +152,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         Ok(bundle) => bundle,
         Err(errors) => return refused(&errors, args.json),
     };
-    let shown = cases::show(args, &draft, &before, &after, &sources.tests);
+    let shown = cases::show(args, &proposal, &before, &after, &sources.tests);
     let written = match &args.write {
         Some(_) if file.text.is_empty() && !Path::new(&file.path).exists() => {
             create(Path::new(&file.path), &new.text)?;
@@ -164,7 +164,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         }
         None => false,
     };
-    let said = Said { draft: &draft, shown, file: &new.path, written, broken: broken(&before, &after, &sources) };
+    let said = Said { proposal: &proposal, shown, file: &new.path, written, broken: broken(&before, &after, &sources) };
     said.write(&mut io::stdout().lock(), args)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -186,8 +186,8 @@ fn refused(errors: &BundleErrors, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// The file the policy goes to; one that is not there yet is empty.
-fn target(args: &Args, draft: &Draft, sources: &PolicySources, folder: &Path) -> anyhow::Result<SourceFile> {
-    if let Draft::Exception { forbid, .. } = draft {
+fn target(args: &Args, proposal: &Proposal, sources: &PolicySources, folder: &Path) -> anyhow::Result<SourceFile> {
+    if let Proposal::Exception { forbid, .. } = proposal {
         let found = sources.policies.iter().find(|file| file.text.contains(forbid.as_str()));
         return found.cloned().context("the policy is in no file");
     }
@@ -218,7 +218,7 @@ fn broken(before: &Bundle, after: &Bundle, sources: &PolicySources) -> Vec<Strin
 
 /// What the command says.
 struct Said<'a> {
-    draft: &'a Draft,
+    proposal: &'a Proposal,
     shown: Shown,
     file: &'a str,
     written: bool,
@@ -227,17 +227,17 @@ struct Said<'a> {
 
 impl Said<'_> {
     fn write(&self, out: &mut dyn io::Write, args: &Args) -> anyhow::Result<()> {
-        let Self { draft, shown, file, written, broken } = self;
+        let Self { proposal, shown, file, written, broken } = self;
         if args.json {
             let file = written.then_some(file);
             let said = json!({
-                "ok": true, "policies": draft.ids(), "text": draft.text(), "cases": shown.text, "file": file,
+                "ok": true, "policies": proposal.ids(), "text": proposal.text(), "cases": shown.text, "file": file,
                 "tests_that_fail_now": broken,
             });
             writeln!(out, "{said:#}")?;
             return Ok(());
         }
-        writeln!(out, "{}", draft.text())?;
+        writeln!(out, "{}", proposal.text())?;
         writeln!(out, "# For policies/tests: what the whole set decides with it.\n\n{}\n", shown.text.trim_end())?;
         if !shown.decides && !args.on_trial {
             writeln!(out, "Mind: it makes no difference in these cases.")?;
@@ -258,7 +258,7 @@ impl Said<'_> {
     }
 }
 
-impl Draft {
+impl Proposal {
     /// `file` with the policy in it, laid out when the file was.
     fn put_into(&self, file: &SourceFile) -> Result<SourceFile, BundleErrors> {
         let new = match self {

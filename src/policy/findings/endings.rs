@@ -112,5 +112,7 @@ fn is_now(expr: &Value) -> bool {
         let get = expr.get(".")?;
         (get.get("attr")? == name).then(|| get.get("left").cloned())?
     };
-    attr(expr, "now").and_then(|time| attr(&time, "time")).is_some_and(|context| context["Var"] == "context")
+    attr(expr, "now")
+        .and_then(|time| attr(&time, "time"))
+        .is_some_and(|context| context.get("Var").is_some_and(|var| var == "context"))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::{Spanned, Value};
 
-use super::kinds::Draft;
+use super::kinds::Proposal;
 use super::{Args, Kind};
 use crate::domain::{
     AppId, CONSOLE, Country, Decision, DecisionKind, GroupName, Method, NetworkName, PORTAL, Profile, UserStatus,
@@ -20,8 +20,8 @@ pub(super) struct Shown {
     pub(super) decides: bool,
 }
 
-/// Shows what `after` decides with the policies of `draft`.
-pub(super) fn show(args: &Args, draft: &Draft, before: &Bundle, after: &Bundle, tests: &[SourceFile]) -> Shown {
+/// Shows what `after` decides with the policies of `proposal`.
+pub(super) fn show(args: &Args, proposal: &Proposal, before: &Bundle, after: &Bundle, tests: &[SourceFile]) -> Shown {
     let base = stopped(args, before, after, tests).or_else(|| somebody_who_may(args, before, after));
     let Some(base) = base else {
         return Shown { text: String::new(), decides: false };
@@ -31,7 +31,7 @@ pub(super) fn show(args: &Args, draft: &Draft, before: &Bundle, after: &Bundle, 
         let (old, new) = (decided(&case, args, before), decided(&case, args, after));
         let Some(new) = new else { continue };
         decides |= old.as_ref().is_none_or(|old| (old.kind, &old.by) != (new.kind, &new.by));
-        decides |= new.by.iter().any(|id| draft.ids().iter().any(|draft| draft.as_str() == id.as_str()));
+        decides |= new.by.iter().any(|id| proposal.ids().iter().any(|proposal| proposal.as_str() == id.as_str()));
         case.expect = new.kind;
         case.by = Some(new.by);
         case.offers = (!new.offers.is_empty()).then_some(new.offers);

@@ -9,7 +9,7 @@ use crate::policy::{Bundle, SourceFile, laid_out};
 
 /// What is to be written.
 #[derive(Debug)]
-pub(super) enum Draft {
+pub(super) enum Proposal {
     /// Policies of their own.
     Policies {
         /// Laid out.
@@ -40,7 +40,7 @@ struct Part<'a> {
     unless: Option<String>,
 }
 
-impl Draft {
+impl Proposal {
     /// What `args` ask for.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Draft {
 
 /// `forbid … unless { a } unless { b }` forbids unless a or b: an exception stands beside what is there, and takes one clause
 /// out again when it is over.
-fn exception_to(args: &Args, to: &PolicyId, bundle: &Bundle) -> anyhow::Result<Draft> {
+fn exception_to(args: &Args, to: &PolicyId, bundle: &Bundle) -> anyhow::Result<Proposal> {
     let expires = args.expires.context("an exception ends: give it `--expires DATE`")?;
     let who = match (&args.user, &args.group) {
         (Some(user), _) => format!("principal == User::{}", quoted(user.as_str())?),
@@ -95,7 +95,7 @@ fn exception_to(args: &Args, to: &PolicyId, bundle: &Bundle) -> anyhow::Result<D
     let body = note.text.strip_suffix(';').context("the policy ends with `;`")?;
     let text = format!("{body}\nunless {{ {who} && context.time.now < datetime(\"{expires}\") }};");
     let text = laid_out(&SourceFile { path: to.to_string(), text })?;
-    Ok(Draft::Exception { forbid: note.text, text, id: to.clone() })
+    Ok(Proposal::Exception { forbid: note.text, text, id: to.clone() })
 }
 
 fn parts(args: &Args) -> anyhow::Result<Vec<Part<'static>>> {
@@ -112,10 +112,11 @@ fn parts(args: &Args) -> anyhow::Result<Vec<Part<'static>>> {
     Ok(match args.kind {
         Kind::Access => access(args)?,
         Kind::OfficeOnly => {
-            let office = ["office".to_owned()];
-            let given: Vec<String> = args.network.iter().map(ToString::to_string).collect();
-            let networks = if given.is_empty() { &office[..] } else { &given };
-            let inside = any(networks, |name| format!("context.net.networks.contains(Network::\"{name}\")"));
+            let mut networks: Vec<String> = args.network.iter().map(ToString::to_string).collect();
+            if networks.is_empty() {
+                networks.push("office".to_owned());
+            }
+            let inside = any(&networks, |name| format!("context.net.networks.contains(Network::\"{name}\")"));
             let description = format!("{} only from {}.", about.sentence("open", "opens"), networks.join(" or "));
             vec![Part { unless: Some(inside), ..forbid(description, "network.not-allowed") }]
         }
