@@ -136,7 +136,8 @@ impl Fact {
             (Self::Anonymous, _) => signals.anonymous = is_yes,
             (Self::Asn, _) => signals.asn = number,
             (Self::Device, _) => set_device(signals, value),
-            (Self::Devices, _) => signals.device.registered = number,
+            // Who is known on a device has one at least.
+            (Self::Devices, _) => signals.device.registered = number.max(u32::from(signals.device.known)),
             (Self::FailedAttempts, _) => signals.risk.failed_attempts = number,
             (Self::NewCountry, _) => signals.risk.new_country = is_yes,
             (Self::ImpossibleTravel, _) => signals.risk.impossible_travel = is_yes,

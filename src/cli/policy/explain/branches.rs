@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::words;
 use crate::domain::PolicyId;
+use crate::policy::explain::Fact;
 use crate::policy::explain::branch::{Branches, Choice};
 use crate::policy::explain::tree::Node;
 
@@ -45,7 +46,11 @@ pub(super) fn write(out: &mut impl io::Write, branches: &Branches) -> io::Result
 fn collect(branches: &Branches, node: &Node, indent: usize, when: Option<String>, rows: &mut Vec<Row>) {
     match node {
         Node::Answer { answer, always, sometimes } => {
-            let answer = branches.answers.get(*answer).map(words::answer).unwrap_or_default();
+            let answer = branches
+                .answers
+                .get(*answer)
+                .map(|found| words::answers(found, &branches.equipped))
+                .unwrap_or_default();
             let then = Some((answer, behind(always, sometimes)));
             rows.push(Row { indent, when: when.unwrap_or_else(|| "always".to_owned()), then });
         }
@@ -109,15 +114,21 @@ fn flatten(branches: &Branches, node: &Node, path: &mut Vec<Json>, paths: &mut V
     match node {
         Node::Answer { answer, always, sometimes } => {
             let Some(found) = branches.answers.get(*answer) else { return };
-            paths.push(json!({
-                "if": path,
-                "decision": found.decision.map(|kind| kind.code()),
-                "methods": found.methods,
-                "after_link": found.after_link,
-                "ways": found.ways,
-                "policies": always,
-                "sometimes": sometimes.difference(always).collect::<Vec<_>>(),
-            }));
+            for (place, found) in found.iter().enumerate() {
+                let mut path = path.clone();
+                if let Some(equipped) = branches.equipped.get(place) {
+                    path.push(json!({ "fact": Fact::Enrolled, "is": words::value(Fact::Enrolled, equipped) }));
+                }
+                paths.push(json!({
+                    "if": path,
+                    "decision": found.decision.map(|kind| kind.code()),
+                    "methods": found.methods,
+                    "after_link": found.after_link,
+                    "ways": found.ways,
+                    "policies": always,
+                    "sometimes": sometimes.difference(always).collect::<Vec<_>>(),
+                }));
+            }
         }
         Node::Split { choice, cases } => {
             let Some(choice) = branches.choices.get(*choice) else { return };
