@@ -420,7 +420,11 @@ mod tests {
         let (wiki, contractor) = (of(&["aws-users"], "wiki"), of(&["aws-users", "contractors"], "aws"));
         assert!(!facts(&wiki).contains(&Fact::Hour) && facts(&contractor).contains(&Fact::Hour));
         let hours = contractor.choices.iter().find(|choice| choice.fact == Fact::Hour).unwrap();
-        assert_eq!(hours.classes.iter().map(Vec::len).collect::<Vec<_>>(), [8, 10, 6], "before, in and after the hours");
+        assert_eq!(
+            hours.classes.iter().map(Vec::len).collect::<Vec<_>>(),
+            [8, 10, 6],
+            "before, in and after the hours"
+        );
         // Nobody grants it, so nothing else matters.
         let stranger = of(&[], "aws");
         assert_eq!((stranger.answers.len(), stranger.answers[0][0].decision), (1, Some(DecisionKind::Deny)));
