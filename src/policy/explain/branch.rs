@@ -145,7 +145,14 @@ type Raw = BTreeMap<Fact, Vec<Value>>;
 fn raw_values(bundle: &Bundle, leaves: &Leaves, situation: &Situation, open: &BTreeSet<Fact>) -> Raw {
     let named = leaves.named();
     let read = Fact::ALL.into_iter().filter(|fact| open.contains(fact) && named.facts.contains(fact));
-    read.map(|fact| (fact, fact.values(&named, situation, bundle.vocabulary()))).collect()
+    let mut raw: Raw = read.map(|fact| (fact, fact.values(&named, situation, bundle.vocabulary()))).collect();
+    // Who is on a known device has one at least. Where that is open, the device has the last word.
+    if let Some(values) =
+        raw.get_mut(&Fact::Devices).filter(|_| situation.signals.device.known && !open.contains(&Fact::Device))
+    {
+        values.retain(|value| *value != Value::Number(0));
+    }
+    raw
 }
 
 /// What one leaf comes to for every combination of the facts it reads.
@@ -419,6 +426,7 @@ mod tests {
         };
         let (wiki, contractor) = (of(&["aws-users"], "wiki"), of(&["aws-users", "contractors"], "aws"));
         assert!(!facts(&wiki).contains(&Fact::Hour) && facts(&contractor).contains(&Fact::Hour));
+        assert!(facts(&contractor).contains(&Fact::Devices), "one device is allowed, the next is not");
         let hours = contractor.choices.iter().find(|choice| choice.fact == Fact::Hour).unwrap();
         assert_eq!(
             hours.classes.iter().map(Vec::len).collect::<Vec<_>>(),

@@ -136,8 +136,7 @@ impl Fact {
             (Self::Anonymous, _) => signals.anonymous = is_yes,
             (Self::Asn, _) => signals.asn = number,
             (Self::Device, _) => set_device(signals, value),
-            // Who is known on a device has one at least.
-            (Self::Devices, _) => signals.device.registered = number.max(u32::from(signals.device.known)),
+            (Self::Devices, _) => signals.device.registered = number,
             (Self::FailedAttempts, _) => signals.risk.failed_attempts = number,
             (Self::NewCountry, _) => signals.risk.new_country = is_yes,
             (Self::ImpossibleTravel, _) => signals.risk.impossible_travel = is_yes,

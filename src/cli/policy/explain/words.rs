@@ -50,12 +50,13 @@ pub(super) fn way(groups: &[MethodSet]) -> String {
     groups.iter().map(group).collect::<Vec<_>>().join(" + ")
 }
 
-/// What is answered to each way of being equipped: `challenged: totp; with password alone: to enrol totp`.
-pub(super) fn answers(answers: &[Answer], equipped: &[Value]) -> String {
+/// What is answered to each way of being equipped, the first without a word about it: `challenged: totp`, `with password alone:
+/// to enrol totp`.
+pub(super) fn answers(answers: &[Answer], equipped: &[Value]) -> (String, Vec<String>) {
     let words: Vec<String> = answers.iter().map(answer).collect();
     let others = words.iter().zip(equipped).skip(1).filter(|(other, _)| words.first() != Some(other));
-    let others = others.map(|(other, equipped)| format!("; {}: {other}", value(Fact::Enrolled, equipped)));
-    words.first().cloned().unwrap_or_default() + &others.collect::<String>()
+    let others = others.map(|(other, equipped)| format!("{}: {other}", value(Fact::Enrolled, equipped))).collect();
+    (words.first().cloned().unwrap_or_default(), others)
 }
 
 /// An answer in a few words.
@@ -214,7 +215,10 @@ pub(super) fn value(fact: Fact, value: &Value) -> String {
         (_, Value::Network(Some(network))) => return format!("from `{network}`"),
         (_, Value::Country(country)) => return format!("in {country}"),
         (_, Value::Number(number)) => return number.to_string(),
-        (_, Value::Enrolled { enrolled, .. }) => return format!("with {} alone", codes(enrolled.iter().copied())),
+        (_, Value::Enrolled { enrolled, .. }) => {
+            let alone = if enrolled.len() == 1 { " alone" } else { "" };
+            return format!("with {}{alone}", codes(enrolled.iter().copied()));
+        }
         (_, Value::Network(None)) => "from elsewhere",
         (_, Value::Home) => "at home",
         (_, Value::Abroad) => "abroad",
