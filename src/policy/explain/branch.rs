@@ -443,10 +443,10 @@ mod tests {
     fn a_policy_that_fails_for_some_values_denies_for_these() {
         let bundle = shipped_with(
             r#"@id("t.overflow") @description("x")
-            forbid (principal is User, action == Action::"signIn", resource == App::"wiki")
+            forbid (principal is User, action == Action::"signIn", resource == App::"portal")
             when { context.risk.failed_attempts == 7 && context.time.hour + 9223372036854775807 > 9223372036854775807 };"#,
         );
-        let there = situation(&["aws-users"], "wiki", &[Method::Password, Method::Totp]);
+        let there = situation(&["aws-users"], "portal", &[Method::Password, Method::Totp]);
         let open = BTreeSet::from([Fact::FailedAttempts, Fact::Hour]);
         let branches = Branches::of(&bundle, &there, &open, &[]).unwrap();
         for (failed, hour, allowed) in [(7, 0, true), (7, 1, false), (6, 1, true)] {

@@ -97,7 +97,7 @@ fn behind(always: &BTreeSet<PolicyId>, sometimes: &BTreeSet<PolicyId>) -> String
 pub(super) fn value(branches: &Branches) -> Json {
     let mut paths = Vec::new();
     flatten(branches, &branches.tree, &mut Vec::new(), &mut paths);
-    let open = branches.choices.iter().map(|choice| choice_value(choice));
+    let open = branches.choices.iter().map(choice_value);
     json!({
         "open": open.collect::<Vec<_>>(),
         "branches": paths,
