@@ -19,6 +19,7 @@ mod demo;
 mod devices;
 mod docs;
 mod epoch;
+mod explain;
 mod golden;
 mod guessing;
 mod harness;

@@ -41,7 +41,7 @@ pub(super) enum Command {
         id: String,
     },
     /// Say of every policy what comes of it: for a decision that was made, or one that could be.
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     /// Sum up what the policies on trial would have done.
     Shadow(shadow::Args),
     /// Make the decisions of the past again, by other policies.

@@ -33,7 +33,7 @@ pub struct Choice {
 }
 
 /// One answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
 pub struct Answer {
     /// The decision; `None` when there was none within the evaluations that one plan may take, or that this table may.
     pub decision: Option<DecisionKind>,
@@ -50,8 +50,10 @@ pub struct Answer {
 pub struct Branches {
     /// The facts that matter.
     pub choices: Vec<Choice>,
-    /// The answers.
-    pub answers: Vec<Answer>,
+    /// The ways somebody may be equipped, where that was open.
+    pub equipped: Vec<Value>,
+    /// The answers: of each, what is answered to each way of being equipped.
+    pub answers: Vec<Vec<Answer>>,
     /// Which answer is given when.
     pub tree: Node,
     /// How many combinations of values there are.
@@ -82,7 +84,7 @@ impl Branches {
     ) -> Result<Self, NotTakenApart> {
         let leaves = Leaves::of(bundle, situation).ok_or(NotTakenApart)?;
         let mut base = situation.clone();
-        let raw = raw_values(bundle, &leaves, situation, open, enrolled);
+        let raw = raw_values(bundle, &leaves, situation, open);
         let tables: Vec<Table> = (0..leaves.leaves.len())
             .map(|leaf| Table::of(bundle, &leaves, leaf, &raw, situation))
             .collect::<Option<_>>()
@@ -90,7 +92,7 @@ impl Branches {
         let readers = leaves.readers();
         let (mut choices, mut fixed) = (Vec::new(), Vec::new());
         for (fact, values) in &raw {
-            let classes = classes(*fact, values, &raw, &tables);
+            let classes = classes(*fact, values, &tables);
             let policies = readers.get(fact).cloned().unwrap_or_default();
             let choice = Choice { fact: *fact, classes, policies };
             if choice.classes.len() > 1 {
@@ -105,13 +107,16 @@ impl Branches {
                 choice.fact.set(value, &mut base);
             }
         }
-        let tried = try_all(bundle, &leaves, &tables, &raw, &choices, &base);
+        let field =
+            Field { bundle, leaves: &leaves, tables: &tables, raw: &raw, choices: &choices, equipped: enrolled };
+        let tried = field.try_all(&base);
         let radices = choices.iter().map(|choice| choice.classes.len()).collect();
         let grid = Grid { radices, cells: tried.cells, answers: tried.answer_of };
         let combinations = grid.cells.len();
         let tree = grid.tree(&tried.policies);
         Ok(Self {
             choices,
+            equipped: enrolled.to_vec(),
             answers: tried.answers,
             tree,
             combinations,
@@ -137,18 +142,15 @@ impl Branches {
 type Raw = BTreeMap<Fact, Vec<Value>>;
 
 /// The values of each open fact that a policy reads.
-fn raw_values(
-    bundle: &Bundle,
-    leaves: &Leaves,
-    situation: &Situation,
-    open: &BTreeSet<Fact>,
-    enrolled: &[Value],
-) -> Raw {
+fn raw_values(bundle: &Bundle, leaves: &Leaves, situation: &Situation, open: &BTreeSet<Fact>) -> Raw {
     let named = leaves.named();
     let read = Fact::ALL.into_iter().filter(|fact| open.contains(fact) && named.facts.contains(fact));
     let mut raw: Raw = read.map(|fact| (fact, fact.values(&named, situation, bundle.vocabulary()))).collect();
-    if enrolled.len() > 1 {
-        raw.insert(Fact::Enrolled, enrolled.to_vec());
+    // Who is on a known device has one at least. Where that is open, the device has the last word.
+    if let Some(values) =
+        raw.get_mut(&Fact::Devices).filter(|_| situation.signals.device.known && !open.contains(&Fact::Device))
+    {
+        values.retain(|value| *value != Value::Number(0));
     }
     raw
 }
@@ -206,24 +208,20 @@ pub(super) fn digits(mut index: usize, radices: &[usize]) -> Vec<usize> {
 }
 
 /// The values of a fact, those together that no leaf tells apart.
-fn classes(fact: Fact, values: &[Value], raw: &Raw, tables: &[Table]) -> Vec<Vec<Value>> {
+fn classes(fact: Fact, values: &[Value], tables: &[Table]) -> Vec<Vec<Value>> {
     let mut classes: Vec<(Vec<Vec<Truth>>, Vec<Value>)> = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let mut columns: Vec<Vec<Truth>> = tables.iter().filter_map(|table| table.column(fact, index)).collect();
-        if fact == Fact::Enrolled {
-            // Nobody asks the policies about what somebody has: the planner does.
-            columns = vec![vec![Truth::True; index]];
-        }
+        let columns: Vec<Vec<Truth>> = tables.iter().filter_map(|table| table.column(fact, index)).collect();
         match classes.iter_mut().find(|(known, _)| *known == columns) {
             Some((_, class)) => class.push(value.clone()),
             None => classes.push((columns, vec![value.clone()])),
         }
     }
-    debug_assert!(raw.contains_key(&fact), "only facts with values have classes");
     classes.into_iter().map(|(_, class)| class).collect()
 }
 
 /// All combinations, decided.
+#[derive(Default)]
 struct Tried {
     /// For each combination, which of the distinct cases it is.
     cells: Vec<usize>,
@@ -231,90 +229,100 @@ struct Tried {
     answer_of: Vec<usize>,
     /// For each case, the policies behind it.
     policies: Vec<BTreeSet<PolicyId>>,
-    answers: Vec<Answer>,
+    answers: Vec<Vec<Answer>>,
     evaluations: u32,
     cut: bool,
 }
 
-fn try_all(
-    bundle: &Bundle,
-    leaves: &Leaves,
-    tables: &[Table],
-    raw: &Raw,
-    choices: &[Choice],
-    base: &Situation,
-) -> Tried {
-    let radices: Vec<usize> = choices.iter().map(|choice| choice.classes.len()).collect();
-    let count: usize = radices.iter().product();
-    // Where the first value of each class stands among all values.
-    let place = |fact: Fact, value: Option<&Value>| {
-        raw.get(&fact).and_then(|values| values.iter().position(|known| Some(known) == value)).unwrap_or(0)
-    };
-    let places: Vec<Vec<usize>> = choices
-        .iter()
-        .map(|choice| choice.classes.iter().map(|class| place(choice.fact, class.first())).collect())
-        .collect();
-    let mut tried = Tried {
-        cells: Vec::with_capacity(count),
-        answer_of: Vec::new(),
-        policies: Vec::new(),
-        answers: Vec::new(),
-        evaluations: 0,
-        cut: false,
-    };
-    let mut known: HashMap<(usize, Residues), usize> = HashMap::new();
-    for index in 0..count {
-        let chosen = digits(index, &radices);
-        let value_of = |fact: Fact| {
-            let found = choices.iter().position(|choice| choice.fact == fact);
-            let class = found.and_then(|at| Some(*places.get(at)?.get(*chosen.get(at)?)?));
-            class.unwrap_or(0)
+/// Everything that combinations are made of.
+struct Field<'a> {
+    bundle: &'a Bundle,
+    leaves: &'a Leaves,
+    tables: &'a [Table],
+    raw: &'a Raw,
+    choices: &'a [Choice],
+    equipped: &'a [Value],
+}
+
+impl Field<'_> {
+    fn try_all(&self, base: &Situation) -> Tried {
+        let radices: Vec<usize> = self.choices.iter().map(|choice| choice.classes.len()).collect();
+        let count: usize = radices.iter().product();
+        // Where the first value of each class stands among all values.
+        let place = |fact: Fact, value: Option<&Value>| {
+            self.raw.get(&fact).and_then(|values| values.iter().position(|known| Some(known) == value)).unwrap_or(0)
         };
-        let truths: Vec<Truth> = tables.iter().map(|table| table.truth(value_of)).collect();
-        let residues = leaves.residues(&truths);
-        let equipped = if matches!(residues, Residues::Forbidden(_)) { 0 } else { value_of(Fact::Enrolled) };
-        let case = match known.get(&(equipped, residues.clone())) {
-            Some(case) => *case,
-            None => {
-                let mut there = base.clone();
-                for (choice, class) in choices.iter().zip(&chosen).rev() {
-                    if let Some(value) = choice.classes.get(*class).and_then(|class| class.first()) {
-                        choice.fact.set(value, &mut there);
-                    }
+        let places: Vec<Vec<usize>> = self
+            .choices
+            .iter()
+            .map(|choice| choice.classes.iter().map(|class| place(choice.fact, class.first())).collect())
+            .collect();
+        let mut tried = Tried { cells: Vec::with_capacity(count), ..Tried::default() };
+        let mut known: HashMap<Residues, usize> = HashMap::new();
+        for index in 0..count {
+            let chosen = digits(index, &radices);
+            let value_of = |fact: Fact| {
+                let found = self.choices.iter().position(|choice| choice.fact == fact);
+                let class = found.and_then(|at| Some(*places.get(at)?.get(*chosen.get(at)?)?));
+                class.unwrap_or(0)
+            };
+            let truths: Vec<Truth> = self.tables.iter().map(|table| table.truth(value_of)).collect();
+            let residues = self.leaves.residues(&truths);
+            let case = match known.get(&residues) {
+                Some(case) => *case,
+                None => {
+                    let there = self.situation(base, &chosen);
+                    let case = tried.decide(self.bundle, &there, self.equipped, &residues);
+                    known.insert(residues, case);
+                    case
                 }
-                let case = tried.decide(bundle, &there, &residues);
-                known.insert((equipped, residues), case);
-                case
-            }
-        };
-        tried.cells.push(case);
+            };
+            tried.cells.push(case);
+        }
+        tried
     }
-    tried
+
+    /// The situation with each fact at the first value of its class.
+    fn situation(&self, base: &Situation, chosen: &[usize]) -> Situation {
+        let mut there = base.clone();
+        for (choice, class) in self.choices.iter().zip(chosen).rev() {
+            if let Some(value) = choice.classes.get(*class).and_then(|class| class.first()) {
+                choice.fact.set(value, &mut there);
+            }
+        }
+        there
+    }
 }
 
 impl Tried {
-    /// Decides one situation, and gives its case.
-    fn decide(&mut self, bundle: &Bundle, situation: &Situation, residues: &Residues) -> usize {
-        let undecided = Answer { decision: None, methods: Vec::new(), after_link: false, ways: Vec::new() };
-        let (answer, policies) = if self.evaluations >= MOST_EVALUATIONS {
-            self.cut = true;
-            (undecided, BTreeSet::new())
-        } else {
-            match planned(bundle, situation) {
-                Some((decision, trace, evaluations, determining)) => {
-                    self.evaluations += evaluations;
-                    let policies = match residues {
-                        // The rest hangs on facts that this case leaves open.
-                        Residues::Forbidden(always) => always.clone(),
-                        Residues::Open(_) => determining,
-                    };
-                    (answer(&decision, trace), policies)
-                }
-                None => (undecided, BTreeSet::new()),
+    /// Decides one situation for each way of being equipped, and gives its case.
+    fn decide(&mut self, bundle: &Bundle, situation: &Situation, equipped: &[Value], residues: &Residues) -> usize {
+        let mut policies = BTreeSet::new();
+        let mut decide = |there: &Situation| {
+            self.cut |= self.evaluations >= MOST_EVALUATIONS;
+            let planned = if self.evaluations < MOST_EVALUATIONS { planned(bundle, there) } else { None };
+            let Some((decision, trace, evaluations, determining)) = planned else { return Answer::default() };
+            self.evaluations += evaluations;
+            policies.extend(determining);
+            answer(&decision, trace)
+        };
+        let answers: Vec<Answer> = match equipped {
+            [] => vec![decide(situation)],
+            equipped => {
+                let with = |value: &Value| {
+                    let mut there = situation.clone();
+                    Fact::Enrolled.set(value, &mut there);
+                    decide(&there)
+                };
+                equipped.iter().map(with).collect()
             }
         };
-        let place = self.answers.iter().position(|known| *known == answer).unwrap_or_else(|| {
-            self.answers.push(answer);
+        if let Residues::Forbidden(always) = residues {
+            // The rest hangs on facts that this case leaves open.
+            policies.clone_from(always);
+        }
+        let place = self.answers.iter().position(|known| *known == answers).unwrap_or_else(|| {
+            self.answers.push(answers);
             self.answers.len() - 1
         });
         self.answer_of.push(place);
@@ -353,4 +361,146 @@ fn answer(decision: &Decision, trace: Trace) -> Answer {
         ) => (Vec::new(), false, Vec::new()),
     };
     Answer { decision: Some(decision.kind()), methods, after_link, ways }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Profile, Repertoire, Required};
+    use crate::policy::samples::{Sample, shipped, shipped_with};
+
+    fn situation(groups: &[&str], app: &str, shown: &[Method]) -> Situation {
+        let sample = Sample::new(groups, app);
+        let shown: MethodSet = shown.iter().copied().collect();
+        Situation {
+            asks: Asks::Open(sample.app.roles.clone()),
+            user: sample.user,
+            app: sample.app,
+            proofs: shown,
+            fresh: shown,
+            signals: sample.signals,
+            sp_initiated: false,
+            force_authn: false,
+            required: Required::NOTHING,
+            profile: Profile::default(),
+            repertoire: Repertoire {
+                enrolled: vec![Method::Password, Method::Totp],
+                enrollable: Vec::new(),
+                ..Repertoire::default()
+            },
+        }
+    }
+
+    fn all_open() -> BTreeSet<Fact> {
+        Fact::ALL.into_iter().filter(|fact| *fact != Fact::Home).collect()
+    }
+
+    fn equipped() -> Vec<Value> {
+        vec![
+            Value::Enrolled { enrolled: vec![Method::Password, Method::Totp], enrollable: Vec::new() },
+            Value::Enrolled { enrolled: vec![Method::Password], enrollable: vec![Method::Totp] },
+        ]
+    }
+
+    fn facts(branches: &Branches) -> Vec<Fact> {
+        branches.choices.iter().map(|choice| choice.fact).collect()
+    }
+
+    /// Follows the tree to the answer for these classes.
+    fn look_up(node: &Node, chosen: &[usize]) -> (usize, BTreeSet<PolicyId>) {
+        match node {
+            Node::Answer { answer, always, .. } => (*answer, always.clone()),
+            Node::Split { choice, cases } => {
+                let case = cases.iter().find(|(classes, _)| classes.contains(&chosen[*choice])).unwrap();
+                look_up(&case.1, chosen)
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_policies_read_about_these_people_is_asked() {
+        let bundle = shipped();
+        let of = |groups: &[&str], app: &str| {
+            let there = situation(groups, app, &[Method::Password]);
+            Branches::of(&bundle, &there, &all_open(), &equipped()).unwrap()
+        };
+        let (wiki, contractor) = (of(&["aws-users"], "wiki"), of(&["aws-users", "contractors"], "aws"));
+        assert!(!facts(&wiki).contains(&Fact::Hour) && facts(&contractor).contains(&Fact::Hour));
+        assert!(facts(&contractor).contains(&Fact::Devices), "one device is allowed, the next is not");
+        let hours = contractor.choices.iter().find(|choice| choice.fact == Fact::Hour).unwrap();
+        assert_eq!(
+            hours.classes.iter().map(Vec::len).collect::<Vec<_>>(),
+            [8, 10, 6],
+            "before, in and after the hours"
+        );
+        // Nobody grants it, so nothing else matters.
+        let stranger = of(&[], "aws");
+        assert_eq!((stranger.answers.len(), stranger.answers[0][0].decision), (1, Some(DecisionKind::Deny)));
+        assert!(!contractor.cut && contractor.fixed.is_empty());
+    }
+
+    #[test]
+    fn a_policy_that_fails_for_some_values_denies_for_these() {
+        let bundle = shipped_with(
+            r#"@id("t.overflow") @description("x")
+            forbid (principal is User, action == Action::"signIn", resource == App::"portal")
+            when { context.risk.failed_attempts == 7 && context.time.hour + 9223372036854775807 > 9223372036854775807 };"#,
+        );
+        let there = situation(&["aws-users"], "portal", &[Method::Password, Method::Totp]);
+        let open = BTreeSet::from([Fact::FailedAttempts, Fact::Hour]);
+        let branches = Branches::of(&bundle, &there, &open, &[]).unwrap();
+        for (failed, hour, allowed) in [(7, 0, true), (7, 1, false), (6, 1, true)] {
+            let chosen = branches.choices.iter().map(|choice| {
+                let number = if choice.fact == Fact::Hour { hour } else { failed };
+                choice.classes.iter().position(|class| class.contains(&Value::Number(number))).unwrap()
+            });
+            let (answer, _) = look_up(&branches.tree, &chosen.collect::<Vec<_>>());
+            let kind = branches.answers[answer][0].decision;
+            assert_eq!(kind == Some(DecisionKind::Allow), allowed, "{failed} failures at {hour}");
+        }
+    }
+
+    /// Numbers that jump about, the same each time.
+    fn jumping(seed: &mut usize, below: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 33) % below
+    }
+
+    #[test]
+    fn the_table_says_of_every_value_what_a_sign_in_would_say() {
+        let (bundle, mut seed) = (shipped(), 1);
+        let nothing: &[Method] = &[];
+        for (groups, app, shown) in [
+            (&["aws-users"][..], "aws", nothing),
+            (&["aws-users", "contractors"], "aws", &[Method::Password]),
+            (&["aws-users", "aws-admins"], "aws", &[Method::Password, Method::Totp]),
+            (&["contractors"], "wiki", &[Method::Password]),
+            (&[], "portal", nothing),
+        ] {
+            let there = situation(groups, app, shown);
+            let branches = Branches::of(&bundle, &there, &all_open(), &equipped()).unwrap();
+            assert!(!branches.cut && branches.fixed.is_empty());
+            for _ in 0..40 {
+                let (mut chosen, mut values, mut concrete) = (Vec::new(), Vec::new(), there.clone());
+                for choice in &branches.choices {
+                    let class = jumping(&mut seed, choice.classes.len());
+                    // Any value of the class, not the one that stood for it.
+                    values.push(&choice.classes[class][jumping(&mut seed, choice.classes[class].len())]);
+                    chosen.push(class);
+                }
+                for (choice, value) in branches.choices.iter().zip(&values).rev() {
+                    choice.fact.set(value, &mut concrete);
+                }
+                let (found, always) = look_up(&branches.tree, &chosen);
+                for (place, equipment) in equipped().iter().enumerate() {
+                    Fact::Enrolled.set(equipment, &mut concrete);
+                    let (decision, trace, _, determining) = planned(&bundle, &concrete).unwrap();
+                    assert_eq!(branches.answers[found][place], answer(&decision, trace), "{groups:?} {app} {values:?}");
+                    if decision.kind() == DecisionKind::Deny {
+                        assert!(always.is_subset(&determining), "{values:?}: {always:?} of {determining:?}");
+                    }
+                }
+            }
+        }
+    }
 }

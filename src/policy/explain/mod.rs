@@ -162,7 +162,32 @@ mod tests {
         assert_eq!(of("base.self-service"), &Outcome::OtherScope);
         let Outcome::NotMatched { condition } = of("net.blocked") else { panic!("{:?}", of("net.blocked")) };
         assert!(condition.starts_with("when {") && condition.contains("blocked"), "{condition}");
+        let Outcome::NotMatched { condition } = of("net.abroad") else { panic!() };
+        assert_eq!(
+            condition,
+            "when { context.net.country != principal.home_country || context.unknown.contains(Signal::\"country\") }"
+        );
         let Outcome::NotMatched { condition } = of("base.first-factor") else { panic!() };
         assert!(condition.starts_with("unless {") && condition.contains("first_factor"), "{condition}");
+    }
+
+    #[test]
+    fn each_policy_is_found_where_it_is_written_and_a_condition_on_its_line() {
+        let (bundle, sample) = (samples::shipped(), samples::Sample::new(&["aws-users"], "aws"));
+        let q = sample.question(MethodSet::EMPTY.with(Method::Password));
+        let mut explanation = explain(&bundle, Step::SignIn, None, &q);
+        let sources = samples::shipped_sources();
+        explanation.locate(&bundle, &sources);
+        for (id, line) in [
+            ("aws.second-factor", "@id(\"aws.second-factor\")"),
+            ("net.blocked", "when { context.net.networks.contains(Network::\"blocked\") };"),
+            ("device.limit", "!context.device.known &&"),
+        ] {
+            let policy = explanation.policies.iter().find(|policy| policy.id.as_str() == id).unwrap();
+            let place = policy.place.as_ref().unwrap();
+            let file = sources.policies.iter().find(|file| file.path == place.file).unwrap();
+            let found = file.text.lines().nth(place.line - 1).unwrap();
+            assert!(found.contains(line), "{place}: {found}");
+        }
     }
 }

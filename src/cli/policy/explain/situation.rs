@@ -178,6 +178,11 @@ fn harmless(app: &App, asked: &Asked, facts: &Facts, user: &User) -> crate::doma
         failed_attempts: facts.failed_attempts.unwrap_or(0),
         past: &Past::First,
     });
+    // Earlier sign-ins are nothing that an address tells.
+    signals.risk.new_country = false;
+    for unknown in [UnknownSignal::NewCountry, UnknownSignal::ImpossibleTravel] {
+        signals.unknown.remove(&unknown);
+    }
     if facts.address.is_none() {
         signals.networks.clear();
         signals.country = user.home_country.clone();

@@ -59,7 +59,8 @@ pub(super) fn what_if(out: &mut impl io::Write, what_if: &WhatIf, situation: &Si
         self::step(out, step, all)?;
     }
     for (role, verdict) in &what_if.roles {
-        writeln!(out, "  role {role}: {}", said_of(verdict))?;
+        let step = what_if.steps.iter().find(|step| step.role.as_ref() == Some(role));
+        writeln!(out, "  role {role}: {}", said_of(verdict, step.is_some_and(is_granted)))?;
     }
     search(out, what_if, situation)?;
     alerts(out, what_if)
@@ -71,19 +72,22 @@ fn is_of_interest(step: &ExplainedStep, what_if: &WhatIf) -> bool {
     let is_about_a_role = step.role.is_some() && !is_only;
     let stands_before =
         |policy: &ExplainedPolicy| policy.forbids && policy.outcome == Outcome::Matched && !policy.shadow;
-    let is_granted =
-        step.explanation.policies.iter().any(|policy| !policy.forbids && policy.outcome == Outcome::Matched);
-    !is_about_a_role || (is_granted && step.explanation.policies.iter().any(stands_before))
+    !is_about_a_role || (is_granted(step) && step.explanation.policies.iter().any(stands_before))
 }
 
-fn said_of(verdict: &Verdict) -> String {
+fn is_granted(step: &ExplainedStep) -> bool {
+    let grants = |policy: &ExplainedPolicy| !policy.forbids && !policy.shadow && policy.outcome == Outcome::Matched;
+    step.explanation.policies.iter().any(grants)
+}
+
+fn said_of(verdict: &Verdict, is_granted: bool) -> String {
     let policies = listed(ids(&verdict.determining));
     match verdict.allowed {
         true => format!("permitted by {policies}"),
         false if !verdict.errors.is_empty() => {
             format!("refused, as policies failed: {}", listed(verdict.errors.iter().map(|id| id.as_str())))
         }
-        false if verdict.determining.is_empty() => "granted by no policy".to_owned(),
+        false if !is_granted => "granted by no policy".to_owned(),
         false => format!("refused by {policies}, on what is shown"),
     }
 }

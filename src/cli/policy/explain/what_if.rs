@@ -12,8 +12,8 @@ use super::situation::{Posed, pose};
 use super::{Args, Asked, branches, text, words};
 use crate::domain::{AppId, Decision, IssueRequest};
 use crate::policy::case::{Case, Table};
-use crate::policy::explain::WhatIf;
 use crate::policy::explain::branch::{Branches, MOST_EVALUATIONS};
+use crate::policy::explain::{Fact, WhatIf};
 use crate::policy::{Asks, Situation};
 
 /// Explains what `--app` and its companions say.
@@ -94,10 +94,13 @@ fn write_table(
     }
     writeln!(out)?;
     branches::write(out, found)?;
-    let flags: Vec<&str> = found.choices.iter().map(|choice| words::flag(choice.fact)).collect();
+    let mut flags: Vec<&str> = found.choices.iter().map(|choice| words::flag(choice.fact)).collect();
+    if !found.equipped.is_empty() {
+        flags.push(words::flag(Fact::Enrolled));
+    }
     writeln!(
         out,
-        "\n{} combinations of what the policies read, {} evaluations. Settle one line to see every policy: {}",
+        "\n{} combinations of what the policies read, {} evaluations. To see every policy, settle: {}",
         found.combinations,
         found.evaluations,
         words::listed(dedup(flags))

@@ -1,6 +1,6 @@
 //! Facts, answers and decisions in words.
 
-use crate::domain::{Decision, DecisionKind, DenyReason, EnforcedPolicy, Method, MethodSet};
+use crate::domain::{Class, Decision, DecisionKind, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, classes};
 use crate::policy::explain::branch::{Answer, Choice};
 use crate::policy::explain::{Fact, Value};
 
@@ -34,8 +34,15 @@ pub(super) fn decision(decision: &Decision) -> String {
     }
 }
 
-/// A set of proofs: `password + totp`; of methods that no policy tells apart, all are named.
+/// A set of proofs in the order in which people show them: `password + totp`; of methods that no policy tells apart, all are
+/// named.
 pub(super) fn way(groups: &[MethodSet]) -> String {
+    let is_first = |methods: &MethodSet| {
+        let alone = methods.iter().next().map(|method| MethodSet::EMPTY.with(method));
+        alone.is_some_and(|alone| classes(alone, Profile::default()).contains(Class::FirstFactor))
+    };
+    let mut groups: Vec<MethodSet> = groups.to_vec();
+    groups.sort_by_key(|group| !is_first(group));
     let group = |methods: &MethodSet| {
         let codes: Vec<&str> = methods.iter().map(Method::code).collect();
         if codes.len() > 1 && groups.len() > 1 { format!("({})", codes.join(" or ")) } else { codes.join(" or ") }
@@ -43,8 +50,17 @@ pub(super) fn way(groups: &[MethodSet]) -> String {
     groups.iter().map(group).collect::<Vec<_>>().join(" + ")
 }
 
+/// What is answered to each way of being equipped, the first without a word about it: `challenged: totp`, `with password alone:
+/// to enrol totp`.
+pub(super) fn answers(answers: &[Answer], equipped: &[Value]) -> (String, Vec<String>) {
+    let words: Vec<String> = answers.iter().map(answer).collect();
+    let others = words.iter().zip(equipped).skip(1).filter(|(other, _)| words.first() != Some(other));
+    let others = others.map(|(other, equipped)| format!("{}: {other}", value(Fact::Enrolled, equipped))).collect();
+    (words.first().cloned().unwrap_or_default(), others)
+}
+
 /// An answer in a few words.
-pub(super) fn answer(answer: &Answer) -> String {
+fn answer(answer: &Answer) -> String {
     match answer.decision {
         Some(DecisionKind::Allow) => "allowed".to_owned(),
         Some(DecisionKind::Deny) => "denied".to_owned(),
@@ -57,7 +73,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         }
         Some(DecisionKind::Challenge) => {
             let ways: Vec<String> = answer.ways.iter().map(|groups| way(groups)).collect();
-            format!("challenged: {}", ways.join(", or "))
+            format!("challenged: {}", ways.join(" or "))
         }
         None => "not decided".to_owned(),
     }
@@ -117,7 +133,8 @@ pub(super) fn values(choice: &Choice, classes: &[usize]) -> String {
         Fact::Weekday => format!("on {}", numbers()),
         Fact::Asn => format!("in AS {}", numbers()),
         // What no policy names stands for all the rest.
-        Fact::Network if has(&Value::Network(None)) => "from no such network".to_owned(),
+        Fact::Network if has(&Value::Network(None)) => "from elsewhere".to_owned(),
+        Fact::Device if chosen.len() > 1 => devices(choice, &chosen),
         _ => {
             let countries = |value: &&&Value| !(has(&Value::Abroad) && matches!(value, Value::Country(_)));
             let words: Vec<String> = chosen.iter().filter(countries).map(|one| value(choice.fact, one)).collect();
@@ -126,10 +143,30 @@ pub(super) fn values(choice: &Choice, classes: &[usize]) -> String {
     }
 }
 
+/// Several kinds of devices by what they have in common.
+fn devices(choice: &Choice, chosen: &[&Value]) -> String {
+    let all = |values: &[Value]| {
+        let tried = choice.classes.iter().flatten().filter(|value| values.contains(value));
+        tried.clone().count() == chosen.len() && tried.clone().all(|value| chosen.contains(&value))
+    };
+    let words = if all(&[Value::NewDevice, Value::Unknown]) {
+        "on a device that is not known"
+    } else if all(&[Value::TrustedDevice, Value::KnownDevice]) {
+        "on a known device"
+    } else if all(&[Value::KnownDevice, Value::NewDevice, Value::Unknown]) {
+        "on a device that is not trusted"
+    } else {
+        let words: Vec<String> = chosen.iter().map(|one| value(Fact::Device, one)).collect();
+        return words.join(" or ");
+    };
+    words.to_owned()
+}
+
 fn counted(number: &str, noun: &str) -> String {
     match number {
         "0" => format!("no {noun}"),
         "1" => format!("1 {noun}"),
+        "1 or more" => format!("1 {noun} or more"),
         number => match number.strip_suffix(" or more") {
             Some(number) => format!("{number} {noun}s or more"),
             None => format!("{number} {noun}s"),
@@ -171,14 +208,18 @@ fn numbers(choice: &Choice, chosen: &[&Value]) -> String {
     runs.iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
-fn value(fact: Fact, value: &Value) -> String {
+/// One value in words.
+pub(super) fn value(fact: Fact, value: &Value) -> String {
     let words = match (fact, value) {
         (_, Value::Address(ip)) => return format!("from {ip}"),
         (_, Value::Network(Some(network))) => return format!("from `{network}`"),
         (_, Value::Country(country)) => return format!("in {country}"),
         (_, Value::Number(number)) => return number.to_string(),
-        (_, Value::Enrolled { enrolled, .. }) => return format!("with {}", codes(enrolled.iter().copied())),
-        (_, Value::Network(None)) => "from no such network",
+        (_, Value::Enrolled { enrolled, .. }) => {
+            let alone = if enrolled.len() == 1 { " alone" } else { "" };
+            return format!("with {}{alone}", codes(enrolled.iter().copied()));
+        }
+        (_, Value::Network(None)) => "from elsewhere",
         (_, Value::Home) => "at home",
         (_, Value::Abroad) => "abroad",
         (_, Value::NewDevice) => "on a new device",
