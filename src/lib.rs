@@ -39,7 +39,6 @@
 //! - **Case**: one test of the policies; a **table** is a file of them, a **row** one with its place. **Setting**: what cases are put to.
 //!   **Surroundings**: what addresses and hours mean on a server. **Coverage**: which cases see a policy apply and stay out; each is a
 //!   **sighting**.
-//! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
 //! - **Archive**: the sets that were in force, by their digests. **WhatIf**: what would be decided in a situation, and why. **Fact**:
 //!   a part of a situation that may be left open. **Trace**: what a plan asked on its way.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
