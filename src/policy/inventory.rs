@@ -14,6 +14,8 @@ pub struct PolicyNote {
     pub effect: &'static str,
     /// `in-force`, `report` or `expired`.
     pub standing: &'static str,
+    /// The first day on which a permit is inert.
+    pub expires: Option<jiff::civil::Date>,
     /// As it was written.
     pub text: String,
 }
@@ -25,6 +27,7 @@ impl Bundle {
             let id = stored.notes.enforced.id.clone();
             PolicyNote {
                 text: self.policy_text(&id).unwrap_or_default().to_owned(),
+                expires: stored.notes.expires,
                 effect: match stored.policy.effect() {
                     Effect::Permit => "permit",
                     Effect::Forbid => "forbid",

@@ -13,6 +13,7 @@ mod architecture;
 mod attacks;
 mod audit;
 mod catalogue;
+mod ci;
 mod contexts;
 mod crash;
 mod demo;
