@@ -15,6 +15,7 @@ mod audit;
 mod catalogue;
 mod ci;
 mod contexts;
+mod corpora;
 mod crash;
 mod demo;
 mod devices;
