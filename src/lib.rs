@@ -43,6 +43,7 @@
 //!   a part of a situation that may be left open. **Trace**: what a plan asked on its way.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
+//! - **Need**: proofs any one of which will do for a policy. **Known**: what the answers so far tell of other sets of proofs.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a
 //!   person could show or add. **Plan**: the decision and what it cost.
 //! - **SignIn**: one attempt, from the first page to the assertion. **Stage**: how far it got. **Target**: where it leads, and

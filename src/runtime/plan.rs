@@ -45,6 +45,8 @@ pub struct Change {
     pub values: Vec<ValueChange>,
     /// What protected before and does not any more.
     pub loss: Option<&'static str>,
+    /// What is permitted now and was not before, or for longer than before.
+    pub gain: Option<&'static str>,
 }
 
 /// Everything that differs between the set in force and another.
@@ -106,6 +108,7 @@ fn settings(old: &Values, new: &Values) -> Vec<Change> {
         name: value.key.clone(),
         values: vec![ValueChange { key: String::new(), ..value }],
         loss: None,
+        gain: None,
     };
     differing.into_iter().map(one).collect()
 }
@@ -124,6 +127,7 @@ fn named(what: &'static str, old: &BTreeMap<String, Values>, new: &BTreeMap<Stri
                 name: name.clone(),
                 values: differences(before.unwrap_or(&none), after.unwrap_or(&none)),
                 loss: before.filter(|_| what == "policy").and_then(|before| loss(before, after)),
+                gain: after.filter(|_| what == "policy").and_then(|after| gain(before, after)),
             }
         })
         .collect()
@@ -145,9 +149,12 @@ fn differences(old: &Values, new: &Values) -> Vec<ValueChange> {
         .collect()
 }
 
+fn is(values: &Values, key: &str, word: &str) -> bool {
+    values.get(key).is_some_and(|value| value == word)
+}
+
 /// What a forbid in force protected, when it is one no more.
 fn loss(before: &Values, after: Option<&Values>) -> Option<&'static str> {
-    let is = |values: &Values, key: &str, word: &str| values.get(key).is_some_and(|value| value == word);
     if !is(before, "effect", "forbid") || !is(before, "standing", "in-force") {
         return None;
     }
@@ -157,6 +164,28 @@ fn loss(before: &Values, after: Option<&Values>) -> Option<&'static str> {
         Some(after) if is(after, "standing", "report") => Some("a forbid is only reported any more"),
         Some(after) if !is(after, "standing", "in-force") => Some("a forbid is not in force any more"),
         Some(_) => None,
+    }
+}
+
+/// What a permit in force lets people do that none did before, or that it did not so long.
+fn gain(before: Option<&Values>, after: &Values) -> Option<&'static str> {
+    if !is(after, "effect", "permit") || !is(after, "standing", "in-force") {
+        return None;
+    }
+    let Some(before) = before else { return Some("a permit is added") };
+    if !is(before, "effect", "permit") {
+        return Some("a forbid becomes a permit");
+    }
+    if is(before, "standing", "report") {
+        return Some("a permit on trial comes into force");
+    }
+    // Days are written as 2027-01-31, so their order is that of their letters.
+    let day = |values: &Values| values.get("expires").and_then(Value::as_str).map(str::to_owned);
+    match (day(before), day(after)) {
+        (Some(_), None) => Some("a permit does not expire any more"),
+        (Some(before), Some(after)) if before < after => Some("a permit expires later"),
+        _ if is(before, "standing", "expired") => Some("an expired permit permits again"),
+        _ => None,
     }
 }
 
@@ -181,7 +210,14 @@ impl fmt::Display for Plan {
         if !self.at_start.is_empty() {
             write!(f, "; {} at the next start", self.at_start.len())?;
         }
-        writeln!(f)
+        writeln!(f)?;
+        if self.changes.iter().any(|change| change.loss.is_some() || change.gain.is_some()) {
+            writeln!(
+                f,
+                "who that concerns: `cedargate policy replay` decides what was decided once more, by these policies"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +231,8 @@ impl fmt::Display for Change {
         write!(f, "{mark} {} {}", self.what, self.name)?;
         if let Some(loss) = self.loss {
             write!(f, "   LOSS: {loss}")?;
+        } else if let Some(gain) = self.gain {
+            write!(f, "   GAIN: {gain}")?;
         }
         if let [ValueChange { key, old, new }] = self.values.as_slice()
             && key.is_empty()
@@ -273,6 +311,50 @@ mod tests {
             assert_eq!(plan.changes.len(), 1, "{before:?} → {after:?}");
             assert_eq!(plan.changes[0].loss, loss, "{before:?} → {after:?}");
             assert_eq!(plan.to_string().contains("LOSS"), loss.is_some(), "{plan}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_permit_more_is_told() {
+        let permit = |standing: &str| policy("permit", standing);
+        let until = |standing: &str, day: &str| {
+            let mut values = permit(standing);
+            values.insert("expires".to_owned(), json!(day));
+            values
+        };
+        for (before, after, gain) in [
+            (None, Some(permit("in-force")), Some("a permit is added")),
+            (None, Some(until("in-force", "2027-01-31")), Some("a permit is added")),
+            (None, Some(permit("report")), None),
+            (None, Some(until("expired", "2026-01-31")), None),
+            (None, Some(policy("forbid", "in-force")), None),
+            (Some(policy("forbid", "in-force")), Some(permit("in-force")), Some("a forbid becomes a permit")),
+            (Some(permit("report")), Some(permit("in-force")), Some("a permit on trial comes into force")),
+            (
+                Some(until("in-force", "2027-01-31")),
+                Some(permit("in-force")),
+                Some("a permit does not expire any more"),
+            ),
+            (Some(until("expired", "2026-01-31")), Some(permit("in-force")), Some("a permit does not expire any more")),
+            (
+                Some(until("in-force", "2027-01-31")),
+                Some(until("in-force", "2027-02-28")),
+                Some("a permit expires later"),
+            ),
+            (Some(until("in-force", "2027-02-28")), Some(until("in-force", "2027-01-31")), None),
+            (Some(permit("in-force")), Some(until("in-force", "2027-01-31")), None),
+            (Some(permit("in-force")), Some(permit("report")), None),
+            (Some(permit("in-force")), None, None),
+        ] {
+            let set = |values: &Option<Values>| {
+                with(|set| set.policies.extend(values.clone().map(|values| ("a.b".to_owned(), values))))
+            };
+            let plan = Plan::between(&set(&before), &set(&after));
+            assert_eq!(plan.changes.len(), 1, "{before:?} → {after:?}");
+            assert_eq!(plan.changes[0].gain, gain, "{before:?} → {after:?}");
+            let is_marked = plan.changes[0].loss.is_some() || gain.is_some();
+            assert_eq!(plan.to_string().contains("GAIN") || plan.to_string().contains("LOSS"), is_marked, "{plan}");
+            assert_eq!(plan.to_string().contains("who that concerns"), is_marked, "{plan}");
         }
     }
 

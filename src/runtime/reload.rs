@@ -248,6 +248,9 @@ impl Runtime {
         for change in plan.changes.iter().filter(|change| change.loss.is_some()) {
             tracing::warn!(policy.id = change.name, reload.loss = change.loss, "a protection is gone");
         }
+        for change in plan.changes.iter().filter(|change| change.gain.is_some()) {
+            tracing::info!(policy.id = change.name, reload.gain = change.gain, "more is permitted");
+        }
         self.current.store(Arc::new(new));
         self.refusal.store(Arc::new(None));
         self.metrics.reloaded(ReloadResult::Changed);

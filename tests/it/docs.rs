@@ -82,19 +82,19 @@ fn cedargate(folder: &Path, arguments: &[&str]) -> Said {
 }
 
 /// The words of a command line before what is piped, redirected or chained on.
-fn words(line: &str) -> Vec<&str> {
+pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().take_while(|word| !["|", ">", "&&", ";"].contains(word)).collect()
 }
 
 /// What one `--help` says: the commands below, and the flags.
-struct Help {
+pub(crate) struct Help {
     text: String,
     commands: BTreeSet<String>,
     flags: BTreeSet<String>,
 }
 
 /// The help of every command, by its words (`users import`); the root's has none.
-fn all_help() -> BTreeMap<String, Help> {
+pub(crate) fn all_help() -> BTreeMap<String, Help> {
     let command = Regex::new(r"^  ([a-z-]+)\b").unwrap();
     let flag = Regex::new(r"^ +(?:-\w, |    )(--[a-z-]+)").unwrap();
     let (mut all, mut waiting) = (BTreeMap::new(), vec![String::new()]);
@@ -117,7 +117,7 @@ fn all_help() -> BTreeMap<String, Help> {
 }
 
 /// What is wrong with a command line that starts behind `cedargate`.
-fn command_problem(all: &BTreeMap<String, Help>, words: &[&str]) -> Option<String> {
+pub(crate) fn command_problem(all: &BTreeMap<String, Help>, words: &[&str]) -> Option<String> {
     let mut name = String::new();
     for word in words.iter().take_while(|word| !word.starts_with('-')) {
         let commands = &all[&name].commands;
