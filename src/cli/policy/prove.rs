@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(feature = "analyze")]
-pub(super) use self::{output::no_solver, work::{Work, over}};
+pub(super) use work::{Work, over};
 
 #[cfg(not(feature = "analyze"))]
 pub(super) fn run(_args: &Args, _config: &Path) -> anyhow::Result<ExitCode> {

@@ -198,7 +198,7 @@ impl Analysis {
     fn against<'a>(&'a self, invariant: &Statement, scene: &'a Scene) -> Result<Query<'a>, Broken> {
         let these = self.of(&self.statements, scene);
         let about = these.iter().copied().chain([invariant]);
-        let policies = Put::default().all(these.iter().copied(), scene, same)?;
+        let policies = Put::default().decide(&these, scene, same)?;
         let premise = Put::default().with(true, &invariant.condition(scene))?;
         let (first, second, wanted) = if invariant.permits {
             (self.bounded(premise, scene, about)?, policies, Wanted::AllowedByFirstAlone)
@@ -230,9 +230,9 @@ impl Analysis {
         if these.iter().all(|one| with_more_shown(one.condition(scene)) == one.condition(scene)) {
             return Ok(None);
         }
-        let less = Put::default().all(these.iter().copied(), scene, same)?;
+        let less = Put::default().decide(&these, scene, same)?;
         let less = self.bounded(less, scene, these.iter().copied())?;
-        let more = Put::default().all(these.iter().copied(), scene, with_more_shown)?;
+        let more = Put::default().decide(&these, scene, with_more_shown)?;
         let query = self.query(scene, less, more, Wanted::AllowedByFirstAlone);
         Ok(Some(Query { schema: &self.more, ..query }))
     }
@@ -242,8 +242,8 @@ impl Analysis {
         let these = self.of(&self.statements, scene);
         let others = self.statements.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, other)| other);
         let others = self.of(others, scene);
-        let with = Put::default().all(these.iter().copied(), scene, same)?;
-        let without = Put::default().all(others, scene, same)?;
+        let with = Put::default().decide(&these, scene, same)?;
+        let without = Put::default().decide(&others, scene, same)?;
         let (more, less) = if statement.permits { (with, without) } else { (without, with) };
         let more = self.bounded(more, scene, these)?;
         Ok(self.query(scene, more, less, Wanted::AllowedByFirstAlone))

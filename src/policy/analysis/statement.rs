@@ -182,10 +182,30 @@ impl Put {
             .try_fold(self, |put, statement| put.with(statement.permits, &change(statement.condition(scene))))
     }
 
+    /// What production makes of these statements, their conditions changed: allowed by a permit, refused by a forbid, and
+    /// refused when any of them cannot be evaluated. Cedar alone would skip that one; here it takes the only permit along.
+    pub(super) fn decide(
+        self,
+        statements: &[&Statement],
+        scene: &Scene,
+        change: impl Fn(Value) -> Value,
+    ) -> Result<Self, Broken> {
+        let condition = permission(statements, scene, &change);
+        let forbids = statements.iter().copied().filter(|statement| !statement.permits);
+        self.with(true, &condition)?.all(forbids, scene, change)
+    }
+
     /// As Cedar takes them.
     pub(super) fn set(self) -> PolicySet {
         self.0
     }
+}
+
+/// True where all of these statements can be evaluated and one of them permits; otherwise false, or not to be evaluated.
+pub(super) fn permission(statements: &[&Statement], scene: &Scene, change: &impl Fn(Value) -> Value) -> Value {
+    let conditions = || statements.iter().map(|one| (one.permits, change(one.condition(scene))));
+    let works = all(conditions().map(|(_, condition)| if_it_works(condition)).collect());
+    and(works, any(conditions().filter(|(permits, _)| *permits).map(|(_, condition)| condition).collect()))
 }
 
 /// `condition` where all that can be shown is shown.

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// Tells that there is no solver.
-pub(in crate::cli::policy) fn no_solver(json: bool, help: &str) -> anyhow::Result<ExitCode> {
+fn no_solver(json: bool, help: &str) -> anyhow::Result<ExitCode> {
     if json {
         writeln!(io::stdout().lock(), "{:#}", json!({ "ok": false, "problem": help }))?;
     } else {
