@@ -31,6 +31,8 @@
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced.
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
+//! - **Invariant**: what must hold for every sign-in there could be; to **prove** it, to find that none breaks it. **Assumption**: what no
+//!   sign-in is like. **Scene**: a step, by a kind of principal, before an app. **Example**: a sign-in that the solver found.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a
 //!   person could show or add. **Plan**: the decision and what it cost.

@@ -31,6 +31,7 @@ mod operations;
 mod permits;
 mod postgres;
 mod preview;
+mod prove;
 mod redis_faults;
 mod registration;
 mod reload;

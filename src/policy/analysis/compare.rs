@@ -164,10 +164,9 @@ impl Comparison {
                 Put::default().decide(allowing, scene, same)?,
                 Put::default().decide(refusing, scene, with_everything_shown)?,
             ),
-            Kind::Freed | Kind::Challenged => (
-                both(allowing, refusing, scene)?,
-                Put::default().decide(refusing, scene, same)?,
-            ),
+            Kind::Freed | Kind::Challenged => {
+                (both(allowing, refusing, scene)?, Put::default().decide(refusing, scene, same)?)
+            }
         };
         let first = self.after.bounded(first, scene, about())?;
         Ok(self.after.query(scene, first, second, Wanted::AllowedByFirstAlone))
@@ -179,10 +178,11 @@ fn both<'a>(allowing: &[&'a Statement], refusing: &[&'a Statement], scene: &Scen
     let permitted = permission(allowing, scene, &same);
     let permitted = and(permitted, permission(refusing, scene, &with_everything_shown));
     let forbids = |all: &[&'a Statement]| all.iter().copied().filter(|one| !one.permits).collect::<Vec<_>>();
-    Put::default()
-        .with(true, &permitted)?
-        .all(forbids(allowing), scene, same)?
-        .all(forbids(refusing), scene, with_everything_shown)
+    Put::default().with(true, &permitted)?.all(forbids(allowing), scene, same)?.all(
+        forbids(refusing),
+        scene,
+        with_everything_shown,
+    )
 }
 
 /// The names of both; where they differ, what is said now.

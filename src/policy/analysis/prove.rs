@@ -82,7 +82,11 @@ impl Analysis {
                 continue;
             }
             tasks.push(Matter::Premise(index));
-            tasks.extend(scenes().filter(|scene| self.speaks_of(*scene, &invariant.statement)).map(|s| Matter::Invariant(index, s)));
+            tasks.extend(
+                scenes()
+                    .filter(|scene| self.speaks_of(*scene, &invariant.statement))
+                    .map(|s| Matter::Invariant(index, s)),
+            );
         }
         if only.is_none() {
             tasks.extend(scenes().map(Matter::Errors));
@@ -136,7 +140,8 @@ impl Analysis {
                 match reasoner.find(&query).await? {
                     None => Ok(None),
                     Some(env) => {
-                        let example = self.example(&env, &query, scene, !invariant.statement.permits, &invariant.description);
+                        let example =
+                            self.example(&env, &query, scene, !invariant.statement.permits, &invariant.description);
                         Ok(Some(Some(Box::new(example.map_err(Stuck::Failed)?))))
                     }
                 }

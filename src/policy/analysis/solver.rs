@@ -101,9 +101,8 @@ pub(super) struct Query<'a> {
 impl Query<'_> {
     /// Whether this is what is looked for, by Cedar's evaluator.
     pub(super) fn is_met_by(&self, request: &Request, entities: &Entities) -> bool {
-        let allows = |set: &PolicySet| {
-            Authorizer::new().is_authorized(request, set, entities).decision() == Decision::Allow
-        };
+        let allows =
+            |set: &PolicySet| Authorizer::new().is_authorized(request, set, entities).decision() == Decision::Allow;
         allows(&self.first) && allows(&self.second) == (self.wanted == Wanted::AllowedByBoth)
     }
 }

@@ -43,7 +43,8 @@ impl Statement {
     pub(super) fn condition(&self, scene: &Scene) -> Value {
         match self.expires {
             Some(day) => {
-                let before = json!({ "<": { "left": scene.now(), "right": { "datetime": [{ "Value": day.to_string() }] } } });
+                let before =
+                    json!({ "<": { "left": scene.now(), "right": { "datetime": [{ "Value": day.to_string() }] } } });
                 and(before, self.condition.clone())
             }
             None => self.condition.clone(),
@@ -147,7 +148,8 @@ pub(super) fn if_it_works(condition: Value) -> Value {
 
 /// Reads an expression in Cedar.
 pub(super) fn expression(text: &str) -> Result<Value, Broken> {
-    let policy = Policy::parse(None, format!("permit (principal, action, resource) when {{ {text} }};")).map_err(broken)?;
+    let policy =
+        Policy::parse(None, format!("permit (principal, action, resource) when {{ {text} }};")).map_err(broken)?;
     let form = policy.to_json().map_err(broken)?;
     form.pointer("/conditions/0/body").cloned().ok_or_else(|| Broken("an expression without a body".to_owned()))
 }
