@@ -118,7 +118,7 @@ impl Analysis {
         Finding { about, scene, answer }
     }
 
-    fn describe(&self, task: Task) -> (About, Option<String>) {
+    pub(super) fn describe(&self, task: Task) -> (About, Option<String>) {
         let scene = |at: usize| self.scenes.get(at).map(ToString::to_string);
         let invariant = |at: usize| self.invariants.get(at).map(|one| one.statement.id.clone()).unwrap_or_default();
         let policy = |at: usize| self.statements.get(at).map(|one| one.id.clone()).unwrap_or_default();

@@ -170,12 +170,20 @@ impl<'a> Reasoner<'a> {
     }
 }
 
+/// With what caused it, as far as that is not said yet.
 fn in_full(error: &Error) -> String {
-    match error {
-        Error::PolicyNotWellTyped { errs } => {
-            let errs: Vec<String> = errs.iter().map(ToString::to_string).collect();
-            format!("{error}: {}", errs.join("; "))
-        }
-        _ => error.to_string(),
+    let mut text = error.to_string();
+    if let Error::PolicyNotWellTyped { errs } = error {
+        let errs: Vec<String> = errs.iter().map(ToString::to_string).collect();
+        return format!("{text}: {}", errs.join("; "));
     }
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }

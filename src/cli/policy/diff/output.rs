@@ -125,12 +125,16 @@ mod found {
         }
     }
 
-    /// One example for each set of policies that refuses, with the scenes in which it is like this; sign-ins first.
-    fn alike<'a>(differences: impl Iterator<Item = &'a Difference>) -> Vec<(Vec<&'a str>, &'a Pair)> {
-        let refusing = |pair: &'a Pair, kind: Kind| match kind {
+    /// The policies that refuse, before or now.
+    fn refusing(pair: &Pair, kind: Kind) -> &[String] {
+        match kind {
             Kind::Gained | Kind::Freed => &pair.before_by,
             Kind::Challenged | Kind::LockedOut => &pair.after.by,
-        };
+        }
+    }
+
+    /// One example for each set of policies that refuses, with the scenes in which it is like this; sign-ins first.
+    fn alike<'a>(differences: impl Iterator<Item = &'a Difference>) -> Vec<(Vec<&'a str>, &'a Pair)> {
         let mut groups: Vec<(Vec<&str>, &Pair)> = Vec::new();
         for difference in differences {
             let Ok(Some(pair)) = &difference.found else { continue };
