@@ -65,7 +65,7 @@ fn with<T: Send>(solver: &Command, work: impl AsyncFnOnce(&mut Reasoner<'_>) -> 
     })
 }
 
-fn findings(analysis: &Analysis, solver: &Command, wanted: impl Fn(&About) -> bool + Send) -> Vec<Finding> {
+fn findings(analysis: &Analysis, solver: &Command, wanted: impl Fn(&About) -> bool + Sync) -> Vec<Finding> {
     with(solver, async |reasoner| {
         let mut findings = Vec::new();
         for task in analysis.tasks(None) {

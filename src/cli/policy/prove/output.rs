@@ -188,7 +188,7 @@ impl<'a> Report<'a> {
     }
 
     fn is_good(&self) -> bool {
-        self.lines().all(|line| line.came() == Came::Proved)
+        self.lines().all(|line| matches!(line.came(), Came::Proved | Came::Vacuous))
     }
 
     fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
@@ -214,9 +214,14 @@ impl<'a> Report<'a> {
     }
 
     fn summary(&self) -> String {
-        let proved = self.invariants.iter().filter(|line| line.came() == Came::Proved).count();
+        let came = |wanted: Came| self.invariants.iter().filter(|line| line.came() == wanted).count();
+        let vacuous = match came(Came::Vacuous) {
+            0 => String::new(),
+            number => format!(", {number} about nothing"),
+        };
         format!(
-            "{proved} of {} proved, over {} in {} ({})",
+            "{} of {} proved{vacuous}, over {} in {} ({})",
+            came(Came::Proved),
             counted(self.invariants.len(), "invariant"),
             if self.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", self.policies) },
             counted(self.scenes, "scene"),
@@ -263,7 +268,7 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
     if came == Came::Vacuous {
         return writeln!(
             out,
-            "         nothing that can be is like this, so it says nothing: is it written as it is meant?"
+            "         it holds, but nothing that can be here is like this: is it written as it is meant?"
         );
     }
     let telling = line.telling();
