@@ -14,9 +14,9 @@ NODE := .node
 
 # What the crate links: xmlsec1 (samael), and what bindgen needs to read its headers.
 BUILD_PACKAGES := build-essential pkg-config libxmlsec1-dev libxml2-dev libxslt1-dev libssl-dev libclang-dev
-# What the tests call: a browser, other people's SAML code and schemas, a Redis server and a database.
+# What the tests call: a browser, other people's SAML code and schemas, a Redis server, a database and a solver.
 TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core xmlsec1 libxml2-utils opensaml-schemas xmltooling-schemas python3-venv \
-  redis-server redis-tools postgresql procps util-linux softhsm2
+  redis-server redis-tools postgresql procps util-linux softhsm2 cvc5
 
 .PHONY: help run test audit lint docs unit tools build-libraries clean-test-output rust
 
@@ -64,7 +64,7 @@ build-libraries:
 
 tools: build-libraries $(VENV)/installed $(NODE)/installed ## Installs what the tests need
 	@$(call install,$(TEST_PACKAGES))
-	@for tool in chromium chromedriver xmlsec1 xmllint redis-server redis-cli node; do \
+	@for tool in chromium chromedriver xmlsec1 xmllint redis-server redis-cli node cvc5; do \
 	  command -v $$tool >/dev/null || { echo "The tests need \`$$tool\`. On Debian: $(TEST_PACKAGES) nodejs npm" >&2; exit 1; }; \
 	done
 

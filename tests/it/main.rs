@@ -37,6 +37,7 @@ mod permits;
 mod policy_author;
 mod postgres;
 mod preview;
+mod prove;
 mod redis_faults;
 mod registration;
 mod reload;

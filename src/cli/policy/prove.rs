@@ -16,7 +16,7 @@ pub(super) const EXIT_NO_SOLVER: u8 = 3;
 
 /// The flags of `policy prove`.
 #[derive(Debug, clap::Args)]
-#[cfg_attr(not(feature = "analyze"), expect(dead_code, reason = "read by the build that can prove"))]
+#[cfg_attr(not(feature = "analyze"), allow(dead_code, reason = "read by the build that can prove"))]
 pub(in crate::cli) struct Args {
     /// A folder of policies, or a revision of git, instead of the policies in force.
     #[arg(value_name = "DIR or REVISION")]
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Args {
 
 /// How hard to try.
 #[derive(Debug, clap::Args)]
-#[cfg_attr(not(feature = "analyze"), expect(dead_code, reason = "read by the build that can prove"))]
+#[cfg_attr(not(feature = "analyze"), allow(dead_code, reason = "read by the build that can prove"))]
 pub(super) struct Effort {
     /// How long a single question may take.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time_limit)]
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(feature = "analyze")]
-pub(super) use self::{output::no_solver, work::{Work, over}};
+pub(super) use work::{Work, over};
 
 #[cfg(not(feature = "analyze"))]
 pub(super) fn run(_args: &Args, _config: &Path) -> anyhow::Result<ExitCode> {

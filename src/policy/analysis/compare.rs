@@ -1,13 +1,12 @@
 //! Two sets of policies: who gains, who loses, who is asked for more. No example is a proof that there is none.
 
 use jiff::civil::Date;
-use serde_json::Value;
 
 use super::example::{self, Example};
 use super::prove::same;
 use super::scene::Scene;
 use super::solver::{Query, Reasoner, Stuck, Wanted};
-use super::statement::{Put, Statement, and, any, with_everything_shown};
+use super::statement::{Put, Statement, and, permission, with_everything_shown};
 use super::{Analysis, Broken, mentions, words};
 use crate::domain::DecisionKind;
 use crate::policy::bundle::PolicySources;
@@ -162,13 +161,12 @@ impl Comparison {
         let about = || before.iter().chain(&after).copied();
         let (first, second) = match kind {
             Kind::Gained | Kind::LockedOut => (
-                Put::default().all(allowing.iter().copied(), scene, same)?,
-                Put::default().all(refusing.iter().copied(), scene, with_everything_shown)?,
+                Put::default().decide(allowing, scene, same)?,
+                Put::default().decide(refusing, scene, with_everything_shown)?,
             ),
-            Kind::Freed | Kind::Challenged => (
-                both(allowing, refusing, scene)?,
-                Put::default().all(refusing.iter().copied(), scene, same)?,
-            ),
+            Kind::Freed | Kind::Challenged => {
+                (both(allowing, refusing, scene)?, Put::default().decide(refusing, scene, same)?)
+            }
         };
         let first = self.after.bounded(first, scene, about())?;
         Ok(self.after.query(scene, first, second, Wanted::AllowedByFirstAlone))
@@ -176,13 +174,15 @@ impl Comparison {
 }
 
 /// What `allowing` allows, and `refusing` would if all were shown.
-fn both(allowing: &[&Statement], refusing: &[&Statement], scene: &Scene) -> Result<Put, Broken> {
-    let permits = |all: &[&Statement], change: fn(Value) -> Value| {
-        any(all.iter().filter(|one| one.permits).map(|one| change(one.condition(scene))).collect())
-    };
-    let put = Put::default().with(true, &and(permits(allowing, same), permits(refusing, with_everything_shown)))?;
-    let forbids = |all: &[&Statement]| all.iter().filter(|one| !one.permits).map(|one| (*one).clone()).collect::<Vec<_>>();
-    put.all(&forbids(allowing), scene, same)?.all(&forbids(refusing), scene, with_everything_shown)
+fn both<'a>(allowing: &[&'a Statement], refusing: &[&'a Statement], scene: &Scene) -> Result<Put, Broken> {
+    let permitted = permission(allowing, scene, &same);
+    let permitted = and(permitted, permission(refusing, scene, &with_everything_shown));
+    let forbids = |all: &[&'a Statement]| all.iter().copied().filter(|one| !one.permits).collect::<Vec<_>>();
+    Put::default().with(true, &permitted)?.all(forbids(allowing), scene, same)?.all(
+        forbids(refusing),
+        scene,
+        with_everything_shown,
+    )
 }
 
 /// The names of both; where they differ, what is said now.

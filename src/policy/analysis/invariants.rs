@@ -26,16 +26,23 @@ pub(super) fn read(
     vocabulary: &Vocabulary,
 ) -> Result<(Vec<Invariant>, Vec<Statement>), BundleErrors> {
     let validator = Validator::new(schema.clone());
-    let (mut invariants, mut assumptions, mut problems) = (Vec::<Invariant>::new(), Vec::<Statement>::new(), Vec::new());
+    let (mut invariants, mut assumptions, mut problems) =
+        (Vec::<Invariant>::new(), Vec::<Statement>::new(), Vec::new());
     let mut files: Vec<&SourceFile> = files.iter().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     for file in files {
         let assumes = file.path.rsplit(['/', '\\']).next() == Some(ASSUMPTIONS);
         for (invariant, span) in in_file(file, &validator, vocabulary, &mut problems) {
             let id = &invariant.statement.id;
-            if invariants.iter().map(|other| &other.statement.id).chain(assumptions.iter().map(|other| &other.id)).any(|other| other == id) {
+            if invariants
+                .iter()
+                .map(|other| &other.statement.id)
+                .chain(assumptions.iter().map(|other| &other.id))
+                .any(|other| other == id)
+            {
                 let message = format!("another invariant is called `{id}`");
-                problems.push(BundleError::new(Rule::Duplicate, file, span, message).with_help("each `@id` stands once"));
+                problems
+                    .push(BundleError::new(Rule::Duplicate, file, span, message).with_help("each `@id` stands once"));
             } else if assumes && invariant.statement.permits {
                 let error = BundleError::new(Rule::Annotation, file, span, "an assumption is a forbid");
                 problems.push(error.with_help("what a forbid here matches cannot be: turn the condition round"));

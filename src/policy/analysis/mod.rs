@@ -68,9 +68,8 @@ impl Analysis {
     /// Anything is wrong with them.
     pub fn new(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
         let bundle = Bundle::parse(sources, vocabulary, today)?;
-        let at_schema = |message: String| {
-            BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)])
-        };
+        let at_schema =
+            |message: String| BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]);
         let (schema, more) = schemas(&sources.schema.text).map_err(|error| at_schema(error.to_string()))?;
         let actions = schema.action_entities().map_err(|error| at_schema(error.to_string()))?;
         let statements = in_force(&bundle).map_err(|error| at_schema(error.to_string()))?;

@@ -82,7 +82,11 @@ impl Analysis {
                 continue;
             }
             tasks.push(Matter::Premise(index));
-            tasks.extend(scenes().filter(|scene| self.speaks_of(*scene, &invariant.statement)).map(|s| Matter::Invariant(index, s)));
+            tasks.extend(
+                scenes()
+                    .filter(|scene| self.speaks_of(*scene, &invariant.statement))
+                    .map(|s| Matter::Invariant(index, s)),
+            );
         }
         if only.is_none() {
             tasks.extend(scenes().map(Matter::Errors));
@@ -114,7 +118,7 @@ impl Analysis {
         Finding { about, scene, answer }
     }
 
-    fn describe(&self, task: Task) -> (About, Option<String>) {
+    pub(super) fn describe(&self, task: Task) -> (About, Option<String>) {
         let scene = |at: usize| self.scenes.get(at).map(ToString::to_string);
         let invariant = |at: usize| self.invariants.get(at).map(|one| one.statement.id.clone()).unwrap_or_default();
         let policy = |at: usize| self.statements.get(at).map(|one| one.id.clone()).unwrap_or_default();
@@ -136,7 +140,8 @@ impl Analysis {
                 match reasoner.find(&query).await? {
                     None => Ok(None),
                     Some(env) => {
-                        let example = self.example(&env, &query, scene, !invariant.statement.permits, &invariant.description);
+                        let example =
+                            self.example(&env, &query, scene, !invariant.statement.permits, &invariant.description);
                         Ok(Some(Some(Box::new(example.map_err(Stuck::Failed)?))))
                     }
                 }
@@ -198,7 +203,7 @@ impl Analysis {
     fn against<'a>(&'a self, invariant: &Statement, scene: &'a Scene) -> Result<Query<'a>, Broken> {
         let these = self.of(&self.statements, scene);
         let about = these.iter().copied().chain([invariant]);
-        let policies = Put::default().all(these.iter().copied(), scene, same)?;
+        let policies = Put::default().decide(&these, scene, same)?;
         let premise = Put::default().with(true, &invariant.condition(scene))?;
         let (first, second, wanted) = if invariant.permits {
             (self.bounded(premise, scene, about)?, policies, Wanted::AllowedByFirstAlone)
@@ -230,9 +235,9 @@ impl Analysis {
         if these.iter().all(|one| with_more_shown(one.condition(scene)) == one.condition(scene)) {
             return Ok(None);
         }
-        let less = Put::default().all(these.iter().copied(), scene, same)?;
+        let less = Put::default().decide(&these, scene, same)?;
         let less = self.bounded(less, scene, these.iter().copied())?;
-        let more = Put::default().all(these.iter().copied(), scene, with_more_shown)?;
+        let more = Put::default().decide(&these, scene, with_more_shown)?;
         let query = self.query(scene, less, more, Wanted::AllowedByFirstAlone);
         Ok(Some(Query { schema: &self.more, ..query }))
     }
@@ -242,8 +247,8 @@ impl Analysis {
         let these = self.of(&self.statements, scene);
         let others = self.statements.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, other)| other);
         let others = self.of(others, scene);
-        let with = Put::default().all(these.iter().copied(), scene, same)?;
-        let without = Put::default().all(others, scene, same)?;
+        let with = Put::default().decide(&these, scene, same)?;
+        let without = Put::default().decide(&others, scene, same)?;
         let (more, less) = if statement.permits { (with, without) } else { (without, with) };
         let more = self.bounded(more, scene, these)?;
         Ok(self.query(scene, more, less, Wanted::AllowedByFirstAlone))

@@ -60,7 +60,9 @@ impl Scene {
         for app in apps.iter().rev() {
             let same = |scene: &&mut Self| {
                 let other = scene.app.as_ref();
-                other.is_some_and(|other| !named(other) && other.device_limit == app.device_limit && other.pilot == app.pilot)
+                other.is_some_and(|other| {
+                    !named(other) && other.device_limit == app.device_limit && other.pilot == app.pilot
+                })
             };
             match scenes.iter_mut().find(same).filter(|_| !named(app)) {
                 Some(scene) => scene.alike += 1,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::ToSpan as _;
 
-use crate::domain::{Country, MethodSet, Profile, SignalSet, UnknownSignal, UserStatus, Username};
+use crate::domain::{Country, Method, MethodSet, Profile, SignalSet, UnknownSignal, UserStatus, Username};
 use crate::policy::case::Signals;
 use crate::policy::situation::Situation;
 
@@ -13,8 +13,8 @@ type Change = Box<dyn Fn(&mut Situation)>;
 
 /// The most usual sign-in of which `holds` is true, starting from one of which it is.
 pub(super) fn smallest(mut situation: Situation, holds: impl Fn(&Situation) -> bool) -> Situation {
-    // Each round leaves fewer facts; a change that was not possible before may be after.
-    for _ in 0..8 {
+    // Each round leaves fewer facts; a change that was not possible before may be after. Halving 32 bits takes 32 rounds.
+    for _ in 0..64 {
         let before = situation.clone();
         for change in changes(&situation) {
             let mut other = situation.clone();
@@ -50,6 +50,17 @@ fn changes(now: &Situation) -> Vec<Change> {
         to(Box::new(move |s| (s.proofs, s.fresh) = (s.proofs.without(method), s.fresh.without(method))));
     }
     to(Box::new(|s| s.fresh = s.proofs));
+    // A password and a code from an app are what most people show.
+    for method in
+        now.proofs.iter().filter(|method| ![Method::Password, Method::Totp].contains(method)).collect::<Vec<_>>()
+    {
+        for usual in [Method::Password, Method::Totp] {
+            to(Box::new(move |s| {
+                let other = |set: MethodSet| if set.contains(method) { set.without(method).with(usual) } else { set };
+                (s.proofs, s.fresh) = (other(s.proofs), other(s.fresh));
+            }));
+        }
+    }
     to(Box::new(|s| (s.sp_initiated, s.force_authn) = (false, false)));
     to(Box::new(|s| s.force_authn = false));
     to(Box::new(|s| {
@@ -79,22 +90,33 @@ fn changes(now: &Situation) -> Vec<Change> {
     signal(&mut to, |signals| (signals.device.known, signals.risk.failed_attempts) = (true, 0));
     signal(&mut to, |signals| signals.device.trusted = false);
     signal(&mut to, |signals| signals.device.registered = 1);
-    signal(&mut to, |signals| signals.device.registered = 0);
+    signal(&mut to, |signals| signals.device.registered = signals.device.registered.min(2));
     signal(&mut to, |signals| signals.risk.failed_attempts = 0);
     signal(&mut to, |signals| signals.risk.new_country = false);
     signal(&mut to, |signals| signals.risk.impossible_travel = false);
     // Numbers as small as they go: bisected by the rounds.
-    signal(&mut to, |signals| signals.device.registered /= 2);
-    signal(&mut to, |signals| signals.device.registered = signals.device.registered.saturating_sub(1));
-    signal(&mut to, |signals| signals.risk.failed_attempts /= 2);
-    signal(&mut to, |signals| signals.risk.failed_attempts = signals.risk.failed_attempts.saturating_sub(1));
+    signal(&mut to, |signals| signals.device.registered = halved(signals.device.registered));
+    signal(&mut to, |signals| signals.device.registered = one_less(signals.device.registered));
+    signal(&mut to, |signals| signals.risk.failed_attempts = halved(signals.risk.failed_attempts));
+    signal(&mut to, |signals| signals.risk.failed_attempts = one_less(signals.risk.failed_attempts));
     signal(&mut to, |signals| {
         let whole = signals.now.as_second().div_euclid(86_400) * 86_400;
-        if let Some(noon) = crate::clock::Timestamp::from_second(whole).ok().and_then(|day| day.checked_add(12.hours()).ok()) {
+        if let Some(noon) =
+            crate::clock::Timestamp::from_second(whole).ok().and_then(|day| day.checked_add(12.hours()).ok())
+        {
             signals.now = noon;
         }
     });
     changes
+}
+
+/// Numbers go down to one: that is the usual one, or none at all is, which is tried before.
+fn halved(number: u32) -> u32 {
+    if number > 1 { number / 2 } else { number }
+}
+
+fn one_less(number: u32) -> u32 {
+    if number > 1 { number - 1 } else { number }
 }
 
 fn signal(to: &mut impl FnMut(Change), change: impl Fn(&mut SignalSet) + 'static) {

@@ -101,9 +101,8 @@ pub(super) struct Query<'a> {
 impl Query<'_> {
     /// Whether this is what is looked for, by Cedar's evaluator.
     pub(super) fn is_met_by(&self, request: &Request, entities: &Entities) -> bool {
-        let allows = |set: &PolicySet| {
-            Authorizer::new().is_authorized(request, set, entities).decision() == Decision::Allow
-        };
+        let allows =
+            |set: &PolicySet| Authorizer::new().is_authorized(request, set, entities).decision() == Decision::Allow;
         allows(&self.first) && allows(&self.second) == (self.wanted == Wanted::AllowedByBoth)
     }
 }
@@ -171,12 +170,20 @@ impl<'a> Reasoner<'a> {
     }
 }
 
+/// With what caused it, as far as that is not said yet.
 fn in_full(error: &Error) -> String {
-    match error {
-        Error::PolicyNotWellTyped { errs } => {
-            let errs: Vec<String> = errs.iter().map(ToString::to_string).collect();
-            format!("{error}: {}", errs.join("; "))
-        }
-        _ => error.to_string(),
+    let mut text = error.to_string();
+    if let Error::PolicyNotWellTyped { errs } = error {
+        let errs: Vec<String> = errs.iter().map(ToString::to_string).collect();
+        return format!("{text}: {}", errs.join("; "));
     }
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -43,7 +43,8 @@ impl Statement {
     pub(super) fn condition(&self, scene: &Scene) -> Value {
         match self.expires {
             Some(day) => {
-                let before = json!({ "<": { "left": scene.now(), "right": { "datetime": [{ "Value": day.to_string() }] } } });
+                let before =
+                    json!({ "<": { "left": scene.now(), "right": { "datetime": [{ "Value": day.to_string() }] } } });
                 and(before, self.condition.clone())
             }
             None => self.condition.clone(),
@@ -147,7 +148,8 @@ pub(super) fn if_it_works(condition: Value) -> Value {
 
 /// Reads an expression in Cedar.
 pub(super) fn expression(text: &str) -> Result<Value, Broken> {
-    let policy = Policy::parse(None, format!("permit (principal, action, resource) when {{ {text} }};")).map_err(broken)?;
+    let policy =
+        Policy::parse(None, format!("permit (principal, action, resource) when {{ {text} }};")).map_err(broken)?;
     let form = policy.to_json().map_err(broken)?;
     form.pointer("/conditions/0/body").cloned().ok_or_else(|| Broken("an expression without a body".to_owned()))
 }
@@ -182,10 +184,30 @@ impl Put {
             .try_fold(self, |put, statement| put.with(statement.permits, &change(statement.condition(scene))))
     }
 
+    /// What production makes of these statements, their conditions changed: allowed by a permit, refused by a forbid, and
+    /// refused when any of them cannot be evaluated. Cedar alone would skip that one; here it takes the only permit along.
+    pub(super) fn decide(
+        self,
+        statements: &[&Statement],
+        scene: &Scene,
+        change: impl Fn(Value) -> Value,
+    ) -> Result<Self, Broken> {
+        let condition = permission(statements, scene, &change);
+        let forbids = statements.iter().copied().filter(|statement| !statement.permits);
+        self.with(true, &condition)?.all(forbids, scene, change)
+    }
+
     /// As Cedar takes them.
     pub(super) fn set(self) -> PolicySet {
         self.0
     }
+}
+
+/// True where all of these statements can be evaluated and one of them permits; otherwise false, or not to be evaluated.
+pub(super) fn permission(statements: &[&Statement], scene: &Scene, change: &impl Fn(Value) -> Value) -> Value {
+    let conditions = || statements.iter().map(|one| (one.permits, change(one.condition(scene))));
+    let works = all(conditions().map(|(_, condition)| if_it_works(condition)).collect());
+    and(works, any(conditions().filter(|(permits, _)| *permits).map(|(_, condition)| condition).collect()))
 }
 
 /// `condition` where all that can be shown is shown.

@@ -126,10 +126,15 @@ fn surroundings(situation: &Situation) -> Vec<String> {
         (false, true) => {}
     }
     if device.registered != usual.devices && !signals.unknown.contains(&crate::domain::UnknownSignal::DeviceHistory) {
-        words.push(format!("{} devices registered", device.registered));
+        words.push(match device.registered {
+            0 => "no device registered".to_owned(),
+            number => format!("{number} devices registered"),
+        });
     }
-    if signals.risk.failed_attempts > 0 {
-        words.push(format!("after {} failed attempts", signals.risk.failed_attempts));
+    match signals.risk.failed_attempts {
+        0 => {}
+        1 => words.push("after a failed attempt".to_owned()),
+        number => words.push(format!("after {number} failed attempts")),
     }
     if signals.risk.new_country {
         words.push("in a new country".to_owned());
@@ -151,7 +156,8 @@ fn surroundings(situation: &Situation) -> Vec<String> {
 
 fn case(situation: &Situation, kind: DecisionKind, by: &[String], name: &str) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let list = |items: Vec<String>| format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "));
+    let list =
+        |items: Vec<String>| format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "));
     let methods = |all: &mut dyn Iterator<Item = Method>| list(all.map(|method| method.code().to_owned()).collect());
     let mut text = format!("[[case]]\nname = {}\napp = {}\n", quoted(name), quoted(situation.app.id.as_str()));
     let mut line = |key: &str, value: String| _ = writeln!(text, "{key} = {value}");

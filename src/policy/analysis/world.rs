@@ -68,10 +68,8 @@ impl World<'_> {
             );
             return facts;
         }
-        let mut facts = vec![
-            format!("resource == App::\"{}\"", app.id),
-            format!("resource.device_limit == {}", app.device_limit),
-        ];
+        let mut facts =
+            vec![format!("resource == App::\"{}\"", app.id), format!("resource.device_limit == {}", app.device_limit)];
         if self.tells_pilot {
             let pilot = app.pilot.as_ref().map_or(EVERYONE, GroupName::as_str);
             facts.push(format!("resource.pilot == Group::\"{pilot}\""));
@@ -83,7 +81,9 @@ impl World<'_> {
     fn groups(&self, who: &str) -> Vec<String> {
         let mut facts = vec![format!("{who} in Group::\"{EVERYONE}\"")];
         let known = self.ids("Group").filter_map(|id| GroupName::parse(id).ok());
-        for group in known.chain(self.vocabulary.apps.iter().filter_map(|app| app.pilot.clone())).collect::<BTreeSet<_>>() {
+        for group in
+            known.chain(self.vocabulary.apps.iter().filter_map(|app| app.pilot.clone())).collect::<BTreeSet<_>>()
+        {
             for holds in self.vocabulary.closure(&[group.clone()].into()) {
                 if holds != group && holds.as_str() != EVERYONE && self.ids("Group").any(|id| id == holds.as_str()) {
                     facts.push(format!("(!({who} in Group::\"{group}\") || {who} in Group::\"{holds}\")"));
@@ -100,7 +100,8 @@ impl World<'_> {
         lists
             .map(|(name, countries)| {
                 let each = countries.iter().fold(String::new(), |mut each, code| {
-                    let _ = write!(each, "{}{country} == Country::\"{code}\"", if each.is_empty() { "" } else { " || " });
+                    let _ =
+                        write!(each, "{}{country} == Country::\"{code}\"", if each.is_empty() { "" } else { " || " });
                     each
                 });
                 let each = if each.is_empty() { "false" } else { &each };

@@ -90,30 +90,32 @@ mod found {
         let mut none = Vec::new();
         for kind in Kind::ALL {
             let of_kind = || differences.iter().filter(move |difference| difference.kind == kind);
-            let found = of_kind().filter_map(|one| Some((&one.scene, one.found.as_ref().ok()?.as_ref()?)));
-            let found: Vec<_> = found.collect();
-            if found.is_empty() && of_kind().all(|one| one.found.is_ok()) {
+            let groups = alike(of_kind());
+            if groups.is_empty() && of_kind().all(|one| one.found.is_ok()) {
                 none.push(kind.code().replace('_', " "));
             }
-            for (at, (scene, pair)) in found.into_iter().enumerate() {
+            for (at, (scenes, pair)) in groups.iter().enumerate() {
                 if at == 0 {
                     writeln!(out, "{}", heading(kind))?;
                 }
-                write_pair(out, scene, pair)?;
+                write_pair(out, scenes, pair)?;
             }
         }
+        let mut failed = differences.iter().filter_map(|difference| match &difference.found {
+            Err(Some(why)) => Some((difference, why)),
+            _ => None,
+        });
+        if let Some((difference, why)) = failed.next() {
+            let (scene, more) = (&difference.scene, failed.count());
+            writeln!(
+                out,
+                "failed: {scene}, and {more} more: this is a mistake of cedargate, not of the policies: {why}"
+            )?;
+        }
         for difference in differences {
-            let what = difference.kind.code().replace('_', " ");
-            match &difference.found {
-                Ok(_) => {}
-                Err(None) => {
-                    let scene = &difference.scene;
-                    writeln!(out, "unknown: {scene}, {what}: no answer in time; try a longer --time-limit")?;
-                }
-                Err(Some(why)) => {
-                    let scene = &difference.scene;
-                    writeln!(out, "failed: {scene}, {what}: this is a mistake of cedargate, not of the policies: {why}")?;
-                }
+            if difference.found == Err(None) {
+                let (scene, what) = (&difference.scene, difference.kind.code().replace('_', " "));
+                writeln!(out, "unknown: {scene}, {what}: no answer in time; try a longer --time-limit")?;
             }
         }
         match none.len() {
@@ -123,12 +125,40 @@ mod found {
         }
     }
 
-    fn write_pair(out: &mut dyn io::Write, scene: &str, pair: &Pair) -> io::Result<()> {
-        writeln!(out, "  {scene}: {}", pair.after.words)?;
+    /// The policies that refuse, before or now.
+    fn refusing(pair: &Pair, kind: Kind) -> &[String] {
+        match kind {
+            Kind::Gained | Kind::Freed => &pair.before_by,
+            Kind::Challenged | Kind::LockedOut => &pair.after.by,
+        }
+    }
+
+    /// One example for each set of policies that refuses, with the scenes in which it is like this; sign-ins first.
+    fn alike<'a>(differences: impl Iterator<Item = &'a Difference>) -> Vec<(Vec<&'a str>, &'a Pair)> {
+        let mut groups: Vec<(Vec<&str>, &Pair)> = Vec::new();
+        for difference in differences {
+            let Ok(Some(pair)) = &difference.found else { continue };
+            let same = |other: &Pair| {
+                other.before.is_some() == pair.before.is_some()
+                    && refusing(other, difference.kind) == refusing(pair, difference.kind)
+            };
+            match groups.iter_mut().find(|(_, other)| same(other)) {
+                Some((scenes, _)) => scenes.push(&difference.scene),
+                None => groups.push((vec![&difference.scene], pair)),
+            }
+        }
+        groups
+    }
+
+    fn write_pair(out: &mut dyn io::Write, scenes: &[&str], pair: &Pair) -> io::Result<()> {
+        writeln!(out, "  {}: {}", scenes.first().copied().unwrap_or_default(), pair.after.words)?;
         let by = |by: &[String]| if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
         if let (Some(before), Some(after)) = (pair.before, pair.after.decision) {
             let (old, new) = (by(&pair.before_by), by(&pair.after.by));
             writeln!(out, "    {}{old} → {}{new}", before.code(), after.code())?;
+        }
+        if let Some(more) = scenes.get(1..).filter(|more| !more.is_empty()) {
+            writeln!(out, "    and likewise: {}", more.join(", "))?;
         }
         if let Some(case) = &pair.after.case {
             writeln!(out)?;

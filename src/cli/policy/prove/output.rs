@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::work::{Work, over};
 use super::{Args, EXIT_NO_SOLVER};
-use crate::cli::{EXIT_PROBLEMS, load_config, today};
 use crate::cli::check::counted;
+use crate::cli::{EXIT_PROBLEMS, load_config, today};
 use crate::policy::analysis::{About, Analysis, Answer, Example, Finding};
 use crate::runtime::Candidate;
 
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// Tells that there is no solver.
-pub(in crate::cli::policy) fn no_solver(json: bool, help: &str) -> anyhow::Result<ExitCode> {
+fn no_solver(json: bool, help: &str) -> anyhow::Result<ExitCode> {
     if json {
         writeln!(io::stdout().lock(), "{:#}", json!({ "ok": false, "problem": help }))?;
     } else {
@@ -146,9 +146,8 @@ impl<'a> Report<'a> {
     fn new(analysis: &'a Analysis, only: Option<&str>, findings: &'a [Finding], questions: u32) -> Self {
         let wanted = analysis.invariants().filter(|(id, _)| only.is_none_or(|only| only == *id));
         let invariants = wanted.filter_map(|(id, description)| {
-            let about = |finding: &&Finding| {
-                matches!(&finding.about, About::Invariant(one) | About::Premise(one) if one == id)
-            };
+            let about =
+                |finding: &&Finding| matches!(&finding.about, About::Invariant(one) | About::Premise(one) if one == id);
             let findings: Vec<&Finding> = findings.iter().filter(about).collect();
             let what = &findings.first()?.about;
             Some(Line { what, description, findings })
@@ -171,8 +170,12 @@ impl<'a> Report<'a> {
             match (&finding.about, &finding.answer) {
                 (About::Dead(id), Answer::Proved) => report.dead.push(id),
                 // One that never applies is redundant too: told once.
-                (About::Redundant(id), Answer::Proved) if !report.dead.contains(&id.as_str()) => report.redundant.push(id),
-                (About::Dead(id) | About::Redundant(id), Answer::Unknown | Answer::Failed(_)) => report.undecided.push(id),
+                (About::Redundant(id), Answer::Proved) if !report.dead.contains(&id.as_str()) => {
+                    report.redundant.push(id)
+                }
+                (About::Dead(id) | About::Redundant(id), Answer::Unknown | Answer::Failed(_)) => {
+                    report.undecided.push(id)
+                }
                 _ => {}
             }
         }
@@ -185,20 +188,22 @@ impl<'a> Report<'a> {
     }
 
     fn is_good(&self) -> bool {
-        self.lines().all(|line| line.came() == Came::Proved)
+        self.lines().all(|line| matches!(line.came(), Came::Proved | Came::Vacuous))
     }
 
     fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let width = self.lines().map(|line| line.name().len()).max().unwrap_or(0);
         for line in self.lines() {
-            let description = if line.description.is_empty() { String::new() } else { format!("  {}", line.description) };
+            let description =
+                if line.description.is_empty() { String::new() } else { format!("  {}", line.description) };
             let text = format!("{:8} {:width$}{description}", line.came().word(), line.name());
             writeln!(out, "{}", text.trim_end())?;
             write_why(out, line)?;
         }
-        for (id, why) in [(&self.dead, "never applies"), (&self.redundant, "changes nothing: the others decide the same without it")]
-            .into_iter()
-            .flat_map(|(ids, why)| ids.iter().map(move |id| (id, why)))
+        for (id, why) in
+            [(&self.dead, "never applies"), (&self.redundant, "changes nothing: the others decide the same without it")]
+                .into_iter()
+                .flat_map(|(ids, why)| ids.iter().map(move |id| (id, why)))
         {
             writeln!(out, "note     {id} {why}")?;
         }
@@ -209,9 +214,14 @@ impl<'a> Report<'a> {
     }
 
     fn summary(&self) -> String {
-        let proved = self.invariants.iter().filter(|line| line.came() == Came::Proved).count();
+        let came = |wanted: Came| self.invariants.iter().filter(|line| line.came() == wanted).count();
+        let vacuous = match came(Came::Vacuous) {
+            0 => String::new(),
+            number => format!(", {number} about nothing"),
+        };
         format!(
-            "{proved} of {} proved, over {} in {} ({})",
+            "{} of {} proved{vacuous}, over {} in {} ({})",
+            came(Came::Proved),
             counted(self.invariants.len(), "invariant"),
             if self.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", self.policies) },
             counted(self.scenes, "scene"),
@@ -230,10 +240,14 @@ impl<'a> Report<'a> {
                     })
                 })
                 .collect();
-            let problems: Vec<&str> = line.findings.iter().filter_map(|finding| match &finding.answer {
-                Answer::Failed(why) => Some(why.as_str()),
-                _ => None,
-            }).collect();
+            let problems: Vec<&str> = line
+                .findings
+                .iter()
+                .filter_map(|finding| match &finding.answer {
+                    Answer::Failed(why) => Some(why.as_str()),
+                    _ => None,
+                })
+                .collect();
             json!({ "name": line.name(), "description": line.description, "result": line.came().word(), "examples": examples, "problems": problems })
         };
         json!({
@@ -252,7 +266,10 @@ impl<'a> Report<'a> {
 fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
     let came = line.came();
     if came == Came::Vacuous {
-        return writeln!(out, "         nothing that can be is like this, so it says nothing: is it written as it is meant?");
+        return writeln!(
+            out,
+            "         it holds, but nothing that can be here is like this: is it written as it is meant?"
+        );
     }
     let telling = line.telling();
     for (finding, example) in telling.iter().take(3) {
@@ -261,7 +278,12 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
     if let Some(more) = line.examples().count().checked_sub(telling.len().min(3)).filter(|more| *more > 0) {
         writeln!(out, "         and {} like it; --json tells all", counted(more, "more example"))?;
     }
-    let unknown: Vec<&str> = line.findings.iter().filter(|finding| finding.answer == Answer::Unknown).map(|finding| finding.scene.as_deref().unwrap_or("anywhere")).collect();
+    let unknown: Vec<&str> = line
+        .findings
+        .iter()
+        .filter(|finding| finding.answer == Answer::Unknown)
+        .map(|finding| finding.scene.as_deref().unwrap_or("anywhere"))
+        .collect();
     if !unknown.is_empty() {
         writeln!(out, "         no answer in time about {}: try a longer --time-limit", unknown.join(", "))?;
     }
@@ -270,7 +292,9 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
         _ => None,
     });
     match failed {
-        Some((scene, why)) => writeln!(out, "         {scene}: this is a mistake of cedargate, not of the policies: {why}"),
+        Some((scene, why)) => {
+            writeln!(out, "         {scene}: this is a mistake of cedargate, not of the policies: {why}")
+        }
         None => Ok(()),
     }
 }

@@ -99,7 +99,8 @@ pub(in crate::cli::policy) fn over<Q: Sync, T: Send>(
     thread::scope(|scope| -> anyhow::Result<()> {
         let workers: Vec<_> = (0..jobs)
             .map(|_| {
-                let (working, solver, shared, progress, answer) = (working.clone(), &solver, &shared, &progress, &answer);
+                let (working, solver, shared, progress, answer) =
+                    (working.clone(), &solver, &shared, &progress, &answer);
                 // Expressions are compiled by functions that call themselves.
                 thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
                     let _working = working;

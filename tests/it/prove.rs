@@ -1,0 +1,223 @@
+//! `policy prove` and `policy diff`, with the real solver where this build can use it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::process::{Said, run};
+use crate::harness::repository;
+
+const CAN_PROVE: bool = cfg!(feature = "analyze");
+
+/// The settings and policies as shipped.
+fn shipped() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
+    copy(&repository("policies"), &folder.path().join("policies"));
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { _ = fs::copy(&path, &to).unwrap() }
+    }
+}
+
+fn change(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{}: {from}", file.display());
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+/// `policies`, and a copy of it where AWS can be opened from the VPN with a password alone.
+fn loosened() -> (TempDir, PathBuf) {
+    let folder = shipped();
+    let other = folder.path().join("loosened");
+    copy(&folder.path().join("policies"), &other);
+    let more = "|| context.device.trusted || context.net.networks.contains(Network::\"vpn\")";
+    change(&other.join("10-aws.cedar"), "|| context.device.trusted", more);
+    (folder, other)
+}
+
+fn cedargate(folder: &Path, solver: Option<&str>, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    command.args(["policy"]).args(arguments).current_dir(folder).env_remove("CEDARGATE_CONFIG").env_remove("CVC5");
+    if let Some(solver) = solver {
+        command.env("CVC5", solver);
+    }
+    run(&mut command, b"")
+}
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
+#[test]
+fn the_shipped_policies_do_what_the_shipped_invariants_demand() {
+    if !CAN_PROVE {
+        return;
+    }
+    let said = cedargate(shipped().path(), None, &["prove", "--json", "--time-limit", "300s"]);
+    let report = json(&said);
+    assert!(said.code == Some(0) && report["ok"] == true, "{report:#}");
+    let lines = ["invariants", "always"].into_iter().flat_map(|key| report[key].as_array().unwrap());
+    for line in lines {
+        // No app of config.toml is tried out, so there is nobody to keep out.
+        let expected = if line["name"] == "pilot.keeps-others-out" { "vacuous" } else { "proved" };
+        assert_eq!(line["result"], expected, "{line:#}");
+    }
+    assert!(report["invariants"].as_array().unwrap().len() >= 16, "{report:#}");
+    assert_eq!(
+        (&report["never_apply"], &report["undecided"]),
+        (&serde_json::json!(["app.pilot"]), &serde_json::json!([]))
+    );
+}
+
+#[test]
+fn a_broken_invariant_is_shown_as_a_sign_in_that_can_be_pasted_into_the_tests() {
+    if !CAN_PROVE {
+        return;
+    }
+    let (folder, other) = loosened();
+    let only = ["prove", "loosened", "--only", "aws.always-second-factor"];
+    let said = cedargate(folder.path(), None, &only);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let told = "Somebody of `aws-users` opens `aws`, having shown password, from the network `vpn`.";
+    assert!(said.out.contains(told) && said.out.contains("signIn aws: allow by aws.group"), "{}", said.out);
+    let report = json(&cedargate(folder.path(), None, &[&only[..], &["--json"]].concat()));
+    let case = report["invariants"][0]["examples"][0]["case"].as_str().unwrap().to_owned();
+    // It says what the loosened policies do, and no longer what the others do.
+    fs::write(other.join("tests/found.toml"), &case).unwrap();
+    fs::write(folder.path().join("policies/tests/found.toml"), &case).unwrap();
+    assert_eq!(cedargate(folder.path(), None, &["test"]).code, Some(1));
+    change(&folder.path().join("config.toml"), "path = \"policies\"", "path = \"loosened\"");
+    let said = cedargate(folder.path(), None, &["test"]);
+    assert!(!said.out.contains("found.toml") && !said.err.contains("found.toml"), "{said:?}");
+}
+
+#[test]
+fn two_sets_are_compared_in_their_words_and_in_what_they_mean() {
+    let (folder, other) = loosened();
+    change(
+        &other.join("30-devices.cedar"),
+        "@id(\"device.contractors-keep\")",
+        "@id(\"device.contractors-keep\") @mode(\"report\")",
+    );
+    let said = cedargate(folder.path(), None, &["diff", "policies", "loosened"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for told in [
+        "~ aws.second-factor  forbid, in force\n",
+        "\n    - unless { context.proofs.contains(Proof::\"second_factor\") || context.device.trusted };\n",
+        "~ device.contractors-keep  forbid, in force → on trial  LOSS: a forbid is put on trial\n",
+    ] {
+        assert!(said.out.contains(told), "{told}: {}", said.out);
+    }
+    if !CAN_PROVE {
+        assert!(said.out.contains("this build compares words alone"), "{}", said.out);
+        return;
+    }
+    let report = json(&cedargate(folder.path(), None, &["diff", "policies", "loosened", "--json"]));
+    let found = report["meaning"]["differences"].as_array().unwrap();
+    let found: Vec<String> = found
+        .iter()
+        .map(|one| format!("{} {}: {} -> {}", one["scene"], one["kind"], one["before"], one["after"]).replace('"', ""))
+        .collect();
+    let freed = "signIn aws freed: challenge -> allow";
+    let gained = "removeDevice portal gained: deny -> allow";
+    assert_eq!(
+        (found, &report["meaning"]["unknown"]),
+        (vec![freed.to_owned(), gained.to_owned()], &serde_json::json!([]))
+    );
+    for told in ["FREED: asked for more before, allowed now", "Proved: nobody is locked out, nobody challenged."] {
+        assert!(said.out.contains(told), "{told}: {}", said.out);
+    }
+}
+
+#[test]
+fn a_revision_is_compared_with_the_files_on_the_disk() {
+    let folder = shipped();
+    let git = |arguments: &[&str]| {
+        let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"];
+        let said = run(Command::new("git").args(who).args(arguments).current_dir(folder.path()), b"");
+        assert!(said.ok, "{said:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "as shipped"]);
+    let said = cedargate(folder.path(), None, &["diff", "HEAD"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "The same policies, under the same names.\n"), "{said:?}");
+    fs::remove_file(folder.path().join("policies/40-time-risk.cedar")).unwrap();
+    let nobody = Some("no-such-solver");
+    let said = cedargate(folder.path(), nobody, &["diff", "HEAD", "--json"]);
+    let report = json(&said);
+    let lost = report["policies"].as_array().unwrap().iter().filter(|policy| policy["loss"] == "a forbid is removed");
+    let lost: Vec<&str> = lost.map(|policy| policy["id"].as_str().unwrap()).collect();
+    assert_eq!(lost, ["risk.failed-many", "risk.failed-some", "time.contractor-hours"], "{report:#}");
+    assert_eq!((said.code, &report["meaning"]["compared"]), (Some(0), &Value::Bool(false)), "{report:#}");
+}
+
+#[test]
+fn without_a_solver_nothing_is_proved_and_that_is_said() {
+    let folder = shipped();
+    let said = cedargate(folder.path(), Some("no-such-solver"), &["prove"]);
+    let told = if CAN_PROVE { "install it (Debian: apt-get install cvc5)" } else { "--features analyze" };
+    assert!(said.code == Some(3) && said.out.is_empty() && said.err.contains(told), "{said:?}");
+}
+
+#[test]
+fn wrong_input_is_told() {
+    if !CAN_PROVE {
+        return;
+    }
+    let folder = shipped();
+    for (arguments, code, told) in [
+        (
+            &["prove", "--only", "aws.always-second"][..],
+            2,
+            "no invariant is called `aws.always-second`; the nearest is `aws.always-second-factor`",
+        ),
+        (&["prove", "--time-limit", "soon"], 2, "`soon` is no time: write it as in `30s` or `500ms`"),
+        (&["prove", "nowhere"], 2, "`nowhere` is neither a folder nor a revision"),
+        (&["diff", "nowhere"], 2, "`nowhere` is neither a folder nor a revision"),
+    ] {
+        let said = cedargate(folder.path(), None, arguments);
+        assert!(said.code == Some(code) && said.err.contains(told), "{arguments:?}: {said:?}");
+    }
+    change(&folder.path().join("policies/invariants/apps.cedar"), "Group::\"aws-users\"", "Group::\"aws-usres\"");
+    let said = cedargate(folder.path(), None, &["prove"]);
+    let told = "policies/invariants/apps.cedar:9:1: `Group::\"aws-usres\"` is not declared in config.toml\n  help: did you mean `Group::\"aws-users\"`?";
+    assert!(said.code == Some(1) && said.err.contains(told), "{said:?}");
+}
+
+/// The solver here writes down who it is, and never answers.
+#[test]
+fn ctrl_c_ends_the_solvers_too() {
+    if !CAN_PROVE {
+        return;
+    }
+    let folder = shipped();
+    let (solver, pipe) = (folder.path().join("solver"), folder.path().join("pipe"));
+    let script = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho $$ > \"$(dirname \"$0\")/pipe\"\nexec sleep 600\n";
+    fs::write(&solver, script).unwrap();
+    fs::set_permissions(&solver, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(run(Command::new("mkfifo").arg(&pipe), b"").ok);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    command.args(["policy", "prove", "--jobs", "1"]).current_dir(folder.path()).env("CVC5", &solver);
+    let mut child = command.spawn().unwrap();
+    // Whoever opens the pipe waits for the solver.
+    let solver = fs::read_to_string(&pipe).unwrap();
+    assert!(run(Command::new("kill").args(["-INT", &child.id().to_string()]), b"").ok);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let stat = PathBuf::from(format!("/proc/{}/stat", solver.trim()));
+    // Gone, or dead and not yet counted by whoever took it over.
+    while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        std::thread::yield_now();
+    }
+}
