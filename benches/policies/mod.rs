@@ -29,9 +29,9 @@ const POLICIES: [&str; 5] = [
 const PER_FILE: usize = 100;
 
 /// The day of every load.
-pub const TODAY: jiff::civil::Date = jiff::civil::date(2026, 1, 1);
+pub(crate) const TODAY: jiff::civil::Date = jiff::civil::date(2026, 1, 1);
 
-pub fn aws() -> App {
+pub(crate) fn aws() -> App {
     let roles = ["Dev", "Admin"].map(|role| RoleName::parse(role).unwrap()).into();
     App { id: AppId::parse("aws").unwrap(), name: "AWS".to_owned(), device_limit: 3, pilot: None, roles }
 }
@@ -39,7 +39,7 @@ pub fn aws() -> App {
 /// The shipped policies and `more` of a large organisation: of twenty, twelve let a group into an app, three let it become a
 /// role there, two ask for a second factor (an app, a group in an app), one keeps a group to the office, one an app to the day,
 /// and one is about a single person.
-pub fn sources(more: usize) -> PolicySources {
+pub(crate) fn sources(more: usize) -> PolicySources {
     let file = |path: String, text: &str| SourceFile { path, text: text.to_owned() };
     let mut policies: Vec<SourceFile> =
         POLICIES.iter().enumerate().map(|(i, text)| file(format!("{i}.cedar"), text)).collect();
@@ -84,7 +84,7 @@ fn apps(more: usize) -> usize {
 }
 
 /// The names of [`sources`].
-pub fn vocabulary(more: usize) -> Vocabulary {
+pub(crate) fn vocabulary(more: usize) -> Vocabulary {
     let teams = (0..groups(more)).map(|i| GroupName::parse(&format!("team-{i}")).unwrap());
     let shipped = ["aws-users", "aws-admins", "contractors"].map(|group| GroupName::parse(group).unwrap());
     let app = |i| {
@@ -99,12 +99,12 @@ pub fn vocabulary(more: usize) -> Vocabulary {
     )
 }
 
-pub fn bundle(more: usize) -> Bundle {
+pub(crate) fn bundle(more: usize) -> Bundle {
     Bundle::parse(&sources(more), vocabulary(more), TODAY).unwrap()
 }
 
 /// Somebody in five groups, four of them made up where there are such.
-pub fn ann(more: usize) -> User {
+pub(crate) fn ann(more: usize) -> User {
     User {
         id: UserId::parse("01890000-0000-7000-8000-000000000001").unwrap(),
         username: Username::parse("ann").unwrap(),
@@ -125,7 +125,7 @@ pub fn ann(more: usize) -> User {
     }
 }
 
-pub fn signals() -> SignalSet {
+pub(crate) fn signals() -> SignalSet {
     SignalSet {
         ip: "192.0.2.7".parse().unwrap(),
         country: Country::parse("DE").unwrap(),
@@ -143,7 +143,7 @@ pub fn signals() -> SignalSet {
 }
 
 /// A password was shown just now.
-pub fn question<'a>(user: &'a User, app: &'a App, signals: &'a SignalSet) -> Question<'a> {
+pub(crate) fn question<'a>(user: &'a User, app: &'a App, signals: &'a SignalSet) -> Question<'a> {
     let password = MethodSet::EMPTY.with(Method::Password);
     Question {
         user,
@@ -159,6 +159,6 @@ pub fn question<'a>(user: &'a User, app: &'a App, signals: &'a SignalSet) -> Que
 }
 
 /// A password, a code, and codes to fall back on.
-pub fn repertoire() -> Repertoire {
+pub(crate) fn repertoire() -> Repertoire {
     Repertoire { enrolled: vec![Method::Password, Method::Totp, Method::BackupCode], ..Repertoire::default() }
 }

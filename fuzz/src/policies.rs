@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use cedargate::domain::{
-    App, AppId, Country, CountryListName, DeviceFacts, EmailAddress, Decision, DenyReason, GroupName, Method, MethodSet,
-    NetworkName, Profile, Repertoire, Required, RiskFacts, RoleName, SignalSet, Step, User, UserId, UserStatus, Username,
+    App, AppId, Country, CountryListName, Decision, DenyReason, DeviceFacts, EmailAddress, GroupName, Method,
+    MethodSet, NetworkName, Profile, Repertoire, Required, RiskFacts, RoleName, SignalSet, Step, User, UserId,
+    UserStatus, Username,
 };
 use cedargate::policy::planner::MOST_EVALUATIONS;
 use cedargate::policy::{Asks, Bundle, Plan, PolicySources, Situation, SourceFile, Vocabulary, testing};
@@ -93,7 +94,8 @@ fn decide(bundle: &Bundle, situation: &Situation) -> Plan {
 /// A few people before the portal and before an app with roles.
 fn situations(bundle: &Bundle) -> Vec<Situation> {
     let mut all = Vec::new();
-    for (app, groups) in [("portal", &[][..]), ("aws", &["aws-users"][..]), ("aws", &["aws-admins", "contractors"][..])] {
+    for (app, groups) in [("portal", &[][..]), ("aws", &["aws-users"][..]), ("aws", &["aws-admins", "contractors"][..])]
+    {
         let app = bundle.vocabulary().app(app).expect("declared").clone();
         for (shown, known) in [(&[][..], true), (&[Method::Password][..], false), (&[Method::Passkey][..], true)] {
             let shown: MethodSet = shown.iter().copied().collect();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use cedar_policy::pst;
-use cedar_policy::{Authorizer, Policy, PolicySet};
+use cedar_policy::{Authorizer, Policy, PolicyId as CedarId, PolicySet};
 use serde::Serialize;
 
 use super::bundle::{Bundle, Standing, Stored};
@@ -140,6 +140,8 @@ pub struct Coverage {
 pub(super) struct Seen {
     /// The policies without their conditions, by the action they may be asked about.
     scopes: HashMap<&'static str, PolicySet>,
+    /// Where each of them stands in the bundle.
+    places: HashMap<CedarId, usize>,
     applies: HashMap<usize, Sightings>,
     stays_out: HashMap<usize, Sightings>,
 }
@@ -157,7 +159,9 @@ impl Seen {
             .collect();
         let notify = of(&|stored| bundle.names().covers_notify(&stored.policy.action_constraint()));
         scopes.insert(Asking::Notify(Outcome::Allow).action(), notify);
-        Self { scopes, applies: HashMap::new(), stays_out: HashMap::new() }
+        let places =
+            bundle.policies().iter().enumerate().map(|(place, stored)| (stored.policy.id().clone(), place)).collect();
+        Self { scopes, places, applies: HashMap::new(), stays_out: HashMap::new() }
     }
 
     /// Takes a question of the case of this number into account. Policies that failed are seen neither way.
@@ -175,7 +179,7 @@ impl Seen {
         let scopes = self.scopes.get(question.asking.action());
         let (Some(asked), Some(scopes)) = (question.asked(bundle, situation), scopes) else { return };
         let response = Authorizer::new().is_authorized(&asked.request, scopes, &asked.entities);
-        for place in response.diagnostics().reason().filter_map(|id| bundle.place(id)) {
+        for place in response.diagnostics().reason().filter_map(|id| self.places.get(id).copied()) {
             let inert = bundle.stored(place).is_none_or(|stored| {
                 stored.is_expired(asked.now) || question.applied.errors.contains(&stored.notes.enforced.id)
             });

@@ -18,8 +18,6 @@ pub struct PolicyNote {
     pub effect: &'static str,
     /// `in-force`, `report` or `expired`.
     pub standing: &'static str,
-    /// The first day on which a permit is inert.
-    pub expires: Option<jiff::civil::Date>,
     /// As it was written.
     pub text: String,
     /// `@description`

@@ -49,7 +49,7 @@ impl Bundle {
         let roles = roles.iter().filter(|role| q.app.roles.contains(role));
         for (step, role) in std::iter::once((step, None)).chain(roles.map(|role| (Step::AssumeRole, Some(role)))) {
             if let Ok(asked) = prepared.ask(step, role, Shown::of(q), None) {
-                seen.note(self, &self.authorize(self.shadow_sets(step), &asked));
+                seen.note(self, &self.authorize(self.index().shadow.steps.get(&step), &asked));
             }
         }
         // More permits take nothing from an Allow.

@@ -16,7 +16,7 @@ const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 /// The file is no Cedar, or the layout would change what it means or lose a comment; the latter is a fault of the formatter.
 pub fn laid_out(file: &SourceFile) -> Result<String, BundleErrors> {
     let before: PolicySet = file.text.parse().map_err(|errors: cedar_policy::ParseErrors| {
-        BundleErrors::new(errors.iter().map(|error| located(Rule::Syntax, file, error)).collect())
+        BundleErrors::new(errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect())
     })?;
     let refused = |why: String| BundleErrors::new(vec![BundleError::new(Rule::Syntax, file, (0, 0), why)]);
     let text = policies_str_to_pretty(&file.text, &LAYOUT)

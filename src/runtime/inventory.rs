@@ -104,7 +104,7 @@ impl Inventory {
             .inventory()
             .map(|note| {
                 let values = [("effect", note.effect), ("standing", note.standing), ("text", note.text.as_str())];
-                let expires = note.expires.map(|day| ("expires".to_owned(), Value::from(day.to_string())));
+                let expires = note.expires().map(|day| ("expires".to_owned(), Value::from(day.to_string())));
                 let values = values.map(|(key, value)| (key.to_owned(), Value::from(value)));
                 (note.id.to_string(), values.into_iter().chain(expires).collect())
             })

@@ -9,9 +9,9 @@ use cedar_policy::Validator;
 use jiff::civil::Date;
 
 use super::index::Index;
+use super::limits::{self, STACK_BYTES};
 use super::pieces::pieces;
 use super::read::{self, Read, Reader, Span};
-use super::limits::{self, STACK_BYTES};
 use super::{Bundle, PolicySources, SourceFile, Standing, Stored, fingerprint, probe};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
 use crate::policy::pilot;
@@ -147,7 +147,8 @@ fn parse(
     }
     // Where a policy is wrong, nobody can say what it would have read.
     let all_read = problems.iter().all(|problem| problem.rule == Rule::Duplicate);
-    if let Some((message, help)) = pilot::refuse(&common.vocabulary, &common.names, &policies).err().filter(|_| all_read)
+    if let Some((message, help)) =
+        pilot::refuse(&common.vocabulary, &common.names, &policies).err().filter(|_| all_read)
     {
         problems.push(BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help));
     }

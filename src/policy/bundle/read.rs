@@ -39,7 +39,12 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
 }
 
 /// A finding of Cedar at its place: what it was told of begins at `start`.
-pub(in crate::policy) fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, start: usize, finding: &E) -> BundleError {
+pub(in crate::policy) fn located<E: Diagnostic>(
+    rule: Rule,
+    file: &SourceFile,
+    start: usize,
+    finding: &E,
+) -> BundleError {
     let label = finding.labels().and_then(|mut labels| labels.next());
     let span = label.as_ref().map_or((start, 0), |label| (start + label.offset(), label.len()));
     let mut message = finding.to_string();
@@ -121,7 +126,16 @@ impl Reader<'_> {
                     let policy = policy.new_id(CedarId::new(notes.enforced.id.as_str()));
                     let condition = index::condition(policy.as_ref());
                     let (notes, text) = (Arc::new(notes), Arc::from(text));
-                    good = Some(Stored { notes, standing, policy, text, file: index, span, condition, needs: Arc::from(needs) });
+                    good = Some(Stored {
+                        notes,
+                        standing,
+                        policy,
+                        text,
+                        file: index,
+                        span,
+                        condition,
+                        needs: Arc::from(needs),
+                    });
                 }
                 Err(wrong) => problems.extend(
                     wrong

@@ -6,10 +6,8 @@ use toml::{Spanned, Value};
 
 use super::kinds::Proposal;
 use super::{Args, Kind};
-use crate::domain::{
-    AppId, CONSOLE, Country, Decision, DecisionKind, GroupName, Method, NetworkName, PORTAL, Profile, UserStatus,
-};
-use crate::policy::case::{Case, Signals, StepName, Table};
+use crate::domain::{AppId, CONSOLE, Country, Decision, DecisionKind, GroupName, Method, NetworkName, PORTAL};
+use crate::policy::case::{Case, Signals, Table};
 use crate::policy::{Bundle, Situation, SourceFile};
 
 /// Cases for policies/tests.
@@ -112,28 +110,7 @@ fn somebody_who_may(args: &Args, before: &Bundle, after: &Bundle) -> Option<Case
 }
 
 fn plain(app: &AppId, groups: BTreeSet<GroupName>, shown: Vec<Method>) -> Case {
-    Case {
-        name: Spanned::new(0..0, String::new()),
-        app: app.to_string(),
-        step: StepName::default(),
-        role: None,
-        pilot: None,
-        groups,
-        status: UserStatus::Active,
-        enrolled: shown.clone(),
-        shown,
-        earlier: Vec::new(),
-        lost: Vec::new(),
-        enrollable: Vec::new(),
-        signals: Signals::default(),
-        force_authn: false,
-        profile: Profile::default(),
-        expect: DecisionKind::Deny,
-        offers: None,
-        by: None,
-        roles: None,
-        alerts: None,
-    }
+    Case { groups, enrolled: shown.clone(), shown, ..Case::new("", app.to_string(), DecisionKind::Deny) }
 }
 
 /// `base`, once on each side of the policy.
