@@ -4,7 +4,7 @@
 use cedar_policy::PolicySet;
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
-use super::bundle::{SourceFile, located};
+use super::bundle::{SourceFile, cedar, on_a_deep_stack};
 use super::errors::{BundleError, BundleErrors, Rule};
 
 /// The layout of the `cedar` tool and of editors when nobody tells them another, so that all of them agree on a file.
@@ -15,16 +15,21 @@ const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 /// # Errors
 /// The file is no Cedar, or the layout would change what it means or lose a comment; the latter is a fault of the formatter.
 pub fn laid_out(file: &SourceFile) -> Result<String, BundleErrors> {
-    let before: PolicySet = file.text.parse().map_err(|errors: cedar_policy::ParseErrors| {
-        BundleErrors::new(errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect())
-    })?;
+    let before = cedar(file).map_err(BundleErrors::new)?;
+    on_a_deep_stack(|| rewritten(file, &before)).unwrap_or_else(|error| {
+        let message = format!("there is no thread to lay it out on: {error}");
+        Err(BundleErrors::new(vec![BundleError::new(Rule::Syntax, file, (0, 0), message)]))
+    })
+}
+
+fn rewritten(file: &SourceFile, before: &PolicySet) -> Result<String, BundleErrors> {
     let refused = |why: String| BundleErrors::new(vec![BundleError::new(Rule::Syntax, file, (0, 0), why)]);
     let text = policies_str_to_pretty(&file.text, &LAYOUT)
         .map_err(|error| refused(format!("this file cannot be laid out: {error}")))?;
     let text = text.trim_start_matches('\n').to_owned();
     let after: PolicySet = text.parse().map_err(|_| refused("laid out, this file would be no Cedar".to_owned()))?;
     let means = |set: &PolicySet| set.clone().to_json().map_err(|error| refused(error.to_string()));
-    if means(&before)? != means(&after)? {
+    if means(before)? != means(&after)? {
         return Err(refused("laid out, this file would mean something else".to_owned()));
     }
     if comments(&file.text) != comments(&text) {

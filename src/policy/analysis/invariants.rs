@@ -1,10 +1,9 @@
 //! `policies/invariants/*.cedar`: what must hold for every sign-in, in the words of policies.
 
-use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
-use miette::Diagnostic;
+use cedar_policy::{Schema, ValidationMode, Validator};
 
 use super::statement::Statement;
-use crate::policy::bundle::SourceFile;
+use crate::policy::bundle::{SourceFile, cedar, located};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
 use crate::policy::vocabulary::Vocabulary;
 use crate::policy::{annotations, literals};
@@ -62,11 +61,10 @@ fn in_file(
     vocabulary: &Vocabulary,
     problems: &mut Vec<BundleError>,
 ) -> Vec<(Invariant, (usize, usize))> {
-    let set: PolicySet = match file.text.parse() {
+    let set = match cedar(file) {
         Ok(set) => set,
         Err(errors) => {
-            let errors: cedar_policy::ParseErrors = errors;
-            problems.extend(errors.iter().map(|error| located(Rule::Syntax, file, error)));
+            problems.extend(errors);
             return Vec::new();
         }
     };
@@ -75,8 +73,8 @@ fn in_file(
         BundleError::new(Rule::Template, file, span, "a template (`?principal`, `?resource`) says nothing")
     }));
     let findings = validator.validate_with_level(&set, ValidationMode::Strict, 1);
-    problems.extend(findings.validation_errors().map(|error| located(Rule::Validation, file, error)));
-    problems.extend(findings.validation_warnings().map(|error| located(Rule::Validation, file, error)));
+    problems.extend(findings.validation_errors().map(|error| located(Rule::Validation, file, 0, error)));
+    problems.extend(findings.validation_warnings().map(|error| located(Rule::Validation, file, 0, error)));
     let mut found = Vec::new();
     for policy in set.policies() {
         let span = policy.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));
@@ -99,15 +97,4 @@ fn in_file(
     }
     found.sort_by_key(|(_, span)| *span);
     found
-}
-
-/// A finding of Cedar at its place.
-fn located<E: Diagnostic>(rule: Rule, file: &SourceFile, finding: &E) -> BundleError {
-    let label = finding.labels().and_then(|mut labels| labels.next());
-    let span = label.map_or((0, 0), |label| (label.offset(), label.len()));
-    let error = BundleError::new(rule, file, span, finding.to_string());
-    match finding.help() {
-        Some(help) => error.with_help(help.to_string()),
-        None => error,
-    }
 }

@@ -25,7 +25,7 @@ pub(super) const STACK_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// The system has no thread to give.
-pub(super) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, std::io::Error> {
+pub(in crate::policy) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, std::io::Error> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("policies".to_owned()).stack_size(STACK_BYTES);
         let running = thread.spawn_scoped(scope, work)?;

@@ -10,7 +10,8 @@ mod probe;
 mod read;
 mod scan;
 
-pub(super) use read::{located, undeclared};
+pub(super) use limits::on_a_deep_stack;
+pub(super) use read::{cedar, located, undeclared};
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use cedar_policy::{EntityUid, Policy, PolicyId as CedarId, PolicySet, Schema, Va
 use jiff::civil::Date;
 use miette::Diagnostic;
 
-use super::{SourceFile, Standing, Stored, index};
+use super::{SourceFile, Standing, Stored, index, limits};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
 use crate::policy::planner::needs::{self, Need};
 use crate::policy::vocabulary::Vocabulary;
@@ -18,6 +18,9 @@ use crate::policy::{annotations, literals, positive};
 pub(super) type Span = (usize, usize);
 
 pub(super) fn schema(file: &SourceFile) -> Result<Schema, BundleErrors> {
+    if let Some(problem) = limits::refuse(file) {
+        return Err(BundleErrors::new(vec![problem]));
+    }
     match Schema::from_cedarschema_str(&file.text) {
         Ok((schema, warnings)) => {
             let problems: Vec<_> = warnings.map(|warning| located(Rule::Schema, file, 0, &warning)).collect();
@@ -58,12 +61,24 @@ pub(in crate::policy) fn located<E: Diagnostic>(
     }
 }
 
+/// A whole file of Cedar, within the limits and on a stack that is deep enough.
+pub(in crate::policy) fn cedar(file: &SourceFile) -> Result<PolicySet, Vec<BundleError>> {
+    if let Some(problem) = limits::refuse(file) {
+        return Err(vec![problem]);
+    }
+    let parsed: Result<PolicySet, cedar_policy::ParseErrors> = match limits::on_a_deep_stack(|| file.text.parse()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let message = format!("there is no thread to read policies on: {error}");
+            return Err(vec![BundleError::new(Rule::Syntax, file, (0, 0), message)]);
+        }
+    };
+    parsed.map_err(|errors| errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect())
+}
+
 /// Why a file is no Cedar, as a whole: where one policy lacks its end, the next has a part in it.
 pub(super) fn syntax(file: &SourceFile) -> Vec<BundleError> {
-    match file.text.parse::<PolicySet>() {
-        Ok(_) => Vec::new(),
-        Err(errors) => errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect(),
-    }
+    cedar(file).err().unwrap_or_default()
 }
 
 /// What came of one policy.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use cedar_policy::{ParseErrors, Policy, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicySet, Schema, ValidationMode, Validator};
 
 use crate::policy::annotations;
-use crate::policy::bundle::{PolicySources, SourceFile, located, undeclared};
+use crate::policy::bundle::{PolicySources, SourceFile, cedar, located, undeclared};
 use crate::policy::case::Table;
 use crate::policy::errors::{BundleError, Rule};
 use crate::policy::vocabulary::Vocabulary;
@@ -69,14 +69,7 @@ pub(super) fn invariants(sources: &PolicySources, vocabulary: &Vocabulary) -> Ve
 }
 
 fn parsed(file: &SourceFile, problems: &mut Vec<BundleError>) -> Option<PolicySet> {
-    match file.text.parse() {
-        Ok(set) => Some(set),
-        Err(errors) => {
-            let errors: ParseErrors = errors;
-            problems.extend(errors.iter().map(|error| located(Rule::Syntax, file, 0, error)));
-            None
-        }
-    }
+    cedar(file).map_err(|errors| problems.extend(errors)).ok()
 }
 
 /// The policies of a file in their order, each with where it stands.
