@@ -66,14 +66,14 @@ pub(in crate::policy) fn cedar(file: &SourceFile) -> Result<PolicySet, Vec<Bundl
     if let Some(problem) = limits::refuse(file) {
         return Err(vec![problem]);
     }
-    let parsed: Result<PolicySet, cedar_policy::ParseErrors> = match limits::on_a_deep_stack(|| file.text.parse()) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            let message = format!("there is no thread to read policies on: {error}");
-            return Err(vec![BundleError::new(Rule::Syntax, file, (0, 0), message)]);
-        }
+    let parse = || {
+        let parsed: Result<PolicySet, cedar_policy::ParseErrors> = file.text.parse();
+        parsed.map_err(|errors| errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect())
     };
-    parsed.map_err(|errors| errors.iter().map(|error| located(Rule::Syntax, file, 0, error)).collect())
+    limits::on_a_deep_stack(parse).unwrap_or_else(|error| {
+        let message = format!("there is no thread to read policies on: {error}");
+        Err(vec![BundleError::new(Rule::Syntax, file, (0, 0), message)])
+    })
 }
 
 /// Why a file is no Cedar, as a whole: where one policy lacks its end, the next has a part in it.
@@ -131,7 +131,7 @@ impl Reader<'_> {
             let needs = match monotone(file, span, text, policy) {
                 Ok(needs) => needs,
                 Err(problem) => {
-                    problems.push(problem);
+                    problems.push(*problem);
                     Vec::new()
                 }
             };
@@ -196,14 +196,15 @@ pub(in crate::policy) fn undeclared(
 }
 
 /// What a policy needs shown; or how more proofs could take access away by it.
-fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Result<Vec<Need>, BundleError> {
+fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Result<Vec<Need>, Box<BundleError>> {
     // Nothing can be read from it under another name.
     if !text.contains("context") {
         return Ok(Vec::new());
     }
-    let pst = policy.to_pst().map_err(|error| BundleError::new(Rule::Monotone, file, span, error.to_string()))?;
+    let pst =
+        policy.to_pst().map_err(|error| Box::new(BundleError::new(Rule::Monotone, file, span, error.to_string())))?;
     let Some(why) = positive::refuse(&pst) else { return Ok(needs::of(&pst)) };
     let read = ["context.proofs", "context.fresh"].map(|read| text.find(read).map(|at| (span.0 + at, read.len())));
     let span = read.into_iter().flatten().min().unwrap_or(span);
-    Err(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP))
+    Err(Box::new(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP)))
 }
