@@ -23,6 +23,10 @@ use crate::config::owned;
 const WORD_BYTES: usize = 4;
 /// No index is longer.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// As many words fit in. No segment of ours comes near; one that was made to fill the memory gets no index.
+const MOST_WORDS: usize = 2_000_000;
+/// A segment seldom has more than two.
+const MOST_KEYS: usize = 1_000;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +123,9 @@ impl Index {
             stored.last = Some(stored.last.map_or(line.clear.at, |last| last.max(line.clear.at)));
             stored.keys.extend(line.clear.month.zip(line.clear.key.clone()));
             words.extend(words_of(&line, key));
+            if words.len() > MOST_WORDS || stored.keys.len() > MOST_KEYS {
+                return Ok(());
+            }
         }
         let words: Vec<u8> = words.into_iter().flatten().collect();
         stored.words = BASE64.encode(&words);

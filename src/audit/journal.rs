@@ -15,7 +15,7 @@ use super::node::{Node, NodeId};
 use super::pack::Packer;
 use super::record::{FORMAT, Record, SegmentRecord};
 use super::segment::{self, Segment, SegmentName, Tail};
-use super::strangers::{Kept, Quota, Strangers};
+use super::strangers::{Kept, Place, Quota, Strangers};
 use crate::accounts::AccountsError;
 use crate::clock::{Clock, Entropy, EntropyError, Timestamp};
 
@@ -106,6 +106,9 @@ impl AuditError {
 
 struct Job {
     json: String,
+    /// Of a stranger's record: given back when it was written, not when whoever caused it gave up waiting.
+    #[expect(dead_code, reason = "held until the record is written")]
+    place: Option<Place>,
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
@@ -208,13 +211,19 @@ impl Journal {
         self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The writer stops after its next flush, as long as this is held.
+    #[cfg(test)]
+    pub(super) fn halted(&self) -> std::sync::MutexGuard<'_, Head> {
+        self.head.lock().unwrap()
+    }
+
     /// Writes a record. When this returns without error, it has survived a power cut.
     ///
     /// # Errors
     /// It is not on disk: the disk failed or is full, or too many records wait. Nothing may then happen that it speaks of.
     pub async fn append(&self, record: impl Into<Record>) -> Result<(), AuditError> {
         let json = self.sealer.line(&record.into()).await?;
-        self.write(json).await
+        self.write(json, None).await
     }
 
     /// Writes a record that strangers cause, as many as they like: only as long as that takes nothing from the others.
@@ -224,14 +233,14 @@ impl Journal {
     pub async fn append_of_stranger(&self, record: impl Into<Record>) -> Result<Kept, AuditError> {
         let json = self.sealer.line(&record.into()).await?;
         match self.strangers.place(json.len(), self.sealer.clock.now(), &self.folder) {
-            Ok(_place) => self.write(json).await.map(|()| Kept::Written),
+            Ok(place) => self.write(json, Some(place)).await.map(|()| Kept::Written),
             Err(left_out) => Ok(Kept::LeftOut(left_out)),
         }
     }
 
-    async fn write(&self, json: String) -> Result<(), AuditError> {
+    async fn write(&self, json: String, place: Option<Place>) -> Result<(), AuditError> {
         let (done, answer) = oneshot::channel();
-        self.jobs.try_send(Job { json, done }).map_err(|error| match error {
+        self.jobs.try_send(Job { json, place, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AuditError::Busy,
             mpsc::error::TrySendError::Closed(_) => AuditError::Closed,
         })?;
@@ -252,7 +261,7 @@ impl Journal {
             self.sealer.keys.ahead(soon).await?;
         }
         let Some(keep) = keep_months else { return Ok(()) };
-        for old in self.sealer.keys.erase_before(month.before(keep)).await? {
+        for old in self.sealer.keys.erase_before(month.before(keep), month).await? {
             tracing::warn!(audit.month = %old, "what the audit journal says of this month was erased: `[audit] keep_months`");
         }
         Ok(())

@@ -111,20 +111,19 @@ impl MonthKey {
 pub(super) struct WriterKeys {
     store: Arc<dyn KeyStore>,
     held: Mutex<BTreeMap<Month, Arc<MonthKey>>>,
+    /// The month in which nothing is erased, for it may not be the one that runs. It was told.
+    doubted: Mutex<Option<Month>>,
 }
 
 impl WriterKeys {
     pub(super) fn new(store: Arc<dyn KeyStore>) -> Self {
-        Self { store, held: Mutex::default() }
+        Self { store, held: Mutex::default(), doubted: Mutex::default() }
     }
 
     /// The key of this month. Only the first record of a month has to wait for the store, if nobody fetched it before.
     pub(super) async fn of(&self, month: Month) -> Result<Arc<MonthKey>, AuditError> {
-        if let Some(key) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&month) {
-            return Ok(Arc::clone(key));
-        }
         let key = self.ahead(month).await?;
-        // A key that may be erased must not live on here.
+        // A key that may be erased must not live on here; the new month's was fetched before it began.
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|old, _| *old >= month);
         Ok(key)
     }
@@ -142,15 +141,38 @@ impl WriterKeys {
         Ok(key)
     }
 
-    /// Deletes the keys of all months before this one, and says which there were.
-    pub(super) async fn erase_before(&self, month: Month) -> Result<Vec<Month>, AuditError> {
+    /// Deletes the keys of all months before this one, and says which there were. None of them when nothing was written in the
+    /// month before the `running` one: then no server ran, or the clock has jumped, and what was erased by a wrong clock never
+    /// comes back.
+    pub(super) async fn erase_before(&self, month: Month, running: Month) -> Result<Vec<Month>, AuditError> {
+        let keys = self.store.keys().await.map_err(failed)?;
+        let has_run = keys.iter().any(|(known, _)| *known == running.before(1));
+        let is_old = |(old, key): &(Month, LogKey)| (*old < month && matches!(key, LogKey::Key(_))).then_some(*old);
+        let old: Vec<Month> = keys.iter().filter_map(is_old).collect();
+        if !has_run {
+            let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+            if !old.is_empty() && doubted.replace(running) != Some(running) {
+                tracing::warn!(
+                    audit.month = %running,
+                    "nothing of the audit journal is erased before next month: no record is of the month before this one. \
+                     Is the clock right?"
+                );
+            }
+            return Ok(Vec::new());
+        }
         let mut erased = Vec::new();
-        for (old, key) in self.store.keys().await.map_err(failed)? {
-            if old < month && matches!(key, LogKey::Key(_)) && self.store.forget(old).await.map_err(failed)? {
+        for old in old {
+            if self.store.forget(old).await.map_err(failed)? {
                 erased.push(old);
             }
         }
         Ok(erased)
+    }
+
+    /// The months whose keys are in memory.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> Vec<Month> {
+        self.held.lock().unwrap().keys().copied().collect()
     }
 }
 

@@ -202,8 +202,17 @@ impl<'a> Line<'a> {
         let Some((bound, sealed)) = self.sealed else { return Ok(self.record) };
         let (Some(month), Some(id)) = (self.clear.month, &self.clear.key) else { return Ok(None) };
         let key = keys.key(month, id)?;
+        // What was put before the bound part would pass for it.
+        if clear_of(bound).as_ref() != Some(&self.clear) {
+            return Ok(None);
+        }
         Ok(opened(bound, sealed, key).and_then(|packed| codec.unpack(&packed)))
     }
+}
+
+/// What the bound part of a line says.
+fn clear_of(bound: &[u8]) -> Option<Clear> {
+    serde_json::from_slice(&[b"{", bound, b"}"].concat()).ok()
 }
 
 fn opened(bound: &[u8], sealed: &[u8], key: &MonthKey) -> Option<Vec<u8>> {

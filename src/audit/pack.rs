@@ -112,18 +112,34 @@ pub(super) enum Packed {
     Stopped,
 }
 
-/// Compresses one segment.
+/// Compresses one segment. What was begun and can't be ended is removed: the room is for records, the more so on a full disk.
 pub(super) fn pack(path: &Path, stop: &AtomicBool) -> io::Result<Packed> {
-    let (whole, mut part) = (packed(path), path.as_os_str().to_owned());
-    part.push(".part");
-    let part = PathBuf::from(part);
-    remove_if_there(&part)?;
-    let mut encoder = zstd::stream::write::Encoder::new(owned::create(&part)?, LEVEL)?;
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    // Read back as it will be read, under a name that says how.
+    let (part, proof) = (beside(".part"), beside(".part.zst"));
+    let done = pack_by(path, &part, &proof, stop);
+    if done.is_err() {
+        // The error that counts is the first one.
+        let _ = remove_if_there(&part);
+        let _ = remove_if_there(&proof);
+    }
+    done
+}
+
+fn pack_by(path: &Path, part: &Path, proof: &Path, stop: &AtomicBool) -> io::Result<Packed> {
+    let whole = packed(path);
+    remove_if_there(part)?;
+    remove_if_there(proof)?;
+    let mut encoder = zstd::stream::write::Encoder::new(owned::create(part)?, LEVEL)?;
     encoder.include_checksum(true)?;
     let (mut from, mut bytes) = (File::open(path)?, vec![0; CHUNK]);
     loop {
         if stop.load(Ordering::SeqCst) {
-            remove_if_there(&part)?;
+            remove_if_there(part)?;
             return Ok(Packed::Stopped);
         }
         match from.read(&mut bytes)? {
@@ -132,14 +148,11 @@ pub(super) fn pack(path: &Path, stop: &AtomicBool) -> io::Result<Packed> {
         }
     }
     encoder.finish()?.sync_all()?;
-    // Read as it will be read, under the name that says how.
-    let proof = part.with_extension("part.zst");
-    fs::rename(&part, &proof)?;
-    if !same(&mut *reader(&proof)?, &mut *reader(path)?)? {
-        remove_if_there(&proof)?;
+    fs::rename(part, proof)?;
+    if !same(&mut *reader(proof)?, &mut *reader(path)?)? {
         return Err(io::Error::other("what was compressed does not read back the same"));
     }
-    fs::rename(&proof, &whole)?;
+    fs::rename(proof, &whole)?;
     let folder = File::open(path.parent().unwrap_or(Path::new(".")))?;
     folder.sync_all()?;
     fs::remove_file(path)?;

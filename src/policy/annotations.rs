@@ -91,6 +91,9 @@ fn text(value: &str) -> Result<String, Wrong> {
     if value.trim().is_empty() {
         return Err(("it is empty".to_owned(), "write something or leave it out"));
     }
+    if value.chars().any(char::is_control) {
+        return Err(("it has a line break or another control character".to_owned(), "write it on one line"));
+    }
     Ok(value.to_owned())
 }
 
@@ -167,6 +170,14 @@ mod tests {
         ] {
             let wrong = read(NAMED.into_iter().chain([pair]), effect).unwrap_err();
             assert!(wrong.len() == 1 && wrong[0].0.contains(told), "{pair:?}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_to_people_steers_no_terminal() {
+        for (key, value) in [("description", "fine\u{1b}[2K"), ("description", "two\nlines"), ("owner", "me\u{7}")] {
+            let wrong = read([("id", "a.b"), (key, value)].into_iter(), Permit).unwrap_err();
+            assert!(wrong[0].0.contains("control character"), "{wrong:?}");
         }
     }
 

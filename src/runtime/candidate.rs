@@ -38,6 +38,14 @@ pub enum CandidateError {
         #[source]
         source: io::Error,
     },
+    /// It is both: a folder that a change brings must not pass for the branch it is compared with.
+    #[error(
+        "`{name}` is a folder and a revision of git: write `./{name}` for the folder, or another name for the revision, as `refs/heads/{name}`"
+    )]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+    },
     /// It is neither a folder nor a revision.
     #[error("`{name}` is neither a folder nor a revision that git knows in `{}`: {said}", folder.display())]
     Unknown {
@@ -71,7 +79,8 @@ impl Candidate {
         Ok(Self::of(name, read_sources(folder)?, loaded.config.clone()))
     }
 
-    /// The policies of a folder, or of a revision of the repository that the policies of today are in. A revision brings the
+    /// The policies of a folder, or of a revision of the repository that the policies of today are in. What is both is told apart
+    /// by how it is written: a path begins with a dot or a slash. A revision brings the
     /// names of its own config.toml, where that is in the repository; a folder is read under the names of today.
     ///
     /// # Errors
@@ -79,6 +88,10 @@ impl Candidate {
     pub fn read(loaded: &Loaded, name: &str) -> Result<Self, CandidateError> {
         let folder = Path::new(name);
         if folder.is_dir() {
+            let is_path = name.starts_with(['.', '/']);
+            if !is_path && Revision::find(&loaded.config.policies.path, name).is_ok() {
+                return Err(CandidateError::Ambiguous { name: name.to_owned() });
+            }
             return Ok(Self::of(name.to_owned(), read_sources(folder)?, loaded.config.clone()));
         }
         Revision::find(&loaded.config.policies.path, name)?.candidate(loaded)
@@ -147,14 +160,24 @@ impl<'a> Revision<'a> {
     fn files(&self, within: &str, ending: &str) -> Result<Vec<SourceFile>, CandidateError> {
         let output =
             git(self.folder, self.name, &["ls-tree", "-z", "--name-only", &self.commit, &format!("./{within}")])?;
+        if !output.status.success() {
+            return Err(self.unreadable(within));
+        }
         let names = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut names: Vec<&str> = names.split('\0').filter(|name| name.ends_with(ending)).collect();
         if names.len() > MAX_FILES {
             return Err(LoadError::TooLarge { path: self.folder.to_owned(), limit: "at most 10,000 files" }.into());
         }
         names.sort_unstable();
-        let read = names.into_iter().map(|name| self.file(self.folder, name));
-        Ok(read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        // A file that is there and can't be had must not be left out: the set would be another one.
+        let read = |name: &str| self.file(self.folder, name)?.ok_or_else(|| self.unreadable(name));
+        names.into_iter().map(read).collect()
+    }
+
+    fn unreadable(&self, name: &str) -> CandidateError {
+        let path = PathBuf::from(format!("{}:{}", self.name, self.folder.join(name).display()));
+        let source = io::Error::other("git does not hand it out: its name is no UTF-8, or it is not on this machine");
+        LoadError::Read { path, source }.into()
     }
 
     /// One file; `None` when the revision has none there.
@@ -178,4 +201,46 @@ impl<'a> Revision<'a> {
 fn git(folder: &Path, name: &str, args: &[&str]) -> Result<Output, CandidateError> {
     let run = Command::new("git").arg("-C").arg(folder).args(args).output();
     run.map_err(|source| CandidateError::NoGit { name: name.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_a_revision_has_and_cannot_be_read_is_told_and_no_folder_passes_for_a_branch() {
+        let folder = tempfile::tempdir().unwrap();
+        let policies = folder.path().join("policies");
+        fs::create_dir(&policies).unwrap();
+        fs::write(policies.join("schema.cedarschema"), "").unwrap();
+        fs::write(policies.join("a.cedar"), "// a\n").unwrap();
+        fs::write(folder.path().join("config.toml"), "").unwrap();
+        let loaded = crate::config::load(&folder.path().join("config.toml"), []).unwrap();
+        let git = |arguments: &[&str]| {
+            let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"];
+            let done = Command::new("git").args(who).args(arguments).current_dir(&folder).output().unwrap();
+            assert!(done.status.success(), "{done:?}");
+        };
+        git(&["init", "--quiet"]);
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", "one"]);
+        let read = |name: &str| Candidate::read(&loaded, name);
+        assert_eq!(read("main").unwrap().sources.policies.len(), 1);
+        for name in ["--help", "-main", "", "main:policies", "main; ls"] {
+            assert!(matches!(read(name), Err(CandidateError::Unknown { .. })), "{name}");
+        }
+        // A folder of the working directory, which is the package's here.
+        git(&["branch", "src/runtime"]);
+        assert!(matches!(read("src/runtime"), Err(CandidateError::Ambiguous { .. })));
+        assert!(matches!(read("./src/runtime"), Err(CandidateError::Load(_))), "a folder without policies");
+        fs::write(policies.join(OsStr::from_bytes(b"b\xff.cedar")), "// b\n").unwrap();
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", "two"]);
+        let told = read("main").unwrap_err().to_string();
+        assert!(told.contains("git does not hand it out"), "{told}");
+    }
 }

@@ -466,10 +466,10 @@ mod tests {
     #[test]
     fn the_next_end_of_a_policy_shows_as_long_as_there_is_one() {
         let metrics = Metrics::new();
-        for (days, shown) in [(Some(9), vec!["cedargate_policy_expiry_days 9"]), (None, vec![])] {
+        for (days, shown) in [(Some(9), vec!["cedargate_policy_expiry_days{} 9"]), (None, vec![])] {
             metrics.policy_expiry(days);
             let lines = lines(&metrics, "2026-11-22T11:00:00Z").into_iter();
-            assert_eq!(lines.filter(|line| line.starts_with("cedargate_policy")).collect::<Vec<_>>(), shown);
+            assert_eq!(lines.filter(|line| line.starts_with("cedargate_policy_expiry")).collect::<Vec<_>>(), shown);
         }
     }
 

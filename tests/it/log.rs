@@ -202,7 +202,10 @@ async fn a_month_that_is_forgotten_can_never_be_read_again_and_is_proved_all_the
     let said = server.cli(&["audit", "verify"]);
     assert!(said.ok, "{said:?}");
 
-    // By number, as the running server does it.
+    // By number, as the running server does it: when it, or another, ran last month too, so that no clock that jumps erases.
+    let this_month = SystemClock.now().to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month();
+    let last_month = this_month.yesterday().unwrap().strftime("%Y-%m-15T10:00:00Z").to_string();
+    written_at(&server, &last_month, &["ann"]).await;
     let config = fs::read_to_string(server.path("config.toml")).unwrap();
     fs::write(server.path("config.toml"), format!("{config}\n[audit]\nkeep_months = 1\n")).unwrap();
     server.restart();

@@ -58,6 +58,24 @@ async fn wherever_compressing_stops_nothing_is_lost_and_the_next_time_ends_it() 
 }
 
 #[tokio::test]
+async fn what_cannot_be_compressed_leaves_its_room_to_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = closed(folder.path(), &["ann"]).await;
+    let whole = std::fs::read(&path).unwrap();
+    // The last step fails, as every other can on a full disk.
+    let in_the_way = segment::packed(&path).join("in the way");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    assert!(pack(&path, &AtomicBool::new(false)).is_err());
+    let left: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".part"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+}
+
+#[tokio::test]
 async fn a_restart_compresses_what_is_closed_and_the_chain_and_the_search_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let first = closed(folder.path(), &["ann", "ben"]).await;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::accounts::LogKey;
 use crate::audit::codec::Codec;
-use crate::audit::keys::{KeyStore, MonthKey};
+use crate::audit::keys::{KeyStore, MonthKey, WriterKeys};
 use crate::audit::line::{Line, seal};
 use crate::clock::Stopwatch;
 
@@ -138,6 +138,57 @@ async fn the_next_months_key_is_there_before_it_begins_and_old_ones_go_by_number
         all.iter().filter(|(_, key)| matches!(key, LogKey::Erased(_))).map(|(month, _)| *month).collect();
     let first_kept = Month::parse("2026-09").unwrap();
     assert!(erased.len() == 8 && erased.iter().all(|month| *month < first_kept), "{erased:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_erases_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, clock) = (MemoryKeys::fixed(), clock());
+    let means =
+        Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
+    let journal = Journal::open(folder.path(), means, &[]).unwrap();
+    let erased = async || {
+        let all = keys.keys().await.unwrap();
+        all.iter().filter(|(_, key)| matches!(key, LogKey::Erased(_))).count()
+    };
+    clock.advance(4 * 365 * 24 * 60 * 60);
+    for _ in 0..2 {
+        journal.look_after_keys(Some(1)).await.unwrap();
+        assert_eq!(erased().await, 0, "nobody wrote anything in October 2030");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_forgets_the_key_of_a_month_that_is_over() {
+    let keys = WriterKeys::new(MemoryKeys::fixed());
+    let december = november().next();
+    keys.of(november()).await.unwrap();
+    keys.ahead(december).await.unwrap();
+    assert_eq!(keys.held(), [november(), december]);
+    keys.of(december).await.unwrap();
+    assert_eq!(keys.held(), [december]);
+}
+
+#[tokio::test]
+async fn what_is_put_before_the_bound_part_of_a_line_does_not_pass_for_it() {
+    let event = Record::Event(EventRecord {
+        event: EventKind::SignedOut,
+        at: noon(),
+        user: Username::parse("ann").unwrap(),
+        sign_in: None,
+        method: None,
+        about_device: None,
+        ip: None,
+        device: None,
+    });
+    let line = sealed_by_the_store(&event).await;
+    let (keys, codec) = november_keys().await;
+    let open = |line: &str| Line::read(line.as_bytes()).unwrap().open(&keys, &codec).unwrap();
+    assert_eq!(open(&line), Some(event));
+    for more in ["\"app\":\"aws\",\"outcome\":\"allow\",", "\"who\":null,\"reference\":\"ABCDE23456\","] {
+        let forged = line.replacen('{', &format!("{{{more}"), 1);
+        assert!(Line::read(forged.as_bytes()).is_err() || open(&forged).is_none(), "{forged}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! A flood of strangers takes neither the room nor the place of evidence.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use super::*;
 
 fn visit(seed: i64) -> DecisionRecord {
@@ -62,4 +65,23 @@ async fn with_the_share_of_the_queue_taken_or_the_disk_nearly_full_strangers_wai
         journal.append(decision(1, Decision::Allow)).await.unwrap();
         assert_eq!(records(folder.path()).await.len(), 1, "{why:?}: what is no stranger's is written");
     }
+}
+
+#[test]
+fn a_stranger_who_goes_away_keeps_the_place_until_the_record_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = with_quota(folder.path(), Quota { waiting: 1, ..Quota::USUAL });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    // Somebody asks once, and hangs up.
+    let hang_up = |seed| {
+        let mut waiting = Box::pin(journal.append_of_stranger(visit(seed)));
+        runtime.block_on(poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))))
+    };
+    let halted = journal.halted();
+    assert!(hang_up(1).is_pending());
+    assert!(matches!(hang_up(2), Poll::Ready(Ok(Kept::LeftOut(LeftOut::Queue)))), "the queue is not theirs to fill");
+    drop(halted);
+    runtime.block_on(journal.append(decision(1, Decision::Allow))).unwrap();
+    assert_eq!(runtime.block_on(journal.append_of_stranger(visit(3))).unwrap(), Kept::Written);
+    assert_eq!(runtime.block_on(records(folder.path())).len(), 3);
 }

@@ -154,6 +154,21 @@ async fn an_untouched_journal_is_proved_over_nodes_and_boots() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_made_to_fill_the_memory_fills_none() {
+    let world = World::new().await;
+    let file = &world.files()[2];
+    let text = fs::read_to_string(file).unwrap();
+    let last = text.lines().last().unwrap();
+    let with_number = |number: u64| last.replacen("\"seq\":2", &format!("\"seq\":{number}"), 1) + "\n";
+    let gaps: String = (1..=1_000).map(|at| with_number(at * 1_000_000)).collect();
+    for (what, more, least) in [("gaps", gaps, 700), ("no lines", "x\n".repeat(50_000), 49_000)] {
+        fs::write(file, format!("{text}{more}")).unwrap();
+        let report = world.verify();
+        assert!(report.findings.len() <= MOST_FINDINGS && report.more > least, "{what}: {}", report.more);
+    }
+}
+
+#[tokio::test]
 async fn whatever_is_done_to_a_line_or_byte_is_found_with_its_place() {
     let world = World::new().await;
     let files = world.files();

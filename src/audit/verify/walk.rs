@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::lines::{Opened, Place, Read};
-use super::{Finding, FindingKind, NodeReport, Report, misnamed};
+use super::{Finding, FindingKind, MOST_FINDINGS, NodeReport, Report, misnamed};
 use crate::audit::chain::{LineHash, Link, Position};
 use crate::audit::head::SignedHead;
 use crate::audit::journal::AuditError;
@@ -98,7 +98,7 @@ struct Gap {
     before: Place,
 }
 
-/// The most missing numbers that are kept one by one.
+/// The most missing numbers that are kept one by one, of all gaps together.
 const MOST_NUMBERS: u64 = 100_000;
 
 struct Walk<'a> {
@@ -121,7 +121,12 @@ impl Walk<'_> {
             if let Some(last) = &mut self.last {
                 last.hash = None;
             }
-            self.damaged.push(read.place);
+            // A file may hold more of them than memory does.
+            if self.damaged.len() < MOST_FINDINGS {
+                self.damaged.push(read.place)
+            } else {
+                self.report.more += 1
+            }
             return;
         };
         let expected = self.last.as_ref().map_or(0, |last| last.seq.saturating_add(1));
@@ -143,13 +148,25 @@ impl Walk<'_> {
             self.accept(&read, expected);
         } else if link.seq > expected {
             self.settle();
-            let numbers = (expected..link.seq).take(usize::try_from(MOST_NUMBERS).unwrap_or(usize::MAX));
-            let more = (link.seq - expected).saturating_sub(MOST_NUMBERS);
-            self.gaps.push(Gap { numbers: numbers.collect(), more, after: last_place, before: read.place.clone() });
+            self.gap(expected..link.seq, last_place, read.place.clone());
             self.accept(&read, link.seq);
         } else {
             self.out_of_place(&read, link.seq);
         }
+    }
+
+    /// Lines that were left out: as with all that is found, no more is kept of them than anybody reads.
+    fn gap(&mut self, missing: std::ops::Range<u64>, after: Place, before: Place) {
+        if self.gaps.len() >= MOST_FINDINGS {
+            self.report.more += 1;
+            return;
+        }
+        let kept: u64 = self.gaps.iter().map(|gap| gap.numbers.len() as u64).sum();
+        // One at least, as a gap without numbers is filled.
+        let most = MOST_NUMBERS.saturating_sub(kept).max(1);
+        let count = missing.end.saturating_sub(missing.start);
+        let numbers = missing.take(usize::try_from(most).unwrap_or(usize::MAX)).collect();
+        self.gaps.push(Gap { numbers, more: count.saturating_sub(most), after, before });
     }
 
     /// The first line that can be read at all.

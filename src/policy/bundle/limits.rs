@@ -41,6 +41,13 @@ pub(super) fn refuse(file: &SourceFile) -> Option<BundleError> {
     if file.text.len() > MOST_BYTES {
         return at((0, 0), format!("the file is larger than {MOST_BYTES} bytes"), "split it into several");
     }
+    if let Some((place, c)) = file.text.char_indices().find(|(_, c)| steers(*c)) {
+        let message = format!(
+            "`{}` stands here: it can show readers another text than policies are read from",
+            c.escape_unicode()
+        );
+        return at((place, c.len_utf8()), message, "take it out");
+    }
     match scan(&file.text)? {
         TooMuch::Levels(place) => at(
             (place, 1),
@@ -53,6 +60,11 @@ pub(super) fn refuse(file: &SourceFile) -> Option<BundleError> {
             "a quote may be missing",
         ),
     }
+}
+
+/// Whether a character steers a terminal, or turns the direction of what stands around it.
+fn steers(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -233,6 +245,17 @@ mod tests {
             read
         });
         assert_eq!(told.unwrap(), 7, "all but the sets, records and attributes that no type has");
+    }
+
+    #[test]
+    fn what_would_show_readers_another_text_is_a_mistake() {
+        for (told, c) in [("\\u{1b}", '\u{1b}'), ("\\u{7}", '\u{7}'), ("\\u{9b}", '\u{9b}'), ("\\u{202e}", '\u{202e}')]
+        {
+            let text = format!("// {c}[8m looks empty\n{}", policy("true"));
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.starts_with("a.cedar:1:4") && error.contains(told), "{error:?}");
+        }
+        parse(&format!("// Zoë, \u{5e9}\u{5dc}\u{5d5}\u{5dd}\r\n//\ttab\n{}", policy("true"))).unwrap();
     }
 
     #[test]

@@ -49,20 +49,25 @@ fn the_problems_of_all_files_are_told_in_one_report() {
 }
 
 #[test]
-fn duplicates_a_pilot_group_without_a_policy_and_wrong_names_stand_in_one_report() {
-    let mut sources =
-        with("@id(\"aws.group\") @description(\"d\") permit (principal in Group::\"nobody\", action, resource);");
-    for file in &mut sources.policies {
-        file.text = file.text.replace("@id(\"app.pilot\")", "@id(\"app.pilot\")\n@mode(\"report\")");
-    }
-    let mut vocabulary = samples::vocabulary();
-    for app in vocabulary.apps.iter_mut().filter(|app| app.id.as_str() == "wiki") {
-        app.pilot = Some(samples::group("contractors"));
-    }
-    let found = look(&sources, &vocabulary, samples::today());
-    let rules: Vec<Rule> = found.problems.iter().map(|problem| problem.rule).collect();
-    for rule in [Rule::Duplicate, Rule::Name, Rule::Pilot] {
-        assert!(rules.contains(&rule), "{rule:?} of {:?}", told(&found.problems));
+fn duplicates_and_a_pilot_group_without_a_policy_stand_in_one_report_unless_policies_cannot_be_read() {
+    // Whether a policy that is wrong would read the pilot group, nobody can say: that is asked once it is mended.
+    for (group, told_rules) in
+        [("contractors", [Rule::Pilot, Rule::Duplicate]), ("nobody", [Rule::Name, Rule::Duplicate])]
+    {
+        let mut sources = with(&format!(
+            "@id(\"aws.group\") @description(\"d\") permit (principal in Group::\"contractors\", action, resource);\n\
+             @id(\"more\") @description(\"d\") permit (principal in Group::\"{group}\", action, resource);"
+        ));
+        for file in &mut sources.policies {
+            file.text = file.text.replace("@id(\"app.pilot\")", "@id(\"app.pilot\")\n@mode(\"report\")");
+        }
+        let mut vocabulary = samples::vocabulary();
+        for app in vocabulary.apps.iter_mut().filter(|app| app.id.as_str() == "wiki") {
+            app.pilot = Some(samples::group("contractors"));
+        }
+        let found = look(&sources, &vocabulary, samples::today());
+        let rules: std::collections::BTreeSet<Rule> = found.problems.iter().map(|problem| problem.rule).collect();
+        assert_eq!(rules, told_rules.into(), "{:?}", told(&found.problems));
     }
 }
 
