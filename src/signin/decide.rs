@@ -260,7 +260,7 @@ impl Service {
         let roles = if step == Step::SignIn { roles } else { Vec::new() };
         let subject =
             Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, roles, trial };
-        let reference = self.record(snapshot, &subject, &facts, &planned, Stage::Planned { micros }).await?;
+        let reference = self.record(snapshot, &subject, &facts, &planned, Some(micros)).await?;
         Ok(Decided { facts, decision: planned.decision, reference, subject, device: None })
     }
 
@@ -323,19 +323,17 @@ impl Service {
         Ok(self.parts.baselines.record_allow(user, known.then_some(&signals.country), coordinates).await?)
     }
 
+    /// Records a plan that took so many microseconds; or, without them, a refusal when the permit was asked for.
     async fn record(
         &self,
         snapshot: &Snapshot,
         subject: &Subject,
         facts: &Facts,
         planned: &Plan,
-        stage: Stage,
+        micros: Option<u64>,
     ) -> Result<ReferenceId, SignInError> {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
-        let (at_permit, micros) = match stage {
-            Stage::Planned { micros } => (false, micros),
-            Stage::Permit => (true, 0),
-        };
+        let (at_permit, micros) = (micros.is_none(), micros.unwrap_or(0));
         let record = DecisionRecord {
             reference: reference.clone(),
             at: facts.signals.now,
@@ -391,7 +389,7 @@ impl Service {
             evaluations: 1,
             determining: refused.verdict.determining.clone(),
         };
-        self.record(snapshot, &decided.subject, &decided.facts, &planned, Stage::Permit).await
+        self.record(snapshot, &decided.subject, &decided.facts, &planned, None).await
     }
 
     /// The event that a decision is to the sign-in's stages.
@@ -525,15 +523,6 @@ impl Service {
             .map_err(|_| SignInError::StartAgain)?;
         TotpSecret::from_bytes(bytes.to_vec()).map_err(|_| SignInError::StartAgain)
     }
-}
-
-/// When something was decided.
-#[derive(Debug, Clone, Copy)]
-enum Stage {
-    /// By the plan, in so many microseconds.
-    Planned { micros: u64 },
-    /// When the permit was asked for, after the plan had said yes.
-    Permit,
 }
 
 /// What was asked, for the record.
