@@ -82,11 +82,17 @@ pub struct DecisionRecord {
     pub repertoire: Repertoire,
     /// The answer.
     pub decision: Decision,
+    /// The plan had said yes, and this was said when the permit was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_permit: bool,
     /// The policies it rests on.
     pub determining: Vec<EnforcedPolicy>,
     /// The policies in report mode that would have stood in the way.
     #[serde(default)]
     pub shadow: Vec<PolicyId>,
+    /// Those of them that could not be evaluated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow_failed: Vec<PolicyId>,
     /// What the answer would have been with the policies in report mode in force; `None` where none of them applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would: Option<DecisionKind>,

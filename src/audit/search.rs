@@ -81,6 +81,12 @@ impl Skipped {
         erased.chain(no_key)
     }
 
+    /// How many of months that were erased, and of months whose key is not at hand.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.erased.values().sum(), self.no_key.values().map(|(count, _)| count).sum())
+    }
+
     fn count(&mut self, error: AuditError) -> Result<Month, AuditError> {
         match error {
             AuditError::Erased { month, .. } => {

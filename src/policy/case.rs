@@ -3,6 +3,7 @@
 //! pasted into the tests.
 
 mod words;
+mod written;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-pub use words::{CountryWord, DeviceWord, Messages, Surroundings};
+pub use words::{CountryWord, DeviceWord, Messages, Surroundings, moment};
 
 use super::bundle::Bundle;
 use super::situation::{Asks, Situation};
@@ -19,6 +20,9 @@ use crate::domain::{
     App, Country, DecisionKind, DeviceFacts, EmailAddress, GroupName, Method, NetworkName, Profile, Repertoire,
     Required, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
 };
+
+/// Who it is when no name matters.
+const SOMEBODY: &str = "somebody";
 
 /// A file of cases.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -327,7 +331,7 @@ impl Case {
     }
 
     fn person(&self) -> Result<User, String> {
-        let name = self.user.as_deref().unwrap_or("somebody");
+        let name = self.user.as_deref().unwrap_or(SOMEBODY);
         let name = name.strip_prefix("User::\"").and_then(|name| name.strip_suffix('"')).unwrap_or(name);
         let id = UserId::parse("00000000-0000-7000-8000-000000000000").ok_or("the test user could not be made")?;
         Ok(User {

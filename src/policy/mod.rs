@@ -47,7 +47,7 @@ pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveD
 pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
 pub use replay::{Budget, BudgetError, Change, Example, Hit, NotReplayable, Replay, Side, Tally};
-pub use situation::{Asks, Situation};
-pub use trial::{Trial, recorded_kind};
+pub use situation::{Asks, Situation, recorded, recorded_kind};
+pub use trial::Trial;
 pub use vocabulary::Vocabulary;
 pub use write::{laid_out, with_appended};

@@ -6,7 +6,8 @@ use super::notify::Alerts;
 use super::planner::{self, Goal, Plan, PlanError};
 use super::question::Question;
 use crate::domain::{
-    App, Decision, DenyReason, MethodSet, Profile, Repertoire, Required, RoleName, SignalSet, Step, User,
+    App, Decision, DecisionKind, DenyReason, Method, MethodSet, Profile, Repertoire, Required, RoleName, SignalSet,
+    Step, User,
 };
 
 /// What is asked for.
@@ -110,5 +111,25 @@ impl Situation {
             (Asks::Step(Step::Visit) | Asks::Role(_), _) => Alerts { failed, ..Alerts::default() },
             _ => bundle.alerts(decision, &self.question()),
         }
+    }
+}
+
+/// A decision as it is written down and acted on: leave to add a method is not the end of a sign-in, but a page to add it.
+#[must_use]
+pub fn recorded(step: Step, decision: Decision) -> Decision {
+    match decision {
+        Decision::Allow if step == Step::Enroll => {
+            Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() }
+        }
+        decision => decision,
+    }
+}
+
+/// The word that is written down for a decision: that of [`recorded`].
+#[must_use]
+pub fn recorded_kind(step: Step, decision: &Decision) -> DecisionKind {
+    match decision {
+        Decision::Allow if step == Step::Enroll => DecisionKind::Enrol,
+        decision => decision.kind(),
     }
 }

@@ -14,6 +14,7 @@ use super::planner::{self, Goal, PlanError};
 use super::question::Question;
 use super::request::Shown;
 use super::scope::Asker;
+use super::situation::recorded_kind;
 use crate::domain::{App, Decision, DecisionKind, DenyReason, PolicyId, Repertoire, RoleName, SignalSet, Step};
 
 /// What the policies on trial would have made of one decision.
@@ -150,15 +151,6 @@ fn rank(kind: DecisionKind) -> u8 {
         DecisionKind::Allow => 0,
         DecisionKind::Challenge | DecisionKind::Enrol => 1,
         DecisionKind::Deny => 2,
-    }
-}
-
-/// A decision in the word that is written down for it: leave to add a method is not the end of a sign-in, but a page to add it.
-#[must_use]
-pub fn recorded_kind(step: Step, decision: &Decision) -> DecisionKind {
-    match decision {
-        Decision::Allow if step == Step::Enroll => DecisionKind::Enrol,
-        decision => decision.kind(),
     }
 }
 

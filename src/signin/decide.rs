@@ -12,7 +12,7 @@ use crate::domain::{
     classes,
 };
 use crate::policy::planner::plan;
-use crate::policy::{Goal, Plan, Question, Refused, Trial, Verdict};
+use crate::policy::{Goal, Plan, Question, Refused, Trial, Verdict, recorded};
 use crate::runtime::Snapshot;
 use crate::signals::{NetworkPrefix, Observation};
 use crate::state::{Key, Kind, Ttl};
@@ -246,9 +246,7 @@ impl Service {
         let roles = roles_asked(&sign_in.target, app);
         let goal = if step == Step::SignIn { Goal::App { roles: &roles } } else { Goal::Step(step) };
         let mut planned = plan(&snapshot.bundle, goal, &facts.question(app), &facts.repertoire)?;
-        if step == Step::Enroll && planned.decision == Decision::Allow {
-            planned.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
-        }
+        planned.decision = recorded(step, planned.decision);
         let micros = stopwatch.micros();
         span.record("decision.outcome", planned.decision.kind().code());
         span.record("policy.evaluations", planned.evaluations);
@@ -262,7 +260,7 @@ impl Service {
         let roles = if step == Step::SignIn { roles } else { Vec::new() };
         let subject =
             Subject { sign_in: sign_in.id, session: person.session, step, app: app.id.clone(), role, roles, trial };
-        let reference = self.record(snapshot, &subject, &facts, &planned, micros).await?;
+        let reference = self.record(snapshot, &subject, &facts, &planned, Some(micros)).await?;
         Ok(Decided { facts, decision: planned.decision, reference, subject, device: None })
     }
 
@@ -325,15 +323,17 @@ impl Service {
         Ok(self.parts.baselines.record_allow(user, known.then_some(&signals.country), coordinates).await?)
     }
 
+    /// Records a plan that took so many microseconds; or, without them, a refusal when the permit was asked for.
     async fn record(
         &self,
         snapshot: &Snapshot,
         subject: &Subject,
         facts: &Facts,
         planned: &Plan,
-        micros: u64,
+        micros: Option<u64>,
     ) -> Result<ReferenceId, SignInError> {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
+        let (at_permit, micros) = (micros.is_none(), micros.unwrap_or(0));
         let record = DecisionRecord {
             reference: reference.clone(),
             at: facts.signals.now,
@@ -356,8 +356,10 @@ impl Service {
             roles: subject.roles.clone(),
             repertoire: facts.repertoire.clone(),
             decision: planned.decision.clone(),
+            at_permit,
             determining: planned.determining.clone(),
             shadow: subject.trial.policies.clone(),
+            shadow_failed: subject.trial.failed.clone(),
             would: subject.trial.would,
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: planned.evaluations,
@@ -387,7 +389,7 @@ impl Service {
             evaluations: 1,
             determining: refused.verdict.determining.clone(),
         };
-        self.record(snapshot, &decided.subject, &decided.facts, &planned, 0).await
+        self.record(snapshot, &decided.subject, &decided.facts, &planned, None).await
     }
 
     /// The event that a decision is to the sign-in's stages.
@@ -479,8 +481,10 @@ impl Service {
                 roles: Vec::new(),
                 repertoire: Repertoire::default(),
                 decision: Decision::Deny(reason.clone()),
+                at_permit: false,
                 determining: verdict.determining,
                 shadow: trial.policies,
+                shadow_failed: trial.failed,
                 would: trial.would,
                 policy_digest: snapshot.bundle.digest().to_owned(),
                 evaluations: 1,

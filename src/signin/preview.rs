@@ -148,6 +148,8 @@ pub struct Preview {
     pub determining: Vec<EnforcedPolicy>,
     /// The policies on trial that would have had a part in it.
     pub shadow: Vec<PolicyId>,
+    /// Those of them that could not be evaluated.
+    pub shadow_failed: Vec<PolicyId>,
     /// The answer with them in force; `None` where none had a part in it.
     pub would: Option<DecisionKind>,
     /// What came of every policy.
@@ -165,6 +167,8 @@ pub struct Preview {
     evaluations: u32,
     micros: u64,
     permit: Option<IssuePermit>,
+    /// The policies refused the permit that the plan had said yes to.
+    at_permit: bool,
 }
 
 /// A response that was signed for looking at, on record already.
@@ -217,7 +221,8 @@ pub fn preview(
     let unavailable = |error| PreviewError::Unavailable(SignInError::from(error));
     let session = SessionId::new(facts.signals.now, entropy).map_err(unavailable)?;
     let (mut decision, mut determining, mut permit) = (planned.decision, planned.determining, None);
-    if decision == Decision::Allow {
+    let is_yes = decision == Decision::Allow;
+    if is_yes {
         let request = issue_request(provider, &facts, envelope, session, stated)?;
         match snapshot.bundle.permit_issue(&q, request, session, facts.signals.now) {
             Ok(given) => permit = Some(given),
@@ -238,6 +243,7 @@ pub fn preview(
         decision,
         determining,
         shadow: trial.policies,
+        shadow_failed: trial.failed,
         would: trial.would,
         explanation: explain(&snapshot.bundle, Step::SignIn, None, &q),
         roles: app.roles.iter().map(role_verdict).collect(),
@@ -247,6 +253,7 @@ pub fn preview(
         session,
         evaluations: planned.evaluations,
         micros,
+        at_permit: is_yes && permit.is_none(),
         permit,
         facts,
     })
@@ -369,7 +376,7 @@ impl Preview {
             user: Some(user.username.clone()),
             app: self.app.id.clone(),
             step: Step::SignIn,
-            role: None,
+            role: self.role.clone(),
             groups: user.groups.clone(),
             status: Some(user.status),
             home_country: Some(user.home_country.clone()),
@@ -380,11 +387,13 @@ impl Preview {
             force_authn: false,
             required: self.facts.question(&self.app).required,
             profile: Profile::default(),
-            roles: self.app.roles.clone(),
+            roles: self.role.as_ref().map_or_else(|| self.app.roles.clone(), |role| vec![role.clone()]),
             repertoire: self.facts.repertoire.clone(),
             decision: self.decision.clone(),
+            at_permit: self.at_permit,
             determining: self.determining.clone(),
             shadow: self.shadow.clone(),
+            shadow_failed: self.shadow_failed.clone(),
             would: self.would,
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: self.evaluations,

@@ -164,6 +164,13 @@ fn what_could_be_decided_is_told_with_every_policy_or_as_a_table() {
     ] {
         assert!(said.ok && said.out.contains(line), "{line}: {}{}", said.out, said.err);
     }
+    // It can be pasted into the tests, and passes there.
+    let case = said.out.split("as a case for policies/tests:\n\n").nth(1).unwrap_or_else(|| panic!("{said:?}"));
+    assert!(case.starts_with("[[case]]\n") && case.contains("expect = \"challenge\"\noffers = [\"totp\"]\n"), "{case}");
+    server.put("policies/tests/pasted.toml", case);
+    let tested = server.cli(&["policy", "test", "--only", "pasted"]);
+    assert!(tested.ok && tested.out.contains("1 passed, 0 failed"), "{tested:?}");
+    fs::remove_file(server.path("policies/tests/pasted.toml")).unwrap();
     // Left out, it matters: the table says when what is answered.
     let said = explain(&server, &ann);
     for line in
@@ -202,7 +209,7 @@ fn what_is_misspelt_is_told_with_what_there_is() {
         (&["--app", "aws", "--network", "offise"], "no network is called `offise`; there are: blocked, office, vpn"),
         (&["--app", "aws", "--role", "Boss"], "app `aws` has no role `Boss`; it has: Dev, Admin"),
         (&["--app", "aws", "--shown", "topt"], "did you mean `totp`?"),
-        (&["--app", "aws", "--time", "tomorrow"], "write it as `2027-01-31T09:00+01:00`"),
+        (&["--app", "aws", "--time", "tomorrow"], "`tomorrow` is no time; write it as 2026-11-25T09:00+01:00"),
         (&["--app", "aws", "--step", "sign-in"], "it is `open`, `visit`, `signIn`"),
         (&["--case", "no such case"], "no case of policies/tests is called `no such case`"),
         (&["--app", "aws", "--against", "nowhere"], "`nowhere` is neither a folder nor a revision"),

@@ -127,6 +127,12 @@ fn only_what_is_signed_on_request_is_signed_and_then_it_is_on_record() {
     let reference = signed["signed"]["reference"].as_str().unwrap();
     let explained = server.cli(&["policy", "explain", reference]);
     assert!(explained.ok && explained.out.contains("ann, signIn aws"), "{explained:?}");
+    // With a role, that alone was asked for, and comes out again.
+    let signed = read(&preview(&server, &[&ann[..], &["--role", "Dev", "--sign", "--json"]].concat()));
+    let reference = signed["signed"]["reference"].as_str().unwrap();
+    let explained = read(&server.cli(&["policy", "explain", reference, "--json"]));
+    assert_eq!((&explained["record"]["role"], &explained["record"]["roles"]), (&json!("Dev"), &json!(["Dev"])));
+    assert_eq!(explained["then"]["same"], json!(true), "{explained:#}");
     let verified = server.cli(&["audit", "verify"]);
     assert!(verified.ok, "{verified:?}");
     let said = preview(&server, &[&ann[..], &["--sign"]].concat());

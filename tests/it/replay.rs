@@ -82,9 +82,11 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     assert!(allowed["would"] == "deny" && allowed["decisions"].as_u64() >= Some(3), "{said:?}");
     assert_eq!(policy("test.antarctica")["decisions"], 0);
     assert_eq!(policy("test.overflow")["people"][0]["user"], "bob");
+    let failed = |id: &str| policy(id)["failed"].as_u64().unwrap();
+    assert!(failed("test.overflow") >= 1 && failed("test.wiki-passkey") == 0, "{said:?}");
 
     let said = server.cli(&["policy", "shadow"]);
-    for words in ["on trial", "no decision since", "test.wiki-passkey: Trial: a passkey for the wiki.", "allow → deny"]
+    for words in ["on trial", "no decision since", "test.wiki-passkey: Trial: a passkey for the wiki.", "allow → deny", "could not be evaluated"]
     {
         assert!(said.out.contains(words), "`{words}`: {}", said.out);
     }

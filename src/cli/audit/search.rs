@@ -42,8 +42,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
             .iter()
             .map(|found| found.record.as_ref().map_or_else(|_| json!(found.clear), |record| json!(record)))
             .collect();
-        let erased: u64 = skipped.erased.values().sum();
-        let no_key: u64 = skipped.no_key.values().map(|(count, _)| count).sum();
+        let (erased, no_key) = skipped.counts();
         writeln!(
             out,
             "{:#}",

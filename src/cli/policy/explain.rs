@@ -1,6 +1,7 @@
 //! `cedargate policy explain`: why. Of a decision that was made, by its reference; or of one that could be made, by its facts.
 
 mod branches;
+mod case;
 mod person;
 mod reference;
 mod situation;
@@ -16,10 +17,9 @@ use anyhow::bail;
 
 use super::problems;
 use crate::cli::{app, load_config, today};
-use crate::clock::Timestamp;
 use crate::config::Loaded;
 use crate::domain::{AppId, Country, GroupName, Method, NetworkName, RoleName, UserStatus, Username};
-use crate::policy::case::StepName;
+use crate::policy::case::{DeviceWord, StepName, moment};
 use crate::policy::{Bundle, BundleErrors};
 use crate::runtime::Candidate;
 
@@ -100,9 +100,9 @@ struct Facts {
     /// Whether the address is an anonymiser's.
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     anonymous: Option<bool>,
-    /// When: `2027-01-31T09:00+01:00`. Hour and weekday are open without it.
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    time: Option<Timestamp>,
+    /// When: `2027-01-31T09:00+01:00`, or `2027-01-31T09:00` at the app. Hour and weekday are open without it.
+    #[arg(long, value_name = "INSTANT", value_parser = time)]
+    time: Option<String>,
     /// What is known of the device.
     #[arg(long, value_enum)]
     device: Option<Device>,
@@ -139,6 +139,18 @@ enum Device {
     Lost,
 }
 
+impl Device {
+    /// The word of cases; none when the store that knew is gone.
+    fn word(self) -> Option<DeviceWord> {
+        match self {
+            Self::New => Some(DeviceWord::New),
+            Self::Known => Some(DeviceWord::Known),
+            Self::Trusted => Some(DeviceWord::Trusted),
+            Self::Lost => None,
+        }
+    }
+}
+
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {
         "yes" => Ok(true),
@@ -147,8 +159,9 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
     }
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "write it as `2027-01-31T09:00+01:00`".to_owned())
+/// A time as cases say it; the zone of the app is not known yet.
+fn time(text: &str) -> Result<String, String> {
+    moment(text, None).map(|_| text.to_owned())
 }
 
 fn status(text: &str) -> Result<UserStatus, String> {

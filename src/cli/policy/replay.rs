@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     };
     let by = if args.with_trials { bundle.trial().unwrap_or(&bundle) } else { &bundle };
     let search = Search { since: Some(since), ..Search::default() };
-    let tally = replay(&open_log(&loaded.config)?, &search, by)?;
+    let log = open_log(&loaded.config)?;
+    let tally = replay(&log, &search, by)?;
 
     let told = output::Told {
         since,
@@ -68,6 +69,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         with_trials: args.with_trials,
         digest: bundle.digest(),
         tally: &tally,
+        skipped: log.skipped(),
         budget: args.budget.as_ref(),
     };
     let out = &mut io::stdout().lock();

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::parsed;
-use crate::audit::{DecisionRecord, Search};
+use crate::audit::{DecisionRecord, Search, Skipped};
 use crate::cli::open_log;
 use crate::cli::progress::Progress;
 use crate::cli::since::since;
@@ -44,12 +44,14 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     let mut sum = Sum::of(&bundle);
     let progress = Progress::new("decisions read", 0);
     let search = Search { since: Some(since), ..Search::default() };
-    open_log(&loaded.config)?.decisions(&search, |record| {
+    let log = open_log(&loaded.config)?;
+    log.decisions(&search, |record| {
         progress.step();
         sum.count(&record);
         ControlFlow::Continue(())
     })?;
     drop(progress);
+    sum.skipped = log.skipped();
     let out = &mut io::stdout().lock();
     if args.json {
         writeln!(out, "{:#}", sum.value(since))?;
@@ -63,6 +65,8 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 struct Sum {
     decisions: u64,
     policies: BTreeMap<PolicyId, Tried>,
+    /// What the log could not read.
+    skipped: Skipped,
 }
 
 /// What one policy would have done, together with the others on trial then.
@@ -71,6 +75,8 @@ struct Tried {
     /// What it is for; `None` when it is on trial no more.
     description: Option<String>,
     decisions: u64,
+    /// In how many of them it could not be evaluated: in force, it would refuse.
+    failed: u64,
     /// How the decisions would have come out; what was written without that is left out.
     would: BTreeMap<DecisionKind, u64>,
     /// Those that would have come out otherwise, by what they were and would have been.
@@ -86,13 +92,15 @@ impl Sum {
         let on_trial = bundle.on_trial().map(|(id, description)| {
             (id.clone(), Tried { description: Some(description.to_owned()), ..Tried::default() })
         });
-        Self { decisions: 0, policies: on_trial.collect() }
+        Self { decisions: 0, policies: on_trial.collect(), skipped: Skipped::default() }
     }
 
     fn count(&mut self, record: &DecisionRecord) {
         self.decisions += 1;
         for id in &record.shadow {
-            self.policies.entry(id.clone()).or_default().count(record);
+            let tried = self.policies.entry(id.clone()).or_default();
+            tried.count(record);
+            tried.failed += u64::from(record.shadow_failed.contains(id));
         }
     }
 
@@ -108,15 +116,21 @@ impl Sum {
             writeln!(out, "\n{id}: {}", tried.description.as_deref().unwrap_or("(on trial no more)"))?;
             tried.write(out, since)?;
         }
+        for (at, line) in self.skipped.lines().enumerate() {
+            writeln!(out, "{}left out: {line}", if at == 0 { "\n" } else { "" })?;
+        }
         Ok(())
     }
 
     fn value(&self, since: Timestamp) -> Value {
         let policies = self.policies.iter().map(|(id, tried)| tried.value(id));
+        let (erased, no_key) = self.skipped.counts();
         json!({
             "ok": true,
             "since": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "decisions": self.decisions,
+            "erased": erased,
+            "no_key": no_key,
             "policies": policies.collect::<Vec<_>>(),
         })
     }
@@ -160,6 +174,9 @@ impl Tried {
         if !would.is_empty() {
             writeln!(out, "  would          {}", would.join(", "))?;
         }
+        if self.failed > 0 {
+            writeln!(out, "  failed         {}: it could not be evaluated, and would refuse in force", self.failed)?;
+        }
         let changed = self.changed.iter();
         let changed: Vec<String> =
             changed.map(|((was, would), count)| format!("{} → {} {count}", was.code(), would.code())).collect();
@@ -198,6 +215,7 @@ impl Tried {
             "policy": id,
             "on_trial": self.description.is_some(),
             "decisions": self.decisions,
+            "failed": self.failed,
             "would": would.collect::<BTreeMap<_, _>>(),
             "changed": changed.collect::<Vec<_>>(),
             "people": people.collect::<Vec<_>>(),

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Case, Signals};
-use crate::domain::{App, AppId, Country, NetworkName, SignalSet};
+use crate::domain::{App, AppId, Country, DeviceFacts, NetworkName, SignalSet};
 
 /// What addresses and hours mean on a server: by config.toml, and by its geo files.
 pub trait Surroundings {
@@ -49,6 +49,14 @@ pub enum DeviceWord {
     New,
     /// Known, and remembered for the app.
     Trusted,
+}
+
+impl DeviceWord {
+    /// What is known of such a device, beside how many there are.
+    pub fn tell(self, device: &mut DeviceFacts) {
+        device.known = self != Self::New;
+        device.trusted = self == Self::Trusted;
+    }
 }
 
 /// The keys of the texts that somebody reads: one alone, or a list; an empty one for none.
@@ -107,15 +115,14 @@ impl Case {
             }
         }
         if let Some(time) = &self.time {
-            let local = local(time, surroundings.map(|known| known.zone(&app.id)))?;
+            let local = moment(time, surroundings.map(|known| known.zone(&app.id)))?;
             facts.now = local.timestamp();
             // INVARIANT: jiff gives hours 0 to 23 and weekdays 1 to 7.
             facts.hour = local.hour().unsigned_abs();
             facts.weekday = local.weekday().to_monday_one_offset().unsigned_abs();
         }
         if let Some(device) = self.device {
-            facts.device.known = device != DeviceWord::New;
-            facts.device.trusted = device == DeviceWord::Trusted;
+            device.tell(&mut facts.device);
         }
         facts.device.registered = self.devices.unwrap_or(facts.device.registered);
         Ok(facts)
@@ -152,7 +159,10 @@ impl Case {
 
 /// The instant, as the app's clock on the wall shows it. A time without an offset is one of that clock; without a server, that
 /// clock is the one of whoever wrote the time.
-fn local(text: &str, zone: Option<TimeZone>) -> Result<Zoned, String> {
+///
+/// # Errors
+/// It is no time.
+pub fn moment(text: &str, zone: Option<TimeZone>) -> Result<Zoned, String> {
     let help = || format!("`{text}` is no time; write it as 2026-11-25T09:00+01:00, or 2026-11-25T09:00 at the app");
     let pieces = Pieces::parse(text).map_err(|_| help())?;
     let time = pieces.date().to_datetime(pieces.time().ok_or_else(help)?);

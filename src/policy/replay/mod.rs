@@ -14,8 +14,7 @@ pub use tally::{Budget, BudgetError, Change, Example, Hit, Side, Tally};
 
 use super::bundle::Bundle;
 use super::planner::PlanError;
-use super::situation::{Asks, Situation};
-use super::trial::recorded_kind;
+use super::situation::{Asks, Situation, recorded};
 use super::vocabulary::Vocabulary;
 use crate::audit::DecisionRecord;
 use crate::domain::{
@@ -38,6 +37,9 @@ pub enum NotReplayable {
     /// The record names nobody, or is about a role without saying which.
     #[error("the record is incomplete")]
     Incomplete,
+    /// The plan had said yes, and the permit was refused: a plan cannot say the same again.
+    #[error("it was refused when the permit was asked for, after the plan had said yes")]
+    AtPermit,
     /// The candidate asks for more evaluations than one decision may take.
     #[error("no decision within the evaluations that one may take")]
     Exhausted,
@@ -78,6 +80,7 @@ impl Situation {
 
 fn check(record: &DecisionRecord) -> Result<(), NotReplayable> {
     match (record.step, &record.user, record.status) {
+        _ if record.at_permit => Err(NotReplayable::AtPermit),
         (Step::Visit, ..) => Ok(()),
         (_, None, _) | (_, _, None) => Err(NotReplayable::Incomplete),
         // Everybody has something at least, if only what they said is gone.
@@ -170,13 +173,7 @@ impl<'a> Replay<'a> {
         if let Decision::Deny(DenyReason::EvaluationError { policies }) = &plan.decision {
             by.extend(policies.iter().filter(|failed| !by.contains(failed)).cloned().collect::<Vec<_>>());
         }
-        let decision = match plan.decision {
-            Decision::Allow if recorded_kind(record.step, &Decision::Allow) != Decision::Allow.kind() => {
-                Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() }
-            }
-            decision => decision,
-        };
-        Ok(Arc::new(Answer { decision, by }))
+        Ok(Arc::new(Answer { decision: recorded(record.step, plan.decision), by }))
     }
 }
 

@@ -10,7 +10,7 @@ use super::NotReplayable;
 use crate::audit::DecisionRecord;
 use crate::clock::Timestamp;
 use crate::domain::{AppId, Decision, DecisionKind, PolicyId, ReferenceId, Step, Username};
-use crate::policy::trial::recorded_kind;
+use crate::policy::situation::recorded_kind;
 
 /// How many examples are kept of each thing: the latest.
 const MOST_EXAMPLES: usize = 3;

@@ -12,12 +12,6 @@ fn record(bundle: &Bundle, sample: &Sample, shown: MethodSet, repertoire: &Reper
     let q = sample.question(shown);
     let goal = if step == Step::SignIn { Goal::App { roles: &sample.app.roles } } else { Goal::Step(step) };
     let Plan { decision, evaluations, determining } = plan(bundle, goal, &q, repertoire).unwrap();
-    let decision = match decision {
-        Decision::Allow if step == Step::Enroll => {
-            Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() }
-        }
-        decision => decision,
-    };
     DecisionRecord {
         reference: ReferenceId::parse("JTBMK597ZT").unwrap(),
         at: sample.signals.now,
@@ -39,9 +33,11 @@ fn record(bundle: &Bundle, sample: &Sample, shown: MethodSet, repertoire: &Reper
         profile: Profile::Compat,
         roles: sample.app.roles.clone(),
         repertoire: repertoire.clone(),
-        decision,
+        decision: recorded(step, decision),
+        at_permit: false,
         determining,
         shadow: Vec::new(),
+        shadow_failed: Vec::new(),
         would: None,
         policy_digest: bundle.digest().to_owned(),
         evaluations,
@@ -194,6 +190,12 @@ forbid (principal in Group::"contractors", action == Action::"signIn", resource 
         ..record(&then, &sample, shown, &repertoire, Step::SignIn)
     };
     replay.add(&old);
+    // A refusal that no plan made says nothing of plans.
+    replay.add(&DecisionRecord {
+        at_permit: true,
+        decision: Decision::Deny(DenyReason::NoPermit),
+        ..record(&then, &sample, shown, &repertoire, Step::SignIn)
+    });
 
     let tally = replay.finish();
     let side = |change: Change| {
@@ -206,9 +208,12 @@ forbid (principal in Group::"contractors", action == Action::"signIn", resource 
     assert_eq!(side(Change::Challenged), (vec![("ann", 2), ("bob", 1)], vec!["m.second"]));
     assert_eq!(side(Change::Denied), (vec![("carl", 1)], vec!["m.no-contractors"]));
     assert_eq!(side(Change::Freed), (vec![("dora", 1)], vec!["net.anonymous"]));
-    assert_eq!((tally.decisions, tally.people.len(), tally.same), (8, 5, 1));
+    assert_eq!((tally.decisions, tally.people.len(), tally.same), (9, 5, 1));
     let left_out: Vec<_> = tally.left_out.iter().map(|((why, app), count)| (*why, app.as_str(), *count)).collect();
-    assert_eq!(left_out, [(NotReplayable::AppGone, "old", 1), (NotReplayable::TooOld, "wiki", 1)]);
+    assert_eq!(
+        left_out,
+        [(NotReplayable::AppGone, "old", 1), (NotReplayable::TooOld, "wiki", 1), (NotReplayable::AtPermit, "wiki", 1)]
+    );
     assert_eq!(tally.asked, 3, "ann and bob cannot be told apart; nor dora and emil, as nothing reads what differs");
 
     for (budget, over) in [

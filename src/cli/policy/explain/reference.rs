@@ -9,11 +9,11 @@ use serde_json::{Value as Json, json};
 
 use super::what_if::{explained_value, merge};
 use super::{Args, Asked, text, words};
-use crate::audit::DecisionRecord;
+use crate::audit::{AuditError, DecisionRecord};
 use crate::cli::{EXIT_PROBLEMS, open_log};
-use crate::domain::{Country, Decision, EmailAddress, Method, ReferenceId, Step, User, UserId, UserStatus, Username};
+use crate::domain::{ReferenceId, Username};
 use crate::policy::explain::WhatIf;
-use crate::policy::{Asks, Bundle, PolicySources, Situation, Vocabulary};
+use crate::policy::{Bundle, NotReplayable, PlanError, PolicySources, Situation, recorded};
 use crate::runtime::{Archive, ArchiveError};
 
 /// What came of deciding again by the policies of then.
@@ -23,7 +23,7 @@ enum Then {
     /// They were not, or cannot be used.
     Lost(ArchiveError),
     /// It is no decision that can be made again.
-    Not(&'static str),
+    Not(NotReplayable),
 }
 
 /// A decision made again.
@@ -48,9 +48,13 @@ pub(super) fn run(args: &Args, reference: &str, asked: &Asked) -> anyhow::Result
     let reference = ReferenceId::parse(reference)?;
     let config = &asked.loaded.config;
     let log = open_log(config)?;
-    let record = log
-        .find(&reference)?
-        .with_context(|| format!("no decision `{reference}` in `{}`", config.audit.path.display()))?;
+    let found = log.find(&reference).map_err(|error| match error {
+        gone @ AuditError::Erased { .. } => {
+            anyhow::anyhow!("`{reference}` can't be explained any more: {gone}, with the names and facts in it")
+        }
+        error => error.into(),
+    })?;
+    let record = found.with_context(|| format!("no decision `{reference}` in `{}`", config.audit.path.display()))?;
     let then = then(&record, asked);
     let is_same_set = record.policy_digest == asked.bundle.digest();
     let now = match &then {
@@ -77,32 +81,23 @@ pub(super) fn run(args: &Args, reference: &str, asked: &Asked) -> anyhow::Result
 }
 
 fn then(record: &DecisionRecord, asked: &Asked) -> Then {
-    let repertoire = &record.repertoire;
-    if record.step != Step::Visit && repertoire.enrolled.is_empty() && repertoire.lost.is_empty() {
-        return Then::Not("it is of a time when nobody wrote down what the person could show");
-    }
-    // The plan had said yes, and takes some time; this was said when the permit was asked for.
-    if record.step != Step::Visit && record.evaluations == 1 && record.micros == 0 {
-        return Then::Not("it was refused when the permit was asked for, after the plan had said yes");
-    }
     match Archive::of(&asked.loaded.config).find(&record.policy_digest) {
         Ok((set, bundle)) => match again(record, &bundle, &set.sources) {
             Ok(again) => Then::Decided(Box::new(again)),
             Err(why) => Then::Not(why),
         },
+        // Whatever decided, it cannot come out again.
+        Err(_) if record.at_permit => Then::Not(NotReplayable::AtPermit),
         Err(error) => Then::Lost(error),
     }
 }
 
 /// Decides a stored question by `bundle`.
-fn again(record: &DecisionRecord, bundle: &Bundle, sources: &PolicySources) -> Result<Again, &'static str> {
-    let situation = situation(record, bundle.vocabulary()).ok_or("its app is not there any more")?;
+fn again(record: &DecisionRecord, bundle: &Bundle, sources: &PolicySources) -> Result<Again, NotReplayable> {
+    let situation = Situation::of_record(record, bundle.vocabulary())?;
     let mut what_if =
-        WhatIf::of(bundle, sources, &situation).map_err(|_| "there is no decision within the evaluations of a plan")?;
-    // As `signin` has it: whoever may add an authenticator is sent to add one.
-    if situation.asks == Asks::Step(Step::Enroll) && what_if.plan.decision == Decision::Allow {
-        what_if.plan.decision = Decision::Enrol { methods: vec![Method::Totp], permitted: true, policies: Vec::new() };
-    }
+        WhatIf::of(bundle, sources, &situation).map_err(|PlanError::Exhausted| NotReplayable::Exhausted)?;
+    what_if.plan.decision = recorded(record.step, what_if.plan.decision);
     let plan = &what_if.plan;
     let mut differences = Vec::new();
     let mut compare = |what: &'static str, then: Json, again: Json| {
@@ -114,41 +109,6 @@ fn again(record: &DecisionRecord, bundle: &Bundle, sources: &PolicySources) -> R
     compare("determining policies", json!(record.determining), json!(plan.determining));
     compare("evaluations", json!(record.evaluations), json!(plan.evaluations));
     Ok(Again { what_if, situation, differences })
-}
-
-/// The question as it was asked: all that policies and the planner can see of it is in the record. `None` when the app is gone.
-fn situation(record: &DecisionRecord, vocabulary: &Vocabulary) -> Option<Situation> {
-    let user = User {
-        id: UserId::parse("00000000-0000-7000-8000-000000000000")?,
-        username: record.user.clone().or_else(|| Username::parse("nobody").ok())?,
-        email: EmailAddress::parse("nobody@example.invalid").ok()?,
-        first_name: String::new(),
-        last_name: String::new(),
-        phone: None,
-        groups: record.groups.clone(),
-        home_country: record.home_country.clone().unwrap_or_else(Country::unknown),
-        time_zone: None,
-        language: None,
-        status: record.status.unwrap_or(UserStatus::Suspended),
-        session_epoch: 0,
-        devices_since: None,
-    };
-    Some(Situation {
-        user,
-        app: vocabulary.app(record.app.as_str())?.clone(),
-        asks: match record.step {
-            Step::SignIn => Asks::Open(record.roles.clone()),
-            step => Asks::Step(step),
-        },
-        proofs: record.proofs,
-        fresh: record.fresh,
-        signals: record.signals.clone(),
-        sp_initiated: record.sp_initiated,
-        force_authn: record.force_authn,
-        required: record.required,
-        profile: record.profile,
-        repertoire: record.repertoire.clone(),
-    })
 }
 
 /// The policies that are not what they were: created, changed, removed, or of another standing.
@@ -212,7 +172,7 @@ fn write_now(
     out: &mut impl io::Write,
     args: &Args,
     record: &DecisionRecord,
-    now: &Result<Again, &'static str>,
+    now: &Result<Again, NotReplayable>,
     changes: &[(String, &'static str)],
     asked: &Asked,
     then_is_told: bool,
@@ -247,7 +207,7 @@ fn write_now(
 fn value(
     record: &DecisionRecord,
     then: &Then,
-    now: Option<&Result<Again, &'static str>>,
+    now: Option<&Result<Again, NotReplayable>>,
     changes: &[(String, &'static str)],
     asked: &Asked,
     failed: bool,
@@ -269,11 +229,11 @@ fn value(
         "then": match then {
             Then::Decided(again) => one(again),
             Then::Lost(error) => json!({ "missing": error.to_string() }),
-            Then::Not(why) => json!({ "missing": why }),
+            Then::Not(why) => json!({ "missing": why.to_string() }),
         },
         "today": now.map(|now| match now {
             Ok(again) => one(again),
-            Err(why) => json!({ "missing": why }),
+            Err(why) => json!({ "missing": why.to_string() }),
         }),
         "policies": asked.candidate.name,
         "policy_digest": asked.bundle.digest(),

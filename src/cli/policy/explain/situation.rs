@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use super::person::Person;
-use super::{Asked, Device, Facts, networks};
-use crate::clock::{Clock, ManualClock, SystemClock};
+use super::{Asked, Facts, networks};
+use crate::clock::{ManualClock, SystemClock};
 use crate::domain::{
-    App, AppId, Country, DeviceFacts, EmailAddress, Method, Profile, Repertoire, Required, Step, UnknownSignal, User,
-    UserId, UserStatus, Username,
+    App, AppId, Country, DeviceFacts, EmailAddress, Method, Profile, Repertoire, Required, SignalSet, Step,
+    UnknownSignal, User, UserId, UserStatus, Username,
 };
-use crate::policy::case::StepName;
+use crate::policy::case::{DeviceWord, StepName, moment};
 use crate::policy::explain::{Fact, Value};
 use crate::policy::{Asks, Situation};
 use crate::signals::{Geo, Observation, Observer, Past};
@@ -44,7 +44,7 @@ pub(super) fn pose(facts: &Facts, app: &AppId, asked: &Asked, person: Option<&Pe
             asks: asks(facts, &app)?,
             proofs: facts.shown.iter().chain(&facts.earlier).copied().collect(),
             fresh: facts.shown.iter().copied().collect(),
-            signals: harmless(&app, asked, facts, &user),
+            signals: harmless(&app, asked, facts, &user)?,
             sp_initiated: facts.sp_initiated.unwrap_or(false),
             force_authn: facts.force_authn,
             required: Required::NOTHING,
@@ -162,14 +162,15 @@ fn repertoire(facts: &Facts, person: Option<&Person>, mails: bool) -> (Repertoir
 }
 
 /// What the server would observe of the address and the time that are stated; the rest harmless.
-fn harmless(app: &App, asked: &Asked, facts: &Facts, user: &User) -> crate::domain::SignalSet {
+fn harmless(app: &App, asked: &Asked, facts: &Facts, user: &User) -> anyhow::Result<SignalSet> {
     let config = &asked.loaded.config;
-    let clock: Arc<dyn Clock> = match facts.time {
-        Some(at) => Arc::new(ManualClock::at(at)),
-        None => Arc::new(SystemClock),
-    };
-    let geo = Geo::open(&config.geoip, None).unwrap_or_default();
-    let observer = Observer::new(config, Arc::new(geo), clock);
+    let geo = Arc::new(Geo::open(&config.geoip, None).unwrap_or_default());
+    let mut observer = Observer::new(config, Arc::clone(&geo), Arc::new(SystemClock));
+    if let Some(time) = &facts.time {
+        let zone = observer.zone_of(&app.id, user.time_zone.as_deref()).0;
+        let at = moment(time, Some(zone)).map_err(anyhow::Error::msg)?.timestamp();
+        observer = Observer::new(config, geo, Arc::new(ManualClock::at(at)));
+    }
     let mut signals = observer.observe(&Observation {
         ip: facts.address.unwrap_or_else(|| [192, 0, 2, 7].into()),
         app: &app.id,
@@ -189,7 +190,7 @@ fn harmless(app: &App, asked: &Asked, facts: &Facts, user: &User) -> crate::doma
         (signals.anonymous, signals.asn) = (false, 0);
         signals.unknown.clear();
     }
-    signals
+    Ok(signals)
 }
 
 impl Posed {
@@ -252,12 +253,9 @@ impl Posed {
             self.open.remove(&Fact::Devices);
         }
         let Some(device) = facts.device else { return };
-        (signals.device.known, signals.device.trusted) = match device {
-            Device::New | Device::Lost => (false, false),
-            Device::Known => (true, false),
-            Device::Trusted => (true, true),
-        };
-        if device == Device::Lost {
+        // Of whom nothing is known, no device is.
+        device.word().unwrap_or(DeviceWord::New).tell(&mut signals.device);
+        if device.word().is_none() {
             signals.unknown.insert(UnknownSignal::DeviceHistory);
             signals.device.registered = 0;
             self.open.remove(&Fact::Devices);

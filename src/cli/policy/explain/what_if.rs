@@ -4,17 +4,19 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::{Value as Json, json};
 
 use super::person::{self, Person};
 use super::situation::{Posed, pose};
-use super::{Args, Asked, branches, text, words};
+use super::{Args, Asked, branches, case, text, words};
 use crate::domain::{AppId, Decision, IssueRequest};
-use crate::policy::case::{Case, Table};
+use crate::policy::case::Case;
 use crate::policy::explain::branch::{Branches, MOST_EVALUATIONS};
 use crate::policy::explain::{Fact, WhatIf};
-use crate::policy::{Asks, Situation};
+use crate::policy::testing::{Row, Tables};
+use crate::policy::{Asks, Bundle, Situation};
+use crate::runtime;
 
 /// Explains what `--app` and its companions say.
 pub(super) fn run(args: &Args, app: &AppId, asked: &Asked, config: &Path) -> anyhow::Result<ExitCode> {
@@ -37,39 +39,41 @@ pub(super) fn run(args: &Args, app: &AppId, asked: &Asked, config: &Path) -> any
         return Ok(ExitCode::SUCCESS);
     }
     let situation = branches.example(&situation);
-    let explained = Explained { situation, person, notes, branches: Some(branches) };
-    explained.write(out, args, asked)?;
+    let explained = Explained { situation, person, notes, branches: Some(branches), case: None };
+    explained.write(out, args, asked, &asked.bundle)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Explains a case of the tests.
+/// Explains a case of the tests, as `policy test` understands it.
 pub(super) fn of_case(args: &Args, name: &str, asked: &Asked) -> anyhow::Result<ExitCode> {
-    let case = find_case(name, asked)?;
-    let situation = case.situation(&asked.bundle).map_err(|message| anyhow::anyhow!("{message}"))?;
-    let notes = vec![format!("the case “{}” expects: {}", case.name.get_ref(), case.expect.code())];
-    let explained = Explained { situation, person: None, notes, branches: None };
-    explained.write(&mut io::stdout().lock(), args, asked)?;
+    let candidate = &asked.candidate;
+    let mut tables = Tables::read(&candidate.sources.tests);
+    let place = find_case(name, &tables.rows)?;
+    tables.rows = vec![tables.rows.swap_remove(place)];
+    let geo = runtime::geo_for(&asked.loaded, &tables)?;
+    let setting = runtime::setting(&candidate.config, &asked.bundle, &candidate.sources, &tables, &geo);
+    let Some(Row { case, file, line }) = tables.rows.first() else { bail!("no case is called `{name}`") };
+    let situation = setting.situation(case).map_err(|message| anyhow::anyhow!("{file}:{line}: {message}"))?;
+    let notes = vec![format!("{file}:{line}: “{}” expects: {}", case.name.get_ref(), case.expect.code())];
+    let explained = Explained { situation, person: None, notes, branches: None, case: Some(case.clone()) };
+    explained.write(&mut io::stdout().lock(), args, asked, setting.bundle_of(case))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The case of this name; else the one whose name holds these words.
-fn find_case(name: &str, asked: &Asked) -> anyhow::Result<Case> {
-    let mut cases = Vec::new();
-    for file in &asked.candidate.sources.tests {
-        let table: Table = toml::from_str(&file.text).with_context(|| format!("`{}` can't be read", file.path))?;
-        cases.extend(table.case);
+/// The place of the case of this name; else of the one whose name holds these words.
+fn find_case(name: &str, rows: &[Row]) -> anyhow::Result<usize> {
+    let named = |row: &Row| row.case.name.get_ref().as_str() == name;
+    if let Some(place) = rows.iter().position(named) {
+        return Ok(place);
     }
-    let is_exact = |case: &&Case| case.name.get_ref() == name;
-    if let Some(case) = cases.iter().find(is_exact) {
-        return Ok(case.clone());
-    }
-    let holding: Vec<&Case> = cases.iter().filter(|case| case.name.get_ref().contains(name)).collect();
+    let holding = rows.iter().enumerate().filter(|(_, row)| row.case.name.get_ref().contains(name));
+    let holding: Vec<(usize, &Row)> = holding.collect();
     match holding.as_slice() {
-        [only] => Ok((*only).clone()),
+        [(only, _)] => Ok(*only),
         [] => bail!("no case of policies/tests is called `{name}`"),
         many => {
-            let names: Vec<&str> = many.iter().take(10).map(|case| case.name.get_ref().as_str()).collect();
-            bail!("{} cases hold `{name}`:\n  {}", many.len(), names.join("\n  "))
+            let names = many.iter().take(10).map(|(_, row)| row.case.name.get_ref().as_str());
+            bail!("{} cases hold `{name}`:\n  {}", many.len(), names.collect::<Vec<_>>().join("\n  "))
         }
     }
 }
@@ -127,17 +131,24 @@ struct Explained {
     notes: Vec<String>,
     /// The facts that were open and made no difference.
     branches: Option<Branches>,
+    /// The case that says it, where there is one already.
+    case: Option<Case>,
 }
 
 impl Explained {
-    fn write(&self, out: &mut impl io::Write, args: &Args, asked: &Asked) -> anyhow::Result<()> {
-        let what_if = WhatIf::of(&asked.bundle, &asked.candidate.sources, &self.situation)?;
+    fn write(&self, out: &mut impl io::Write, args: &Args, asked: &Asked, bundle: &Bundle) -> anyhow::Result<()> {
+        let what_if = WhatIf::of(bundle, &asked.candidate.sources, &self.situation)?;
         let told = self.told(&what_if, asked);
+        let case = match self.case {
+            Some(_) => None,
+            None => case::of(&self.situation, &what_if, asked),
+        };
         let open = self.branches.iter().flat_map(|branches| &branches.choices).map(|choice| choice.fact);
         if args.json {
             let mut value = about(&self.situation, asked, &self.notes);
             merge(&mut value, explained_value(&what_if, told.as_ref()));
-            merge(&mut value, json!({ "no_matter": open.collect::<Vec<_>>() }));
+            let case = case.or_else(|| self.case.as_ref().map(Case::to_toml));
+            merge(&mut value, json!({ "no_matter": open.collect::<Vec<_>>(), "case": case }));
             writeln!(out, "{value:#}")?;
             return Ok(());
         }
@@ -157,6 +168,9 @@ impl Explained {
                 writeln!(out, "\nwhat the app would be told takes the accounts: say --user where they are")?;
             }
             None => {}
+        }
+        if let Some(case) = case {
+            writeln!(out, "\nas a case for policies/tests:\n\n{}", case.trim_end())?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::audit::Skipped;
 use crate::clock::Timestamp;
 use crate::domain::{AppId, Username};
 use crate::policy::{Budget, Change, Example, Hit, Side, Tally};
@@ -20,6 +21,8 @@ pub(super) struct Told<'a> {
     pub(super) with_trials: bool,
     pub(super) digest: &'a str,
     pub(super) tally: &'a Tally,
+    /// What the log could not read.
+    pub(super) skipped: Skipped,
     pub(super) budget: Option<&'a Budget>,
 }
 
@@ -36,7 +39,7 @@ impl Told<'_> {
         let (decisions, people) = (count(tally.decisions, "decision"), count(tally.people.len(), "person"));
         writeln!(out, "{decisions} about {people} since {since}, made again by `{}`{trials}", self.by)?;
         if tally.decisions == 0 {
-            return Ok(());
+            return self.write_skipped(out);
         }
         let of = |change| tally.people_of(change);
         writeln!(
@@ -65,11 +68,16 @@ impl Told<'_> {
         for ((why, app), left_out) in &tally.left_out {
             writeln!(out, "{} about {app} not made again: {why}", count(*left_out, "decision"))?;
         }
+        self.write_skipped(out)?;
         for (change, most) in self.over() {
             let people = count(of(change), "person");
             writeln!(out, "over the budget: {people} {}, at most {most}", change.code())?;
         }
         Ok(())
+    }
+
+    fn write_skipped(&self, out: &mut impl Write) -> io::Result<()> {
+        self.skipped.lines().try_for_each(|line| writeln!(out, "not made again: {line}"))
     }
 
     /// As one JSON object.
@@ -83,6 +91,7 @@ impl Told<'_> {
             .left_out
             .iter()
             .map(|((why, app), decisions)| json!({ "why": why, "app": app, "decisions": decisions }));
+        let (erased, no_key) = self.skipped.counts();
         let mut value = json!({
             "ok": self.over().is_empty(),
             "since": in_seconds(self.since),
@@ -94,6 +103,8 @@ impl Told<'_> {
             "same": tally.same,
             "other_offers": tally.other_offers,
             "not_replayed": left_out.collect::<Vec<_>>(),
+            "erased": erased,
+            "no_key": no_key,
             "over": self.over().into_iter().map(|(change, most)| {
                 json!({ "change": change.code(), "people": tally.people_of(change), "budget": most })
             }).collect::<Vec<_>>(),
