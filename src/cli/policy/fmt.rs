@@ -95,7 +95,8 @@ fn write_report(out: &mut dyn io::Write, report: &Report, check: bool) -> io::Re
         parts.push(format!("{} {done}", counted(changed, "file")));
     }
     if unchanged > 0 || changed + problems == 0 {
-        parts.push(format!("{} as it should be", counted(unchanged, "file")));
+        let they = if unchanged == 1 { "it" } else { "they" };
+        parts.push(format!("{} as {they} should be", counted(unchanged, "file")));
     }
     if problems > 0 {
         parts.push(counted(problems, "problem"));

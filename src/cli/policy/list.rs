@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{parsed, problems};
 use crate::domain::PolicyId;
-use crate::policy::PolicyNote;
+use crate::policy::{Bundle, PolicyNote};
 
 /// The flags of `policy list`.
 #[derive(Debug, clap::Args)]
@@ -70,7 +70,7 @@ pub(super) fn show(id: &str, config: &Path) -> anyhow::Result<ExitCode> {
         Err(errors) => return problems(&errors, false),
     };
     let parsed = PolicyId::parse(id)?;
-    let text = bundle.policy_text(&parsed).with_context(|| format!("no policy is called `{id}`"))?;
+    let text = bundle.policy_text(&parsed).with_context(|| not_there(id, &bundle))?;
     let out = &mut io::stdout().lock();
     // A comment, so that what is printed stays Cedar.
     let note = bundle.inventory().find(|note| note.id == parsed).filter(|note| note.standing != "in-force");
@@ -79,4 +79,16 @@ pub(super) fn show(id: &str, config: &Path) -> anyhow::Result<ExitCode> {
     }
     writeln!(out, "{text}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// There is no such policy; one that is called nearly like it may be meant.
+fn not_there(id: &str, bundle: &Bundle) -> String {
+    let names = bundle.inventory().map(|note| note.id.to_string());
+    let near = names.map(|name| (strsim::damerau_levenshtein(&name, id), name)).min();
+    match near {
+        Some((distance, near)) if distance <= 1 + id.len() / 4 => {
+            format!("no policy is called `{id}`; did you mean `{near}`?")
+        }
+        _ => format!("no policy is called `{id}`; `cedargate policy list` names all"),
+    }
 }

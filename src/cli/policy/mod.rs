@@ -29,11 +29,12 @@ pub(super) enum Command {
     Check(check::Args),
     /// Lay the policies out in the usual way.
     Fmt(fmt::Args),
-    /// Write a new policy.
+    /// Write a policy of a usual kind, and show it at work.
+    #[command(arg_required_else_help = true)]
     New(Box<new::Args>),
     /// Check the policies and run every case of policies/tests/*.toml.
     Test(test::Args),
-    /// List the policies in force.
+    /// List all policies, and whether they are in force, on trial or expired.
     List(list::Args),
     /// Print one policy as it was written.
     Show {

@@ -24,6 +24,9 @@ use crate::domain::{AppId, Country, CountryListName, GroupName, NetworkName, Pol
 use crate::policy::{Bundle, BundleErrors, PolicySources, SourceFile, laid_out, testing, with_appended};
 use crate::runtime::Candidate;
 
+/// Of tests that fail, so many are named to people: a policy on all apps breaks a hundred of them.
+const MOST_TESTS: usize = 5;
+
 /// The flags of `policy new`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -243,12 +246,18 @@ impl Said<'_> {
             writeln!(out, "Mind: it makes no difference in these cases.")?;
         }
         if !broken.is_empty() {
-            let tests = counted(broken.len(), "policy test");
-            writeln!(out, "Mind: {tests} would fail, and a set whose tests fail does not come into force:")?;
-            broken.iter().try_for_each(|failure| writeln!(out, "  {failure}"))?;
+            let (tests, fail) = (counted(broken.len(), "policy test"), if *written { "now" } else { "would then" });
+            writeln!(out, "Mind: {tests} {fail} fail, and a set whose tests fail does not come into force:")?;
+            broken.iter().take(MOST_TESTS).try_for_each(|failure| writeln!(out, "  {failure}"))?;
+            if broken.len() > MOST_TESTS {
+                writeln!(out, "  … and {} more", broken.len() - MOST_TESTS)?;
+            }
         }
         if *written {
-            writeln!(out, "Written to {file}.")?;
+            writeln!(
+                out,
+                "Written to {file}. Put the cases into a file of policies/tests, then: cedargate policy test"
+            )?;
         } else if args.to.is_some() {
             writeln!(out, "Nothing was written: with `--write` it goes into {file}.")?;
         } else {

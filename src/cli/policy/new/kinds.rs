@@ -234,11 +234,12 @@ fn hours(
     };
     let hours = match from < until {
         true => format!("context.time.hour >= {from} && context.time.hour < {until}"),
+        false if args.days.is_none() => format!("context.time.hour >= {from} || context.time.hour < {until}"),
         false => format!("(context.time.hour >= {from} || context.time.hour < {until})"),
     };
     let days = args.days.as_ref().map(|days| format!("{} && ", days.condition())).unwrap_or_default();
     let named = args.days.as_ref().map(|days| format!("{}, ", days.words())).unwrap_or_default();
-    let description = format!("{} {named}{from:02}:00 to {until:02}:00.", about.sentence("open", "opens"));
+    let description = format!("{} only {named}{from:02}:00 to {until:02}:00.", about.sentence("open", "opens"));
     Ok(Part { unless: Some(format!("{days}{hours}")), ..forbid(description, "time.outside-hours") })
 }
 
