@@ -176,10 +176,12 @@ fn a_changed_limit_in_config_is_a_difference_although_no_policy_changed() {
     change(&config, "device_limit = 3 ", "device_limit = 5 ");
     change(&config, "vpn = [\"198.51.100.0/24\"]", "vpn = [\"198.51.100.0/25\"]");
     let report = json(&cedargate(folder.path(), None, &["diff", "HEAD", "--json"]));
-    let names: Vec<_> = report["names"].as_array().unwrap().iter().map(|one| (&one["name"], &one["detail"])).collect();
-    let (aws, vpn) = (serde_json::json!("aws"), serde_json::json!("vpn"));
-    assert_eq!(names.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [&aws, &vpn], "{report:#}");
-    assert!(names[0].1.as_str().unwrap().starts_with("device_limit 3, for everyone"), "{report:#}");
+    let name = |kind: &str, name: &str, detail: &str| serde_json::json!({ "kind": kind, "name": name, "change": "changed", "detail": detail });
+    let expected = [
+        name("app", "aws", "device_limit = 3 → device_limit = 5"),
+        name("network", "vpn", "198.51.100.0/24 → 198.51.100.0/25"),
+    ];
+    assert_eq!(report["names"], serde_json::json!(expected), "{report:#}");
     assert_eq!(report["policies"], serde_json::json!([]), "{report:#}");
     if CAN_PROVE {
         let found = report["meaning"]["differences"].as_array().unwrap();

@@ -21,16 +21,16 @@ pub(super) struct Name {
 pub(super) fn changes(before: &Candidate, after: &Candidate) -> Vec<Name> {
     let (old, new) = (&before.vocabulary, &after.vocabulary);
     let groups = |groups: &BTreeMap<GroupName, BTreeSet<GroupName>>| {
-        groups.iter().map(|(name, within)| (name.to_string(), listed(within))).collect()
+        groups.iter().map(|(name, within)| (name.to_string(), vec![listed(within)])).collect()
     };
     let apps = |apps: &[App]| apps.iter().map(|app| (app.id.to_string(), facts(app))).collect();
     let networks = |candidate: &Candidate| {
-        let blocks = candidate.config.networks.iter().map(|(name, blocks)| (name.to_string(), listed(blocks)));
+        let blocks = candidate.config.networks.iter().map(|(name, blocks)| (name.to_string(), vec![listed(blocks)]));
         blocks.collect()
     };
     let lists = |of: &Candidate| {
         let lists = of.vocabulary.country_lists.iter();
-        lists.map(|(name, countries)| (name.to_string(), listed(countries))).collect()
+        lists.map(|(name, countries)| (name.to_string(), vec![listed(countries)])).collect()
     };
     let mut names = differing("app", apps(&old.apps), apps(&new.apps));
     names.extend(differing("group", groups(&old.groups), groups(&new.groups)));
@@ -44,22 +44,33 @@ fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     if items.is_empty() { "nothing".to_owned() } else { items.join(" ") }
 }
 
-fn facts(app: &App) -> String {
+fn facts(app: &App) -> Vec<String> {
     let pilot = app.pilot.as_ref().map_or(EVERYONE, GroupName::as_str);
-    format!("device_limit {}, for {pilot}, roles: {}", app.device_limit, listed(&app.roles))
+    vec![
+        format!("device_limit = {}", app.device_limit),
+        format!("for {pilot}"),
+        format!("roles: {}", listed(&app.roles)),
+    ]
 }
 
-fn differing(kind: &'static str, before: BTreeMap<String, String>, mut after: BTreeMap<String, String>) -> Vec<Name> {
+/// Names with what is said of each, fact by fact.
+type Told = BTreeMap<String, Vec<String>>;
+
+fn differing(kind: &'static str, before: Told, mut after: Told) -> Vec<Name> {
     let mut names = Vec::new();
     for (name, was) in before {
         let (what, detail) = match after.remove(&name) {
             None => (What::Removed, String::new()),
             Some(is) if is == was => continue,
-            Some(is) => (What::Changed, format!("{was} → {is}")),
+            Some(is) => {
+                let pairs = was.iter().zip(&is).filter(|(was, is)| was != is);
+                let pairs: Vec<String> = pairs.map(|(was, is)| format!("{was} → {is}")).collect();
+                (What::Changed, pairs.join("; "))
+            }
         };
         names.push(Name { kind, name, what, detail });
     }
-    let created = after.into_iter().map(|(name, is)| Name { kind, name, what: What::Created, detail: is });
+    let created = after.into_iter().map(|(name, is)| Name { kind, name, what: What::Created, detail: is.join(", ") });
     names.extend(created);
     names
 }
