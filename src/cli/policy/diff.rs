@@ -2,6 +2,7 @@
 
 #[cfg(feature = "analyze")]
 mod meaning;
+mod names;
 mod output;
 mod text;
 
@@ -44,13 +45,13 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         (Ok(old), Ok(new)) => (old, new),
         (Err(errors), _) | (_, Err(errors)) => return problems(&errors, args.json),
     };
-    let changes = text::changes(&old, &new);
+    let (changes, names) = (text::changes(&old, &new), names::changes(&before, &after));
     let meaning = meaning(&before, &after, old.digest() == new.digest(), &args.effort)?;
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", output::json(&before.name, &after.name, &changes, &meaning))?;
+        writeln!(out, "{:#}", output::json((&before.name, &after.name), &changes, &names, &meaning))?;
     } else {
-        output::write(out, &changes, &meaning)?;
+        output::write(out, &changes, &names, &meaning)?;
     }
     Ok(if meaning.is_told() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
 }

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use super::example::{self, Example};
 use super::prove::same;
 use super::scene::Scene;
+use super::sides::{self, Earlier};
 use super::solver::{Query, Reasoner, Stuck, Wanted};
 use super::statement::{Put, Statement, and, permission, with_everything_shown};
 use super::{Analysis, Broken, mentions, words};
@@ -70,12 +71,14 @@ pub struct Difference {
 pub struct Comparison {
     before: Analysis,
     after: Analysis,
-    scenes: Vec<Scene>,
+    /// Each with the earlier policies that can matter in it, as they were meant under the config.toml of then.
+    scenes: Vec<(Scene, Vec<Statement>)>,
 }
 
 impl Comparison {
-    /// Reads and checks both, under the names of both. Where config.toml differs, what it says now counts for both; so does
-    /// the schema.
+    /// Reads and checks both, under the names of both, by the schema of now. Limits of devices, pilot groups and lists of
+    /// countries are for each what its own config.toml says; an app, a group or a list that only one of them has is for both
+    /// as it says.
     ///
     /// # Errors
     /// Anything is wrong with one of them.
@@ -84,22 +87,34 @@ impl Comparison {
         after: (&PolicySources, &Vocabulary),
         today: Date,
     ) -> Result<Self, BundleErrors> {
-        let vocabulary = joined(before.1, after.1);
         let mut earlier = before.0.clone();
         earlier.schema = after.0.schema.clone();
         earlier.invariants = Vec::new();
-        let before = Analysis::new(&earlier, vocabulary.clone(), today)?;
-        let after = Analysis::new(after.0, vocabulary, today)?;
-        let all = mentions(before.statements.iter().chain(&after.statements).chain(&after.assumptions));
-        let scenes = Scene::all(&after.schema, after.bundle.vocabulary(), &all);
+        let before = Analysis::new(&earlier, joined(after.1, before.1), today)?;
+        let after = Analysis::new(after.0, joined(before.bundle.vocabulary(), after.1), today)?;
+        let (then, now) = (before.bundle.vocabulary(), after.bundle.vocabulary());
+        let all: Vec<&Statement> =
+            before.statements.iter().chain(&after.statements).chain(&after.assumptions).collect();
+        let mut named = mentions(all.iter().copied());
+        named.extend(sides::changed_apps(then, now));
+        let scenes = Scene::all(&after.schema, now, &named);
+        let scenes = Scene::told_apart(scenes, &all, &after.actions, &after.contexts);
+        let with_earlier = |scene: Scene| {
+            let meant = Earlier::new(then, now, scene.app.as_ref());
+            let these = after.of(&before.statements, &scene).into_iter();
+            let these = these.map(|one| one.changed(|condition| meant.meant(condition))).collect();
+            (scene, these)
+        };
+        let scenes = scenes.into_iter().map(with_earlier).collect();
         Ok(Self { before, after, scenes })
     }
 
     /// All there is to look for: a scene of which both sets say the same in the same words needs no look.
     #[must_use]
     pub fn tasks(&self) -> Vec<(usize, Kind)> {
-        let differ = |scene: &Scene| {
-            let (before, after) = self.statements(scene);
+        let differ = |(scene, before): &(Scene, Vec<Statement>)| {
+            let before: Vec<&Statement> = before.iter().collect();
+            let after = self.after.of(&self.after.statements, scene);
             let lacks = |some: &[&Statement], others: &[&Statement]| {
                 some.iter().any(|one| !others.iter().any(|other| one.is_like(other)))
             };
@@ -109,16 +124,12 @@ impl Comparison {
         scenes.flat_map(|(at, _)| Kind::ALL.map(|kind| (at, kind))).collect()
     }
 
-    fn statements(&self, scene: &Scene) -> (Vec<&Statement>, Vec<&Statement>) {
-        (self.after.of(&self.before.statements, scene), self.after.of(&self.after.statements, scene))
-    }
-
     /// Looks for one.
     pub async fn answer(&self, (at, kind): (usize, Kind), reasoner: &mut Reasoner<'_>) -> Difference {
-        let Some(scene) = self.scenes.get(at) else {
+        let Some((scene, before)) = self.scenes.get(at) else {
             return Difference { scene: String::new(), kind, found: Ok(None) };
         };
-        let found = match self.look(scene, kind, reasoner).await {
+        let found = match self.look(scene, before, kind, reasoner).await {
             Ok(found) => Ok(found.map(Box::new)),
             Err(Stuck::Unknown) => Err(None),
             Err(Stuck::Failed(why)) => Err(Some(why)),
@@ -126,13 +137,19 @@ impl Comparison {
         Difference { scene: scene.to_string(), kind, found }
     }
 
-    async fn look(&self, scene: &Scene, kind: Kind, reasoner: &mut Reasoner<'_>) -> Result<Option<Pair>, Stuck> {
-        let query = self.query(scene, kind).map_err(|error| Stuck::Failed(error.to_string()))?;
+    async fn look(
+        &self,
+        scene: &Scene,
+        before: &[Statement],
+        kind: Kind,
+        reasoner: &mut Reasoner<'_>,
+    ) -> Result<Option<Pair>, Stuck> {
+        let query = self.query(scene, before, kind).map_err(|error| Stuck::Failed(error.to_string()))?;
         let Some(env) = reasoner.find(&query).await? else { return Ok(None) };
         let now = matches!(kind, Kind::Gained | Kind::Freed);
         let met = |situation: &Situation| {
             example::is_met(&self.after.bundle, &query, scene, situation)
-                && example::allows(&self.before.bundle, situation) != now
+                && example::allows(&self.before.bundle, &self.earlier(situation)) != now
                 && example::allows(&self.after.bundle, situation) == now
         };
         let found = example::confirmed(&env, &query, scene, &self.after.bundle, met).map_err(Stuck::Failed)?;
@@ -144,7 +161,7 @@ impl Comparison {
         };
         Ok(Some(match found {
             Ok(situation) => {
-                let (_, before, before_by) = words::decided(&self.before.bundle, &situation);
+                let (_, before, before_by) = words::decided(&self.before.bundle, &self.earlier(&situation));
                 let before = before.map(|decision| decision.kind());
                 Pair { before, before_by, after: words::example(&self.after.bundle, &situation, name) }
             }
@@ -152,8 +169,15 @@ impl Comparison {
         }))
     }
 
-    fn query<'a>(&'a self, scene: &'a Scene, kind: Kind) -> Result<Query<'a>, Broken> {
-        let (before, after) = self.statements(scene);
+    /// The same sign-in, before.
+    fn earlier(&self, situation: &Situation) -> Situation {
+        let app = self.before.bundle.vocabulary().app(situation.app.id.as_str());
+        Situation { app: app.unwrap_or(&situation.app).clone(), ..situation.clone() }
+    }
+
+    fn query<'a>(&'a self, scene: &'a Scene, before: &[Statement], kind: Kind) -> Result<Query<'a>, Broken> {
+        let before: Vec<&Statement> = before.iter().collect();
+        let after = self.after.of(&self.after.statements, scene);
         let (allowing, refusing) = match kind {
             Kind::Gained | Kind::Freed => (&after, &before),
             Kind::Challenged | Kind::LockedOut => (&before, &after),
@@ -174,10 +198,9 @@ impl Comparison {
 }
 
 /// What `allowing` allows, and `refusing` would if all were shown.
-fn both<'a>(allowing: &[&'a Statement], refusing: &[&'a Statement], scene: &Scene) -> Result<Put, Broken> {
+fn both(allowing: &[&Statement], refusing: &[&Statement], scene: &Scene) -> Result<Put, Broken> {
     let permitted = permission(allowing, scene, &same);
     let permitted = and(permitted, permission(refusing, scene, &with_everything_shown));
-    let forbids = |all: &[&'a Statement]| all.iter().copied().filter(|one| !one.permits).collect::<Vec<_>>();
     Put::default().with(true, &permitted)?.all(forbids(allowing), scene, same)?.all(
         forbids(refusing),
         scene,
@@ -185,7 +208,11 @@ fn both<'a>(allowing: &[&'a Statement], refusing: &[&'a Statement], scene: &Scen
     )
 }
 
-/// The names of both; where they differ, what is said now.
+fn forbids<'a>(all: &[&'a Statement]) -> Vec<&'a Statement> {
+    all.iter().copied().filter(|one| !one.permits).collect()
+}
+
+/// The names of both; where they differ, what `after` says.
 fn joined(before: &Vocabulary, after: &Vocabulary) -> Vocabulary {
     let mut all = after.clone();
     for (group, within) in &before.groups {

@@ -98,7 +98,8 @@ pub(super) fn is_met(bundle: &Bundle, query: &Query<'_>, scene: &Scene, situatio
     asked(bundle, scene, situation).is_some_and(|asked| query.is_met_by(&asked.request, &asked.entities))
 }
 
-fn asked(bundle: &Bundle, scene: &Scene, situation: &Situation) -> Option<Asked> {
+/// As the policies are asked about it; `None` where they are not.
+pub(super) fn asked(bundle: &Bundle, scene: &Scene, situation: &Situation) -> Option<Asked> {
     let (step, q) = (scene.step?, situation.question());
     if step == Step::Visit {
         return request::visit(bundle.names(), bundle.vocabulary(), q.app, q.signals, None).ok();

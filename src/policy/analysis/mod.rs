@@ -7,17 +7,20 @@
 mod compare;
 mod example;
 mod invariants;
+mod known;
 mod prove;
 mod scene;
 mod shrink;
+mod sides;
 mod solver;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod total;
 mod words;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Entities, EntityUid, Schema};
 use jiff::civil::Date;
@@ -32,6 +35,7 @@ use super::bundle::{Bundle, PolicySources, Standing};
 use super::errors::{BundleError, BundleErrors, Rule};
 use super::vocabulary::Vocabulary;
 use invariants::Invariant;
+use known::Known;
 use statement::{MORE, Put, Statement};
 use world::World;
 
@@ -58,7 +62,9 @@ pub struct Analysis {
     /// What cannot be: each forbids it.
     assumptions: Vec<Statement>,
     invariants: Vec<Invariant>,
+    contexts: Contexts,
     scenes: Vec<Scene>,
+    known: Known,
 }
 
 impl Analysis {
@@ -70,14 +76,16 @@ impl Analysis {
         let bundle = Bundle::parse(sources, vocabulary, today)?;
         let at_schema =
             |message: String| BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]);
-        let (schema, more) = schemas(&sources.schema.text).map_err(|error| at_schema(error.to_string()))?;
+        let (schema, more, contexts) = schemas(&sources.schema.text).map_err(|error| at_schema(error.to_string()))?;
         let actions = schema.action_entities().map_err(|error| at_schema(error.to_string()))?;
         let statements = in_force(&bundle).map_err(|error| at_schema(error.to_string()))?;
         let (invariants, assumptions) = invariants::read(&sources.invariants, &schema, bundle.vocabulary())?;
         let asserted = invariants.iter().map(|invariant| &invariant.statement);
-        let mentioned = mentions(statements.iter().chain(asserted).chain(&assumptions));
-        let scenes = Scene::all(&schema, bundle.vocabulary(), &mentioned);
-        Ok(Self { bundle, schema, more, actions, today, statements, assumptions, invariants, scenes })
+        let all: Vec<&Statement> = statements.iter().chain(asserted).chain(&assumptions).collect();
+        let scenes = Scene::all(&schema, bundle.vocabulary(), &mentions(all.iter().copied()));
+        let scenes = Scene::told_apart(scenes, &all, &actions, &contexts);
+        let known = Known::new(&sources.tests, &bundle, scenes.len());
+        Ok(Self { bundle, schema, more, actions, today, statements, assumptions, invariants, contexts, scenes, known })
     }
 
     /// The policies.
@@ -140,13 +148,19 @@ fn mentions<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> BTreeSet
     statements.into_iter().flat_map(Statement::mentions).collect()
 }
 
-/// The schema, and the same where each record with `proofs` has [`MORE`] of them.
-fn schemas(text: &str) -> Result<(Schema, Schema), Broken> {
+/// By action, what the schema says of its context.
+type Contexts = BTreeMap<String, serde_json::Value>;
+
+/// The schema, the same where each record with `proofs` has [`MORE`] of them, and what it says of contexts.
+fn schemas(text: &str) -> Result<(Schema, Schema, Contexts), Broken> {
     let (schema, _) = Schema::from_cedarschema_str(text).map_err(broken)?;
     let (fragment, _) = cedar_policy::SchemaFragment::from_cedarschema_str(text).map_err(broken)?;
     let mut form = fragment.to_json_value().map_err(broken)?;
+    let actions = form.pointer("//actions").and_then(serde_json::Value::as_object).into_iter().flatten();
+    let context = |action: &serde_json::Value| action.pointer("/appliesTo/context").cloned();
+    let contexts = actions.filter_map(|(id, action)| Some((id.clone(), context(action)?))).collect();
     add_more(&mut form);
-    Ok((schema, Schema::from_json_value(form).map_err(broken)?))
+    Ok((schema, Schema::from_json_value(form).map_err(broken)?, contexts))
 }
 
 fn add_more(form: &mut serde_json::Value) {

@@ -148,7 +148,7 @@ impl Analysis {
             }
             Matter::Errors(s) => {
                 let Some(scene) = self.scenes.get(s) else { return Ok(None) };
-                let query = self.failing(scene).map_err(failed)?;
+                let Some(query) = self.failing(scene).map_err(failed)? else { return Ok(None) };
                 match reasoner.find(&query).await? {
                     None => Ok(None),
                     Some(env) => {
@@ -188,7 +188,13 @@ impl Analysis {
         query: impl Fn(&'a Scene) -> Result<Query<'a>, Broken>,
     ) -> Result<Option<Option<Box<Example>>>, Stuck> {
         let mut stuck = None;
-        for scene in self.scenes.iter().filter(|scene| statement.matters(scene, &self.actions)) {
+        let scenes = || self.scenes.iter().enumerate().filter(|(_, scene)| statement.matters(scene, &self.actions));
+        for (at, scene) in scenes() {
+            if self.is_known(&query(scene).map_err(failed)?, at, scene) {
+                return Ok(Some(None));
+            }
+        }
+        for (_, scene) in scenes() {
             match reasoner.find(&query(scene).map_err(failed)?).await {
                 Ok(None) => {}
                 Ok(Some(_)) => return Ok(Some(None)),
@@ -220,13 +226,18 @@ impl Analysis {
         Ok(self.query(scene, first, anything()?, Wanted::AllowedByBoth))
     }
 
-    /// Something where a policy cannot be evaluated. Cedar skips a policy that fails: here it is the one that would forbid.
-    fn failing<'a>(&'a self, scene: &'a Scene) -> Result<Query<'a>, Broken> {
-        let these = self.of(&self.statements, scene);
+    /// Something where a policy cannot be evaluated; `None` where each always can. Cedar skips a policy that fails: here it is
+    /// the one that would forbid.
+    fn failing<'a>(&'a self, scene: &'a Scene) -> Result<Option<Query<'a>>, Broken> {
+        let mut these = self.of(&self.statements, scene);
+        these.retain(|one| one.may_fail());
+        if these.is_empty() {
+            return Ok(None);
+        }
         let works = all(these.iter().map(|one| if_it_works(one.condition(scene))).collect());
         let first = Put::default().with(true, &yes())?.with(false, &works)?;
         let first = self.bounded(first, scene, these.iter().copied())?;
-        Ok(self.query(scene, first, anything()?, Wanted::AllowedByBoth))
+        Ok(Some(self.query(scene, first, anything()?, Wanted::AllowedByBoth)))
     }
 
     /// Something that is allowed, and not when more is shown; `None` where no proof matters.

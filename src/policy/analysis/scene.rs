@@ -1,10 +1,11 @@
 //! The kinds of questions that policies are asked: a step, by a kind of principal, before an app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{EntityTypeName, EntityUid, RequestEnv, Schema};
+use cedar_policy::{Entities, EntityTypeName, EntityUid, RequestEnv, Schema};
 use serde_json::{Value, json};
 
+use super::statement::Statement;
 use crate::domain::{App, CONSOLE, PORTAL, Step};
 use crate::policy::request::STEPS;
 use crate::policy::vocabulary::Vocabulary;
@@ -18,7 +19,7 @@ pub struct Scene {
     pub(super) step: Option<Step>,
     /// The app that is opened, or whose role is taken on; `None` where somebody is acted upon.
     pub(super) app: Option<App>,
-    /// How many more apps there are of which the policies say the same.
+    /// How many more apps or acts there are of which the policies say the same.
     pub(super) alike: usize,
 }
 
@@ -71,6 +72,39 @@ impl Scene {
         }
         scenes.reverse();
         scenes
+    }
+
+    /// Of acts in the console of which the policies say the same, one stands for all.
+    pub(super) fn told_apart(
+        scenes: Vec<Self>,
+        statements: &[&Statement],
+        actions: &Entities,
+        contexts: &BTreeMap<String, Value>,
+    ) -> Vec<Self> {
+        let matter = |scene: &Self| -> Vec<bool> { statements.iter().map(|one| one.matters(scene, actions)).collect() };
+        if statements.iter().any(|one| one.looks_at_the_action()) {
+            return scenes;
+        }
+        let mut apart: Vec<(Vec<bool>, Self)> = Vec::new();
+        for scene in scenes {
+            let matter = matter(&scene);
+            let same = |(others, other): &&mut (Vec<bool>, Self)| {
+                let context = |scene: &Self| contexts.get::<str>(scene.action().id().as_ref());
+                other.step.is_none()
+                    && !other.is_notify()
+                    && scene.step.is_none()
+                    && *others == matter
+                    && (other.principal(), other.resource()) == (scene.principal(), scene.resource())
+                    && other.app == scene.app
+                    && context(other).is_some()
+                    && context(other) == context(&scene)
+            };
+            match apart.iter_mut().find(same) {
+                Some((_, other)) => other.alike += 1 + scene.alike,
+                None => apart.push((matter, scene)),
+            }
+        }
+        apart.into_iter().map(|(_, scene)| scene).collect()
     }
 
     pub(super) fn action(&self) -> &EntityUid {

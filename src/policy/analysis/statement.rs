@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::scene::Scene;
+use super::total::always_works;
 use super::{Broken, broken};
 
 /// One policy: its effect, and its scope and conditions as one expression.
@@ -20,6 +21,8 @@ pub(super) struct Statement {
     /// The first day on which it is inert.
     pub(super) expires: Option<Date>,
     condition: Value,
+    /// Whether the condition can be evaluated whatever it is asked about.
+    works: bool,
     policy: Policy,
 }
 
@@ -36,7 +39,25 @@ impl Statement {
         }
         let condition = all(parts);
         let permits = policy.effect() == Effect::Permit;
-        Ok(Self { id: id.to_owned(), permits, expires, condition, policy: policy.clone() })
+        let works = always_works(&condition);
+        Ok(Self { id: id.to_owned(), permits, expires, condition, works, policy: policy.clone() })
+    }
+
+    /// The same with another condition.
+    pub(super) fn changed(&self, change: impl Fn(Value) -> Value) -> Self {
+        let condition = change(self.condition.clone());
+        let works = always_works(&condition);
+        Self { condition, works, ..self.clone() }
+    }
+
+    /// Whether it may be that it cannot be evaluated.
+    pub(super) fn may_fail(&self) -> bool {
+        !self.works
+    }
+
+    /// Whether its condition tells acts apart, beyond what its scope says.
+    pub(super) fn looks_at_the_action(&self) -> bool {
+        mentions_var(&self.condition, "action")
     }
 
     /// When it applies in this scene: on the days of which it speaks, too.
@@ -89,6 +110,16 @@ impl Statement {
             ResourceConstraint::In(one) => scene.may_be(&one) || scene.may_lie_in(&one),
         };
         asked && who && what
+    }
+}
+
+fn mentions_var(expression: &Value, name: &str) -> bool {
+    match expression {
+        Value::Object(object) => {
+            object.get("Var").is_some_and(|var| var == name) || object.values().any(|value| mentions_var(value, name))
+        }
+        Value::Array(items) => items.iter().any(|item| mentions_var(item, name)),
+        _ => false,
     }
 }
 
@@ -205,9 +236,16 @@ impl Put {
 
 /// True where all of these statements can be evaluated and one of them permits; otherwise false, or not to be evaluated.
 pub(super) fn permission(statements: &[&Statement], scene: &Scene, change: &impl Fn(Value) -> Value) -> Value {
-    let conditions = || statements.iter().map(|one| (one.permits, change(one.condition(scene))));
-    let works = all(conditions().map(|(_, condition)| if_it_works(condition)).collect());
-    and(works, any(conditions().filter(|(permits, _)| *permits).map(|(_, condition)| condition).collect()))
+    let conditions = |wanted: fn(&Statement) -> bool| {
+        let these = statements.iter().filter(move |one| wanted(one));
+        these.map(|one| change(one.condition(scene))).collect::<Vec<_>>()
+    };
+    let permitted = any(conditions(|one| one.permits));
+    let unsure = conditions(Statement::may_fail);
+    if unsure.is_empty() {
+        return permitted;
+    }
+    and(all(unsure.into_iter().map(if_it_works).collect()), permitted)
 }
 
 /// `condition` where all that can be shown is shown.

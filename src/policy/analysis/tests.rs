@@ -223,21 +223,128 @@ fn two_sets_differ_in_whom_they_let_in() {
         (WIKI, turned.as_str(), vec![]),
     ] {
         let (before, after) = (sources(before), sources(after));
-        let comparison = Comparison::new((&before, &vocabulary()), (&after, &vocabulary()), today()).unwrap();
-        let found = with(&CVC5, async |reasoner| {
-            let mut found = Vec::new();
-            for task in comparison.tasks() {
-                found.push(comparison.answer(task, reasoner).await);
-            }
-            found
-        });
-        assert!(found.iter().all(|difference| difference.found.is_ok()), "{found:?}");
+        let (_, found) = differences((&before, &vocabulary()), (&after, &vocabulary()));
         let found: Vec<_> = found
             .into_iter()
             .filter_map(|difference| Some((difference.kind, difference.found.unwrap()?)))
             .map(|(kind, pair)| (kind, pair.before.unwrap(), pair.after.decision.unwrap()))
             .collect();
         assert_eq!(found, kinds);
+    }
+}
+
+/// Looks for everything in which two sets differ, each under its own names.
+fn differences(
+    before: (&PolicySources, &Vocabulary),
+    after: (&PolicySources, &Vocabulary),
+) -> (usize, Vec<Difference>) {
+    let comparison = Comparison::new(before, after, today()).unwrap();
+    let found = with(&CVC5, async |reasoner| {
+        let mut found = Vec::new();
+        for task in comparison.tasks() {
+            found.push(comparison.answer(task, reasoner).await);
+        }
+        found
+    });
+    assert!(found.iter().all(|difference| difference.found.is_ok()), "{found:?}");
+    (comparison.tasks().len(), found.into_iter().filter(|one| one.found != Ok(None)).collect())
+}
+
+#[test]
+fn limits_pilots_and_lists_are_for_each_side_what_its_own_config_says() {
+    let policies = r#"
+@id("wiki.open") @description("d")
+permit (principal in Group::"everyone", action == Action::"signIn", resource == App::"wiki");
+@id("wiki.limit") @description("d")
+forbid (principal, action == Action::"signIn", resource == App::"wiki")
+when { resource.device_limit > 0 && context.device.registered > resource.device_limit }
+unless { context.proofs.contains(Proof::"second_factor") };
+@id("wiki.embargo") @description("d")
+forbid (principal, action == Action::"signIn", resource == App::"wiki")
+when { context.net.country in CountryList::"blocked" };
+@id("wiki.pilot") @description("d")
+forbid (principal, action == Action::"signIn", resource == App::"wiki") unless { principal in resource.pilot };"#;
+    let sources = PolicySources {
+        schema: file("schema.cedarschema", SCHEMA),
+        policies: vec![file("a.cedar", policies)],
+        tests: vec![],
+        invariants: vec![file("invariants/assumptions.cedar", ASSUMPTIONS)],
+    };
+    let app = |change: fn(&mut crate::domain::App)| {
+        let mut names = vocabulary();
+        names.apps.iter_mut().filter(|app| app.id.as_str() == "wiki").for_each(change);
+        names
+    };
+    let mut more_blocked = vocabulary();
+    more_blocked.country_lists.values_mut().for_each(|list| _ = list.insert(Country::parse("DE").unwrap()));
+    let mut none_blocked = vocabulary();
+    none_blocked.country_lists.values_mut().for_each(BTreeSet::clear);
+    let pilot = app(|app| app.pilot = Some(crate::domain::GroupName::parse("contractors").unwrap()));
+    for (changed, comes, goes) in [
+        (app(|app| app.device_limit = 2), Kind::Challenged, Kind::Freed),
+        (pilot, Kind::LockedOut, Kind::Gained),
+        (more_blocked, Kind::LockedOut, Kind::Gained),
+        (none_blocked, Kind::Gained, Kind::LockedOut),
+    ] {
+        for (before, after, kind) in [(&vocabulary(), &changed, comes), (&changed, &vocabulary(), goes)] {
+            let (tasks, found) = differences((&sources, before), (&sources, after));
+            let kinds: Vec<_> = found.iter().map(|one| (one.scene.as_str(), one.kind)).collect();
+            // Four kinds, in the one scene where the change can matter.
+            assert_eq!((tasks, kinds), (4, vec![("signIn wiki", kind)]), "{found:?}");
+        }
+    }
+    assert_eq!(differences((&sources, &vocabulary()), (&sources, &vocabulary())).0, 0);
+}
+
+#[test]
+fn what_the_tests_show_and_the_words_say_takes_no_solver() {
+    let cases = r#"
+[[case]]
+name = "in"
+app = "wiki"
+step = "signIn"
+shown = ["password", "totp"]
+expect = "allow"
+[[case]]
+name = "not yet"
+app = "wiki"
+step = "signIn"
+shown = ["password"]
+expect = "challenge"
+"#;
+    let sources = PolicySources {
+        schema: file("schema.cedarschema", SCHEMA),
+        policies: vec![file("a.cedar", WIKI)],
+        tests: vec![file("tests/a.toml", cases)],
+        invariants: vec![
+            file("invariants/assumptions.cedar", ASSUMPTIONS),
+            file("invariants/a.cedar", WIKI_NEEDS_MORE),
+        ],
+    };
+    let analysis = Analysis::new(&sources, vocabulary(), today()).unwrap_or_else(|errors| panic!("{errors}"));
+    let none = Command(&["sh", "-c", "exit 3"]);
+    let found = findings(&analysis, &none, |about| !matches!(about, About::Invariant(_) | About::Monotone));
+    for finding in &found {
+        let expected = if finding.about == About::NeverFails { Answer::Proved } else { Answer::Refuted(None) };
+        let expected = if matches!(finding.about, About::Premise(_)) { Answer::Proved } else { expected };
+        assert_eq!(finding.answer, expected, "{finding:?}");
+    }
+    assert!(found.len() > 5, "{found:?}");
+}
+
+#[test]
+fn acts_of_which_the_policies_say_the_same_are_one_scene() {
+    let scenes: Vec<String> = analysis(WIKI, "").scenes().iter().map(ToString::to_string).collect();
+    for told in ["readConsole console (and 4 like it)", "readConsole console (and 4 like it) by ApiToken"] {
+        assert!(scenes.iter().any(|scene| scene == told), "{told}: {scenes:?}");
+    }
+    let apart = format!(
+        "{WIKI}{}",
+        r#"@id("import") @description("d") forbid (principal is User, action == Action::"importUsers", resource);"#
+    );
+    let scenes: Vec<String> = analysis(&apart, "").scenes().iter().map(ToString::to_string).collect();
+    for told in ["readConsole console (and 3 like it)", "importUsers console"] {
+        assert!(scenes.iter().any(|scene| scene == told), "{told}: {scenes:?}");
     }
 }
 

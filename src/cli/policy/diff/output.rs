@@ -5,16 +5,13 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::Meaning;
+use super::names::Name;
 use super::text::{Change, What};
 
 /// For people: policy by policy, then what it means.
-pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], meaning: &Meaning) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name], meaning: &Meaning) -> io::Result<()> {
     for change in changes {
-        let mark = match change.what {
-            What::Created => '+',
-            What::Changed => '~',
-            What::Removed => '-',
-        };
+        let mark = mark(change.what);
         let standing = match change.standing {
             (Some(old), Some(new)) if old != new => format!(", {} → {}", words(old), words(new)),
             (_, Some(now)) | (Some(now), None) => format!(", {}", words(now)),
@@ -26,15 +23,29 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], meaning: &Meani
             writeln!(out, "    {line}")?;
         }
     }
-    if !changes.is_empty() {
+    for Name { kind, name, what, detail } in names {
+        writeln!(out, "{}", format!("{} {kind} {name}  {detail}", mark(*what)).trim_end())?;
+    }
+    if names.iter().any(|name| name.kind == "network" && name.what == What::Changed) {
+        writeln!(out, "  Which addresses a network has is not part of the comparison: policies know it by its name.")?;
+    }
+    if !changes.is_empty() || !names.is_empty() {
         writeln!(out)?;
     }
     match meaning {
         Meaning::Same => writeln!(out, "The same policies, under the same names."),
-        Meaning::NotCompared(why) if changes.is_empty() => writeln!(out, "The same policies; names differ. {why}"),
+        Meaning::NotCompared(why) if changes.is_empty() => writeln!(out, "The same policies. {why}"),
         Meaning::NotCompared(why) => writeln!(out, "What it means was not compared: {why}"),
         #[cfg(feature = "analyze")]
         Meaning::Compared(differences) => found::write(out, differences),
+    }
+}
+
+fn mark(what: What) -> char {
+    match what {
+        What::Created => '+',
+        What::Changed => '~',
+        What::Removed => '-',
     }
 }
 
@@ -47,7 +58,7 @@ fn words(standing: &str) -> &str {
 }
 
 /// For machines.
-pub(super) fn json(before: &str, after: &str, changes: &[Change], meaning: &Meaning) -> Value {
+pub(super) fn json((before, after): (&str, &str), changes: &[Change], names: &[Name], meaning: &Meaning) -> Value {
     let policies: Vec<Value> = changes
         .iter()
         .map(|change| {
@@ -64,7 +75,14 @@ pub(super) fn json(before: &str, after: &str, changes: &[Change], meaning: &Mean
         #[cfg(feature = "analyze")]
         Meaning::Compared(differences) => found::json(differences),
     };
-    json!({ "ok": meaning.is_told(), "before": before, "after": after, "policies": policies, "meaning": meaning_told })
+    let names: Vec<Value> = names
+        .iter()
+        .map(|one| json!({ "kind": one.kind, "name": one.name, "change": one.what.code(), "detail": one.detail }))
+        .collect();
+    json!({
+        "ok": meaning.is_told(), "before": before, "after": after,
+        "policies": policies, "names": names, "meaning": meaning_told,
+    })
 }
 
 #[cfg(feature = "analyze")]

@@ -282,7 +282,7 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
         .findings
         .iter()
         .filter(|finding| finding.answer == Answer::Unknown)
-        .map(|finding| finding.scene.as_deref().unwrap_or("anywhere"))
+        .map(|finding| finding.scene.as_deref().unwrap_or("whether anything is like this"))
         .collect();
     if !unknown.is_empty() {
         writeln!(out, "         no answer in time about {}: try a longer --time-limit", unknown.join(", "))?;

@@ -1,0 +1,76 @@
+//! What differs in config.toml, as far as policies speak of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use super::text::What;
+use crate::domain::{App, EVERYONE, GroupName};
+use crate::runtime::Candidate;
+
+/// One name that differs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) what: What,
+    /// What of it, where it is on both sides.
+    pub(super) detail: String,
+}
+
+/// Every name that differs.
+pub(super) fn changes(before: &Candidate, after: &Candidate) -> Vec<Name> {
+    let (old, new) = (&before.vocabulary, &after.vocabulary);
+    let groups = |groups: &BTreeMap<GroupName, BTreeSet<GroupName>>| {
+        groups.iter().map(|(name, within)| (name.to_string(), vec![listed(within)])).collect()
+    };
+    let apps = |apps: &[App]| apps.iter().map(|app| (app.id.to_string(), facts(app))).collect();
+    let networks = |candidate: &Candidate| {
+        let blocks = candidate.config.networks.iter().map(|(name, blocks)| (name.to_string(), vec![listed(blocks)]));
+        blocks.collect()
+    };
+    let lists = |of: &Candidate| {
+        let lists = of.vocabulary.country_lists.iter();
+        lists.map(|(name, countries)| (name.to_string(), vec![listed(countries)])).collect()
+    };
+    let mut names = differing("app", apps(&old.apps), apps(&new.apps));
+    names.extend(differing("group", groups(&old.groups), groups(&new.groups)));
+    names.extend(differing("network", networks(before), networks(after)));
+    names.extend(differing("country list", lists(before), lists(after)));
+    names
+}
+
+fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if items.is_empty() { "nothing".to_owned() } else { items.join(" ") }
+}
+
+fn facts(app: &App) -> Vec<String> {
+    let pilot = app.pilot.as_ref().map_or(EVERYONE, GroupName::as_str);
+    vec![
+        format!("device_limit = {}", app.device_limit),
+        format!("for {pilot}"),
+        format!("roles: {}", listed(&app.roles)),
+    ]
+}
+
+/// Names with what is said of each, fact by fact.
+type Told = BTreeMap<String, Vec<String>>;
+
+fn differing(kind: &'static str, before: Told, mut after: Told) -> Vec<Name> {
+    let mut names = Vec::new();
+    for (name, was) in before {
+        let (what, detail) = match after.remove(&name) {
+            None => (What::Removed, String::new()),
+            Some(is) if is == was => continue,
+            Some(is) => {
+                let pairs = was.iter().zip(&is).filter(|(was, is)| was != is);
+                let pairs: Vec<String> = pairs.map(|(was, is)| format!("{was} → {is}")).collect();
+                (What::Changed, pairs.join("; "))
+            }
+        };
+        names.push(Name { kind, name, what, detail });
+    }
+    let created = after.into_iter().map(|(name, is)| Name { kind, name, what: What::Created, detail: is.join(", ") });
+    names.extend(created);
+    names
+}
