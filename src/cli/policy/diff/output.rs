@@ -23,7 +23,7 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], meaning: &Meani
         let loss = change.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
         writeln!(out, "{mark} {}  {}{standing}{loss}", change.id, change.effect)?;
         for line in &change.lines {
-            writeln!(out, "    {line}")?;
+            writeln!(out, "    {}", crate::cli::plain(line))?;
         }
     }
     if !changes.is_empty() {
