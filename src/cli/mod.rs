@@ -128,12 +128,13 @@ fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
         Some(LoadError::Config(config)) => Some(config),
         _ => None,
     });
+    let told = plain(&format!("{error:#}"));
     let (written, code) = match (config, load) {
         (Some(ConfigErrors::Problems(problems)), _) => (write_problems(out, problems), EXIT_PROBLEMS),
         (None, Some(LoadError::Policies(_) | LoadError::PolicyTests(_))) => {
-            (writeln!(out, "cedargate: {error:#}"), EXIT_PROBLEMS)
+            (writeln!(out, "cedargate: {told}"), EXIT_PROBLEMS)
         }
-        _ => (writeln!(out, "cedargate: {error:#}"), EXIT_FAILED),
+        _ => (writeln!(out, "cedargate: {told}"), EXIT_FAILED),
     };
     // With standard error closed, the code is all that can still be told.
     ExitCode::from(if written.is_ok() { code } else { EXIT_FAILED })
@@ -175,16 +176,24 @@ fn write_finding(
     let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
         .with_context_lines(1)
         .with_links(false);
-    writeln!(out, "{place}: {message}")?;
+    writeln!(out, "{}", plain(&format!("{place}: {message}")))?;
     let mut picture = String::new();
     if handler.render_report(&mut picture, finding).is_ok() {
         // Above the frame stands the message, which the line just written says with its place.
         let body = |line: &&str| line.contains("╭─[") || line.trim_start().starts_with("help:");
         for line in picture.lines().skip_while(|line| !body(line)) {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", plain(line))?;
         }
     }
     writeln!(out)
+}
+
+/// Text of others for a terminal: without what could steer it, or turn what stands around.
+fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '�' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use clap::CommandFactory as _;
 
 use super::*;
+use crate::policy::{SourceFile, laid_out};
 
 #[test]
 fn the_command_line_is_well_formed() {
@@ -23,6 +24,19 @@ fn a_command_line_that_cannot_be_read_ends_with_2() {
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
         assert_eq!(error.exit_code(), i32::from(EXIT_FAILED), "{line}");
     }
+}
+
+#[test]
+fn what_others_wrote_steers_no_terminal() {
+    let mut out = Vec::new();
+    report(&mut out, &anyhow::anyhow!("unknown variant `\u{1b}[2K\u{202e}gone\u{9b}8m`\nnext"));
+    assert_eq!(String::from_utf8(out).unwrap(), "cedargate: unknown variant `�[2K�gone�8m`\nnext\n");
+    let file = SourceFile { path: "a.cedar".to_owned(), text: "// \u{1b}[8m\npermit (".to_owned() };
+    let problems = laid_out(&file).unwrap_err().problems;
+    let mut out = Vec::new();
+    write_finding(&mut out, "a.cedar:1:4", &problems[0].message, &problems[0]).unwrap();
+    let told = String::from_utf8(out).unwrap();
+    assert!(told.contains("�[8m") && !told.contains('\u{1b}'), "{told:?}");
 }
 
 #[test]

@@ -230,6 +230,7 @@ fn other_policies_are_tested_by_their_own_tests_under_their_own_names() {
         (&["--watch", "HEAD"], 2, "`HEAD` is no folder"),
         (&["--watch", "--json"], 2, "cannot be used with"),
         (&["--junit", "no/such/folder/x.xml"], 2, "no/such/folder/x.xml"),
+        (&["--export", "policies"], 2, "is the folder of the policies"),
     ] {
         let said = test(folder.path(), arguments);
         assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");

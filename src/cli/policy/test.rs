@@ -112,6 +112,10 @@ fn export(
     tables: &Tables,
     candidate: &Candidate,
 ) -> anyhow::Result<(usize, usize)> {
+    let same = |(a, b): (PathBuf, PathBuf)| a == b;
+    let both = fs::canonicalize(folder).ok().zip(fs::canonicalize(&candidate.config.policies.path).ok());
+    // It would take the place of the schema, and its policies would stand there twice.
+    anyhow::ensure!(!both.is_some_and(same), "`{}` is the folder of the policies: name another", folder.display());
     let export = Export::of(setting, tables, &candidate.sources)?;
     fs::create_dir_all(folder).with_context(|| format!("can't make `{}`", folder.display()))?;
     for (name, content) in &export.files {

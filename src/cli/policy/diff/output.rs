@@ -20,7 +20,7 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name],
         let loss = change.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
         writeln!(out, "{mark} {}  {}{standing}{loss}", change.id, change.effect)?;
         for line in &change.lines {
-            writeln!(out, "    {line}")?;
+            writeln!(out, "    {}", crate::cli::plain(line))?;
         }
     }
     for Name { kind, name, what, detail } in names {

@@ -52,7 +52,7 @@ impl Proposal {
         let parts = parts(args)?;
         let base = match &args.id {
             Some(id) => id.to_string(),
-            None => default_id(args),
+            None => default_id(args, bundle),
         };
         let (mut text, mut ids) = (String::new(), Vec::new());
         for part in &parts {
@@ -294,15 +294,22 @@ fn any<T>(items: &[T], condition: impl Fn(&T) -> String) -> String {
     items.iter().map(condition).collect::<Vec<_>>().join(" || ")
 }
 
-fn default_id(args: &Args) -> String {
+fn default_id(args: &Args, bundle: &Bundle) -> String {
     let of = |about: Option<String>| about.unwrap_or_else(|| "all".to_owned());
     let (app, group) = (args.app.as_ref().map(ToString::to_string), args.group.as_ref().map(ToString::to_string));
     match args.kind {
         Kind::Access => format!("{}.{}", of(app), of(group)),
         Kind::Exception => {
-            let who = args.user.as_ref().map(ToString::to_string).or(group);
-            let plain: String = of(who).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-            format!("{}.exception-{plain}", of(app))
+            // Ids stand in clear in the journal, so no name of a person is part of one.
+            let (Some(until), None) = (args.expires, &group) else {
+                let plain: String =
+                    of(group).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+                return format!("{}.exception-{plain}", of(app));
+            };
+            let id = format!("{}.exception-until-{until}", of(app));
+            let is_free = |id: &String| bundle.inventory().all(|note| note.id.as_str() != id);
+            let more = (2..1000).map(|number| format!("{id}-{number}"));
+            std::iter::once(id.clone()).chain(more).find(is_free).unwrap_or(id)
         }
         kind => {
             let about = [app, group].into_iter().flatten().collect::<Vec<_>>().join(".");

@@ -5,13 +5,20 @@ use std::path::Path;
 
 use super::{Args, Run};
 use crate::cli::check::counted;
+use crate::cli::plain;
 use crate::policy::testing::{Coverage, Report, Sightings};
 
 /// So many policies that no case shows are told without `--coverage`.
 const MOST_GAPS: usize = 10;
 
-/// Each failure, expected and got side by side.
+/// Each failure, expected and got side by side. Tables come from whoever proposes a change.
 pub(super) fn failures(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let mut text = Vec::new();
+    side_by_side(&mut text, report)?;
+    out.write_all(plain(&String::from_utf8_lossy(&text)).as_bytes())
+}
+
+fn side_by_side(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     for failure in &report.failures {
         let place = format!("{}:{}", failure.file, failure.line);
         if failure.case.is_empty() {
