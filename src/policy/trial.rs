@@ -55,7 +55,8 @@ impl Bundle {
         }
         // More permits take nothing from an Allow.
         if *decided == Decision::Allow && !seen.stands_in_the_way {
-            return seen.trial(&concerned, Some(DecisionKind::Allow), DecisionKind::Allow);
+            let as_recorded = recorded_kind(step, decided);
+            return seen.trial(&concerned, Some(as_recorded), as_recorded);
         }
         let would = match planner::plan(trial, goal, q, repertoire) {
             Ok(plan) => {

@@ -86,8 +86,13 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     assert!(failed("test.overflow") >= 1 && failed("test.wiki-passkey") == 0, "{said:?}");
 
     let said = server.cli(&["policy", "shadow"]);
-    for words in ["on trial", "no decision since", "test.wiki-passkey: Trial: a passkey for the wiki.", "allow → deny", "could not be evaluated"]
-    {
+    for words in [
+        "on trial",
+        "no decision since",
+        "test.wiki-passkey: Trial: a passkey for the wiki.",
+        "allow → deny",
+        "could not be evaluated",
+    ] {
         assert!(said.out.contains(words), "`{words}`: {}", said.out);
     }
     let reference = passkey["examples"][0]["reference"].as_str().unwrap();

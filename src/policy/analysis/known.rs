@@ -2,6 +2,9 @@
 
 use std::sync::OnceLock;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use super::Analysis;
 use super::example;
 use super::scene::Scene;
@@ -25,12 +28,19 @@ impl std::fmt::Debug for Known {
 
 impl Known {
     /// Tests that cannot be read are no concern here: whoever loads the policies tells of them.
-    pub(super) fn new(tests: &[SourceFile], bundle: &Bundle, scenes: usize) -> Self {
+    pub(super) fn new(tests: &[SourceFile], bundle: &Bundle, today: Date, scenes: usize) -> Self {
         let tables = tests.iter().filter_map(|file| toml::from_str::<Table>(&file.text).ok());
         let situations = tables.flat_map(|table| table.case).filter_map(|case| case.situation(bundle).ok());
-        let situations = situations.flat_map(each_question).collect();
+        let situations = situations.map(|situation| from_today(situation, today)).flat_map(each_question).collect();
         Self { situations, asked: (0..scenes).map(|_| OnceLock::new()).collect() }
     }
+}
+
+/// A case that says no time is of long ago; what is looked for is not before today.
+fn from_today(mut situation: Situation, today: Date) -> Situation {
+    let midnight = today.to_zoned(TimeZone::UTC).map(|midnight| midnight.timestamp());
+    situation.signals.now = midnight.map_or(situation.signals.now, |midnight| situation.signals.now.max(midnight));
+    situation
 }
 
 /// Opening an app with roles is several questions.

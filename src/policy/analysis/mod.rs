@@ -84,7 +84,7 @@ impl Analysis {
         let all: Vec<&Statement> = statements.iter().chain(asserted).chain(&assumptions).collect();
         let scenes = Scene::all(&schema, bundle.vocabulary(), &mentions(all.iter().copied()));
         let scenes = Scene::told_apart(scenes, &all, &actions, &contexts);
-        let known = Known::new(&sources.tests, &bundle, scenes.len());
+        let known = Known::new(&sources.tests, &bundle, today, scenes.len());
         Ok(Self { bundle, schema, more, actions, today, statements, assumptions, invariants, contexts, scenes, known })
     }
 
