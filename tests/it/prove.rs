@@ -112,7 +112,7 @@ fn two_sets_are_compared_in_their_words_and_in_what_they_mean() {
     assert_eq!(said.code, Some(0), "{said:?}");
     for told in [
         "~ aws.second-factor  forbid, in force\n",
-        "\n    - unless { context.proofs.contains(Proof::\"second_factor\") || context.device.trusted };\n",
+        "\n    - { context.proofs.contains(Proof::\"second_factor\") || context.device.trusted };\n",
         "~ device.contractors-keep  forbid, in force → on trial  LOSS: a forbid is put on trial\n",
     ] {
         assert!(said.out.contains(told), "{told}: {}", said.out);
@@ -218,7 +218,7 @@ fn wrong_input_is_told() {
     }
     change(&folder.path().join("policies/invariants/apps.cedar"), "Group::\"aws-users\"", "Group::\"aws-usres\"");
     let said = cedargate(folder.path(), None, &["prove"]);
-    let told = "policies/invariants/apps.cedar:9:1: `Group::\"aws-usres\"` is not declared in config.toml\n  help: did you mean `Group::\"aws-users\"`?";
+    let told = "policies/invariants/apps.cedar:21:1: `Group::\"aws-usres\"` is not declared in config.toml\n  help: did you mean `Group::\"aws-users\"`?";
     assert!(said.code == Some(1) && said.err.contains(told), "{said:?}");
 }
 
