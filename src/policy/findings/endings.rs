@@ -29,7 +29,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Whether it is time to tell: it ends within [`WARN_DAYS`], or has ended.
+    /// Whether it is time to tell: it ends within 14 days, or has ended.
     #[must_use]
     pub fn is_soon(&self) -> bool {
         self.days <= WARN_DAYS
