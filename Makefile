@@ -16,7 +16,7 @@ NODE := .node
 BUILD_PACKAGES := build-essential pkg-config libxmlsec1-dev libxml2-dev libxslt1-dev libssl-dev libclang-dev
 # What the tests call: a browser, other people's SAML code and schemas, a Redis server, a database and a solver.
 TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core xmlsec1 libxml2-utils opensaml-schemas xmltooling-schemas python3-venv \
-  redis-server redis-tools postgresql procps util-linux softhsm2 cvc5
+  redis-server redis-tools postgresql procps util-linux softhsm2 cvc5 git
 
 .PHONY: help run test audit lint docs unit tools build-libraries clean-test-output rust
 
