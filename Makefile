@@ -40,9 +40,10 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --features analyze --no-deps
 
-# `--all-targets` builds the benches too and runs each question once; their numbers come from `cargo bench`. It also builds the
-# example `cedar`, Cedar's own command line, by which the tests judge the policies (`cargo test --test it` alone does not).
+# `--all-targets` builds the benches too and runs each question once; their numbers come from `cargo bench`. Of an example it makes
+# a test, not a program: `cedar`, Cedar's own command line, by which the tests judge the policies, is built beforehand.
 unit: clean-test-output
+	$(CARGO) build --locked --features analyze --example cedar
 	$(CARGO) test --locked --features analyze --all-targets
 	$(CARGO) test --locked --features analyze --doc
 

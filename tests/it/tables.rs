@@ -38,11 +38,14 @@ fn table(folder: &TempDir, text: &str) {
     fs::write(folder.path().join("policies/tests/own.toml"), text).unwrap();
 }
 
-/// Cedar's own command line. It is an example of this package: cargo builds it for `cargo test` and `cargo test --all-targets`, not
-/// for `cargo test --test it`.
+/// Cedar's own command line. It is an example of this package: `make test` builds it, `cargo test --test it` does not.
 fn cedar() -> Command {
     let built = Path::new(env!("CARGO_BIN_EXE_cedargate")).with_file_name("examples").join("cedar");
-    assert!(built.is_file(), "{} is missing: run `cargo build --example cedar` first", built.display());
+    assert!(
+        built.is_file(),
+        "{} is missing: run `cargo build --features analyze --example cedar` first",
+        built.display()
+    );
     Command::new(built)
 }
 
