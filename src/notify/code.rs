@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use askama::Template;
 use jiff::tz::TimeZone;
 
-use super::{Frame, Mail, MailError, moment, one_line};
+use super::{Frame, Mail, MailError, moment, one_line, report};
 use crate::clock::Timestamp;
 use crate::domain::Language;
 
@@ -65,16 +65,6 @@ const GERMAN: Words = Words {
     secret: "Geben Sie ihn niemandem. Wir fragen nie am Telefon, im Chat oder per Mail danach.",
     foreign: "Wenn Sie sich gerade nicht anmelden, kennt jemand anderes Ihr Passwort.",
 };
-
-/// What to do about a sign-in by somebody else.
-fn report(language: Language, contact: Option<&str>, organisation: &str) -> String {
-    match (language, contact) {
-        (Language::En, Some(contact)) => format!("Report it at once: {contact}"),
-        (Language::En, None) => format!("Report it at once to the IT support of {organisation}."),
-        (Language::De, Some(contact)) => format!("Melden Sie es sofort: {contact}"),
-        (Language::De, None) => format!("Melden Sie es sofort der IT-Betreuung von {organisation}."),
-    }
-}
 
 #[derive(Template)]
 #[template(

@@ -54,6 +54,16 @@ fn moment(language: Language, at: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// What to do about somebody else who signs in, or changed something.
+fn report(language: Language, contact: Option<&str>, organisation: &str) -> String {
+    match (language, contact) {
+        (Language::En, Some(contact)) => format!("Report it at once: {contact}"),
+        (Language::En, None) => format!("Report it at once to the IT support of {organisation}."),
+        (Language::De, Some(contact)) => format!("Melden Sie es sofort: {contact}"),
+        (Language::De, None) => format!("Melden Sie es sofort der IT-Betreuung von {organisation}."),
+    }
+}
+
 /// What every mail has around its message.
 #[derive(Debug, Clone, Copy)]
 struct Frame<'a> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use askama::Template;
 use jiff::tz::TimeZone;
 
-use super::{Frame, Mail, MailError, moment, one_line};
+use super::{Frame, Mail, MailError, moment, one_line, report};
 use crate::clock::Timestamp;
 use crate::domain::{Language, Method};
 use crate::i18n::method_label;
@@ -100,16 +100,6 @@ fn change(language: Language, kind: NoticeKind) -> (&'static str, String) {
         (Language::De, NoticeKind::PasswordSet) => {
             ("Passwort festgelegt", "für Ihr Konto wurde ein Passwort festgelegt.".to_owned())
         }
-    }
-}
-
-/// What to do about a change by somebody else.
-fn report(language: Language, contact: Option<&str>, organisation: &str) -> String {
-    match (language, contact) {
-        (Language::En, Some(contact)) => format!("Report it at once: {contact}"),
-        (Language::En, None) => format!("Report it at once to the IT support of {organisation}."),
-        (Language::De, Some(contact)) => format!("Melden Sie es sofort: {contact}"),
-        (Language::De, None) => format!("Melden Sie es sofort der IT-Betreuung von {organisation}."),
     }
 }
 

@@ -1,9 +1,11 @@
 //! A collector of traces: takes what is posted and keeps it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use super::http::{Request, request};
 
 /// Listens on the loopback until the test ends.
 pub(crate) struct Collector {
@@ -43,23 +45,8 @@ impl Collector {
 
 /// One request of a connection; none at its end.
 fn take(mut stream: &TcpStream) -> Option<Vec<u8>> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut line, mut length) = (String::new(), 0);
-    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let Request { line, body } = request(&mut BufReader::new(stream.try_clone().ok()?))?;
     assert!(line.starts_with("POST /v1/traces "), "{line}");
-    loop {
-        line.clear();
-        reader.read_line(&mut line).ok()?;
-        let header = line.trim().to_lowercase();
-        if header.is_empty() {
-            break;
-        }
-        if let Some(value) = header.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
     Some(body)
 }

@@ -6,6 +6,7 @@
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod collector;
+pub(crate) mod http;
 pub(crate) mod judges;
 pub(crate) mod logout;
 pub(crate) mod mail;

@@ -1,12 +1,13 @@
 //! A service provider's address on `localhost`: it keeps the form that a browser posts there. The identity provider is on
 //! `127.0.0.1`, which is another site to the browser.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver as Channel, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::http::{Request, request};
 use super::saml::Delivered;
 
 /// Listens until the test's process ends.
@@ -41,23 +42,7 @@ impl Receiver {
 /// Answers one request; a broken connection is the browser's business.
 fn answer(stream: TcpStream, sender: &Sender<Vec<(String, String)>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let post = line.starts_with("POST /acs ");
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let header = header.trim().to_ascii_lowercase();
-        if header.is_empty() {
-            break;
-        }
-        if let Some(value) = header.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
+    let Request { line, body } = request(&mut reader)?;
     let page = "<!doctype html><html lang=\"en\"><title>Wiki</title><h1 id=\"wiki\">Welcome to the wiki</h1>";
     write!(
         reader.get_mut(),
@@ -65,7 +50,7 @@ fn answer(stream: TcpStream, sender: &Sender<Vec<(String, String)>>) -> Option<(
         page.len()
     )
     .ok()?;
-    if post {
+    if line.starts_with("POST /acs ") {
         sender.send(url::form_urlencoded::parse(&body).into_owned().collect()).ok()?;
     }
     Some(())
