@@ -8,7 +8,7 @@ use cedar_policy_core::extensions::Extensions;
 use super::bundle::{Buckets, Bundle};
 use super::question::Question;
 use super::request::{self, Asked, Prepared, RequestError, Shown};
-use crate::domain::{App, EnforcedPolicy, PolicyId, RoleName, SignalSet, Step};
+use crate::domain::{App, DenyReason, EnforcedPolicy, PolicyId, RoleName, SignalSet, Step};
 
 /// Stands for the question itself among failed policies, when it could not be put to Cedar.
 const QUESTION: &str = "cedargate.question";
@@ -22,6 +22,20 @@ pub struct Verdict {
     pub determining: Vec<EnforcedPolicy>,
     /// The policies that could not be evaluated. Cedar skips them, so anything but a refusal could let somebody in.
     pub errors: Vec<PolicyId>,
+}
+
+impl Verdict {
+    /// Why it refuses. Of a verdict that allows: that no policy permits what is refused all the same.
+    #[must_use]
+    pub fn reason(&self) -> DenyReason {
+        if !self.errors.is_empty() {
+            DenyReason::EvaluationError { policies: self.errors.clone() }
+        } else if self.allowed || self.determining.is_empty() {
+            DenyReason::NoPermit
+        } else {
+            DenyReason::Forbidden { policies: self.determining.clone() }
+        }
+    }
 }
 
 /// What came of all policies, as places in the bundle.

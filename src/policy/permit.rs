@@ -221,13 +221,7 @@ impl Bundle {
 
 impl Refused {
     fn from_verdict(verdict: Verdict) -> Self {
-        let reason = if !verdict.errors.is_empty() {
-            DenyReason::EvaluationError { policies: verdict.errors.clone() }
-        } else if verdict.allowed || verdict.determining.is_empty() {
-            DenyReason::NoPermit
-        } else {
-            DenyReason::Forbidden { policies: verdict.determining.clone() }
-        };
+        let reason = verdict.reason();
         Self { verdict: Verdict { allowed: false, ..verdict }, reason }
     }
 }

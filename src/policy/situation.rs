@@ -82,17 +82,8 @@ impl Situation {
     /// Yes or no, without looking for more to show.
     fn as_it_stands(&self, bundle: &Bundle, step: Step, role: Option<&RoleName>) -> Plan {
         let verdict = bundle.evaluate(step, role, &self.question());
-        let determining = verdict.determining;
-        let decision = if verdict.allowed {
-            Decision::Allow
-        } else if !verdict.errors.is_empty() {
-            Decision::Deny(DenyReason::EvaluationError { policies: verdict.errors })
-        } else if determining.is_empty() {
-            Decision::Deny(DenyReason::NoPermit)
-        } else {
-            Decision::Deny(DenyReason::Forbidden { policies: determining.clone() })
-        };
-        Plan { decision, evaluations: 1, determining }
+        let decision = if verdict.allowed { Decision::Allow } else { Decision::Deny(verdict.reason()) };
+        Plan { decision, evaluations: 1, determining: verdict.determining }
     }
 
     /// Who would be told of `decision`.

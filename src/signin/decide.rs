@@ -7,9 +7,8 @@ use crate::audit::{DecisionRecord, Kept, Record};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
-    App, AppId, Class, Country, Decision, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, Proof, ReferenceId,
-    Repertoire, Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus,
-    classes,
+    App, AppId, Class, Country, Decision, DenyReason, Method, MethodSet, Profile, Proof, ReferenceId, Repertoire,
+    Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus, classes,
 };
 use crate::policy::planner::plan;
 use crate::policy::{Goal, Plan, Question, Refused, Trial, Verdict, recorded};
@@ -446,7 +445,7 @@ impl Service {
     ) -> Result<Reply, SignInError> {
         let reference = ReferenceId::new(&*self.parts.entropy)?;
         let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip, &target.app));
-        let reason = visit_reason(&verdict);
+        let reason = verdict.reason();
         self.parts.metrics.decided(Step::Visit, "deny", 1, 0);
         let at = signals.now;
         tracing::warn!(
@@ -585,15 +584,5 @@ pub(crate) fn repertoire(authenticators: &[Authenticator], mailable: bool, lost:
         lost: lost.iter().collect(),
         enrollable: if enrolled.contains(Method::Totp) { Vec::new() } else { vec![Method::Totp] },
         last_used: last_used.filter(|last| last.last_used.is_some()).map(|last| last.method),
-    }
-}
-
-fn visit_reason(verdict: &Verdict) -> DenyReason {
-    if !verdict.errors.is_empty() {
-        DenyReason::EvaluationError { policies: verdict.errors.clone() }
-    } else if verdict.determining.is_empty() {
-        DenyReason::NoPermit
-    } else {
-        DenyReason::Forbidden { policies: verdict.determining.iter().map(EnforcedPolicy::clone).collect() }
     }
 }
