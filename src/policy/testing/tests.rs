@@ -340,7 +340,7 @@ fn what_an_app_requests_comes_on_top_of_the_policies() {
     let bundle = samples::shipped();
     let case = |lines: &str, expect: &str| {
         format!(
-            "[[case]]\nname = \"{}\"\napp = \"wiki\"\nshown = [\"password\"]\n{lines}\n{expect}\n",
+            "[[case]]\nname = \"{}\"\napp = \"portal\"\nshown = [\"password\"]\n{lines}\n{expect}\n",
             lines.replace('"', "'").replace('\n', " ")
         )
     };
