@@ -1,6 +1,6 @@
 //! The service provider's side of single logout: its key, its messages in both bindings, and ours read back.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use url::Url;
 
 use super::client::Page;
 use super::judges;
+use super::receiver::request;
 use super::saml::{Delivered, SUCCESS, instant, redirect_value};
 
 const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
@@ -230,22 +231,7 @@ impl Party {
 impl Provider {
     /// One request of a browser; a broken connection is the browser's business.
     fn serve(&self, stream: TcpStream, base: &str) -> Option<()> {
-        let mut reader = BufReader::new(stream);
-        let (mut line, mut length) = (String::new(), 0);
-        reader.read_line(&mut line).ok()?;
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header).ok()?;
-            let header = header.trim().to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
+        let (line, body, mut stream) = request(stream)?;
         let path = line.split(' ').nth(1)?;
         let answer = if path.starts_with("/slo?SAMLRequest=") {
             let (slo, response) = self.answer(&Told::in_address(&format!("{base}{path}")).xml);
@@ -264,7 +250,7 @@ impl Provider {
         } else {
             page("<h1 id=app>Welcome</h1>")
         };
-        reader.get_mut().write_all(answer.as_bytes()).ok()
+        stream.write_all(answer.as_bytes()).ok()
     }
 
     /// Where the answer to a request goes, and what it says.

@@ -40,11 +40,25 @@ impl Receiver {
 
 /// Answers one request; a broken connection is the browser's business.
 fn answer(stream: TcpStream, sender: &Sender<Vec<(String, String)>>) -> Option<()> {
+    let (line, body, mut stream) = request(stream)?;
+    let page = "<!doctype html><html lang=\"en\"><title>Wiki</title><h1 id=\"wiki\">Welcome to the wiki</h1>";
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+        page.len()
+    )
+    .ok()?;
+    if line.starts_with("POST /acs ") {
+        sender.send(url::form_urlencoded::parse(&body).into_owned().collect()).ok()?;
+    }
+    Some(())
+}
+
+/// The first line and the body of what a browser sends, and where the answer goes.
+pub(super) fn request(stream: TcpStream) -> Option<(String, Vec<u8>, TcpStream)> {
     let mut reader = BufReader::new(stream);
-    let mut line = String::new();
+    let (mut line, mut length) = (String::new(), 0);
     reader.read_line(&mut line).ok()?;
-    let post = line.starts_with("POST /acs ");
-    let mut length = 0;
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
@@ -58,15 +72,5 @@ fn answer(stream: TcpStream, sender: &Sender<Vec<(String, String)>>) -> Option<(
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let page = "<!doctype html><html lang=\"en\"><title>Wiki</title><h1 id=\"wiki\">Welcome to the wiki</h1>";
-    write!(
-        reader.get_mut(),
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
-        page.len()
-    )
-    .ok()?;
-    if post {
-        sender.send(url::form_urlencoded::parse(&body).into_owned().collect()).ok()?;
-    }
-    Some(())
+    Some((line, body, reader.into_inner()))
 }
