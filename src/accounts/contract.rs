@@ -486,6 +486,37 @@ async fn tables_of_a_newer_version_are_refused() {
 }
 
 #[tokio::test]
+async fn whoever_only_reads_makes_nothing_and_changes_nothing() {
+    let to_read = async |home: &Home, clock: &Arc<ManualClock>| {
+        let envelope = Arc::new(Envelope::from_secret(&[1; 32]).unwrap());
+        let entropy = Arc::new(FixedEntropy::seeded(1));
+        Accounts::open_to_read(&home.settings(), envelope, Arc::clone(clock) as _, entropy).await
+    };
+    let Fresh { accounts, clock, folder } = fresh().await;
+    let id = accounts.create(&new_user("ann", "ann@example.com")).await.unwrap();
+    let reader = to_read(&folder, &clock).await.unwrap();
+    assert_eq!(reader.user(id).await.unwrap().unwrap().username.as_str(), "ann");
+    assert!(reader.create(&new_user("ben", "ben@example.com")).await.is_err());
+    reader.close().await;
+    // Of an older or a newer version it is left as it is.
+    for (change, expected) in [
+        ("DELETE FROM _sqlx_migrations WHERE version = 5", 4),
+        ("UPDATE _sqlx_migrations SET version = 6 WHERE version = 4", 6),
+    ] {
+        sqlx::query(change).execute(&accounts.pool).await.unwrap();
+        let error = to_read(&folder, &clock).await.err().unwrap();
+        assert!(matches!(error, AccountsError::OtherVersion { found, ours: 5, .. } if found == expected), "{error}");
+    }
+    accounts.close().await;
+    // What is not there is not made.
+    let missing = Home::new();
+    assert!(to_read(&missing, &clock).await.is_err());
+    if let Home::Sqlite(folder) = &missing {
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn many_writers_at_once_all_get_through() {
     let Fresh { accounts, folder: _folder, .. } = fresh().await;
     let id = accounts.create(&new_user("ann", "ann@example.com")).await.unwrap();

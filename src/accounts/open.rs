@@ -35,6 +35,9 @@ const NO_LIMIT: &str = "SET statement_timeout = 0";
 /// An epoch that rose must not fall back after a power cut. What was deleted leaves no bytes in the file.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
      PRAGMA secure_delete = ON";
+/// Of a database that is only looked into. The file is left in the mode it is in; its side files belong to it.
+const SQLITE_READ_ONLY: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON";
+const POSTGRES_READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// What the address of a file takes as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
 
@@ -68,23 +71,37 @@ impl Accounts {
             .await
             .map_err(|source| AccountsError::Migrate { database: name(), source })?;
         connection.close().await.map_err(failed)?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(match kind {
-                // A file may be locked by another process for as long.
-                Kind::Sqlite => Duration::from_secs(5),
-                Kind::Postgres => CONNECT_LIMIT,
-            })
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    match kind {
-                        Kind::Sqlite => connection.execute(SQLITE_SETTINGS).await.map(drop),
-                        Kind::Postgres => Ok(()),
-                    }
-                })
-            })
-            .connect_lazy_with(options);
-        Ok(Self { pool: Database::new(pool, kind), envelope, clock, entropy })
+        let settings = if kind == Kind::Sqlite { SQLITE_SETTINGS } else { "" };
+        Ok(Self { pool: pool(kind, options, settings), envelope, clock, entropy })
+    }
+
+    /// Opens the database to look something up. Nothing is made there and no table is changed, so it has to be of this version;
+    /// what writes fails.
+    ///
+    /// # Errors
+    /// It is not there or cannot be reached, [`AccountsError::OtherVersion`], or it is no accounts database.
+    pub async fn open_to_read(
+        settings: &Settings,
+        envelope: Arc<Envelope>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, AccountsError> {
+        let (kind, options) = options(settings)?;
+        let failed = |source| AccountsError::Open { database: settings.url.to_string(), source };
+        let (migrations, read_only) = match kind {
+            Kind::Sqlite => (&SQLITE, SQLITE_READ_ONLY),
+            Kind::Postgres => (&POSTGRES, POSTGRES_READ_ONLY),
+        };
+        let mut connection = connect(&options).await.map_err(failed)?;
+        connection.execute(read_only).await.map_err(failed)?;
+        let newest = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+        let found: Option<i64> = sqlx::query_scalar(newest).fetch_one(&mut connection).await.map_err(failed)?;
+        connection.close().await.map_err(failed)?;
+        let (found, ours) = (found.unwrap_or(0), migrations.iter().map(|one| one.version).max().unwrap_or(0));
+        if found != ours {
+            return Err(AccountsError::OtherVersion { database: settings.url.to_string(), found, ours });
+        }
+        Ok(Self { pool: pool(kind, options, read_only), envelope, clock, entropy })
     }
 
     /// The name of the database, when it is there and somebody's account may be in it: then the secret it was sealed under
@@ -106,6 +123,24 @@ impl Accounts {
         };
         Ok(found.then(|| settings.url.to_string()))
     }
+}
+
+/// Connections on demand, each set up by `settings`.
+fn pool(kind: Kind, options: AnyConnectOptions, settings: &'static str) -> Database {
+    let pool = AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(match kind {
+            // A file may be locked by another process for as long.
+            Kind::Sqlite => Duration::from_secs(5),
+            Kind::Postgres => CONNECT_LIMIT,
+        })
+        .after_connect(move |connection, _| {
+            Box::pin(
+                async move { if settings.is_empty() { Ok(()) } else { connection.execute(settings).await.map(drop) } },
+            )
+        })
+        .connect_lazy_with(options);
+    Database::new(pool, kind)
 }
 
 async fn has_users(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {

@@ -37,6 +37,19 @@ pub enum AccountsError {
         /// What went wrong.
         source: MigrateError,
     },
+    /// It was to be read as it is, and its tables are not those of this version.
+    #[error(
+        "the accounts database `{database}` is of version {found}, and this is cedargate for version {ours}: {}",
+        if found < ours { "it is brought up to date when the server of this version starts" } else { "take a newer one" }
+    )]
+    OtherVersion {
+        /// Which, without a password.
+        database: String,
+        /// Its newest migration.
+        found: i64,
+        /// The newest one that is known here.
+        ours: i64,
+    },
     /// The file with the password cannot be used.
     #[error("could not read the password of the accounts database")]
     Password(#[from] SecretError),

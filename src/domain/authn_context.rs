@@ -52,6 +52,19 @@ impl AuthnContextClass {
         Self::ALL.into_iter().find(|class| class.uri() == uri)
     }
 
+    /// The last part of its URI, which tells it from the others: the word in cases and flags.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let uri = self.uri();
+        uri.rsplit([':', '/']).next().unwrap_or(uri)
+    }
+
+    /// The class of a word, or of a whole URI; `None` for every other text.
+    #[must_use]
+    pub fn of_word(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.word() == text || class.uri() == text)
+    }
+
     /// How strong it is beside others, for `Comparison`. Two words for one thing are as strong as each other.
     #[must_use]
     pub fn strength(self) -> u8 {
@@ -109,6 +122,18 @@ impl Required {
             methods: all.methods.union(one.methods),
             classes: all.classes.union(one.classes),
         })
+    }
+
+    /// The classes that ask for this when any one of them will do; none when nothing is wanted.
+    #[must_use]
+    pub fn contexts(self) -> Vec<AuthnContextClass> {
+        use AuthnContextClass::{PasswordProtectedTransport, RefedsMfa, TimeSyncToken};
+        let is_part = |class: &AuthnContextClass| {
+            let one = class.required();
+            one.methods.iter().all(|method| self.methods.contains(method))
+                && one.classes.iter().all(|class| self.classes.contains(class))
+        };
+        [PasswordProtectedTransport, RefedsMfa, TimeSyncToken].into_iter().filter(is_part).collect()
     }
 
     /// Whether nothing is wanted.
@@ -185,12 +210,19 @@ mod tests {
         assert!(!asked.is_met_by(set(&[Method::Password]), Profile::Compat));
         assert!(Required::any_of(&[TimeSyncToken, Unspecified]).is_nothing());
         assert!(Required::NOTHING.is_met_by(MethodSet::EMPTY, Profile::L2));
+        for some in [&[][..], &[Password], &[RefedsMfa], &[TimeSyncToken, Password], &[MultipleAuthn, TimeSyncToken]] {
+            let asked = Required::any_of(some);
+            assert_eq!(Required::any_of(&asked.contexts()), asked, "{some:?}");
+        }
     }
 
     #[test]
     fn classes_are_known_by_their_uris() {
         for class in AuthnContextClass::ALL {
             assert_eq!(AuthnContextClass::parse(class.uri()), Some(class));
+            for word in [class.word(), class.uri()] {
+                assert_eq!(AuthnContextClass::of_word(word), Some(class));
+            }
         }
         assert!(AuthnContextClass::ALL.is_sorted_by_key(|class| class.strength()));
         assert_eq!(AuthnContextClass::parse("urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"), None);

@@ -17,8 +17,8 @@ use super::bundle::Bundle;
 use super::situation::{Asks, Situation};
 use crate::clock::Timestamp;
 use crate::domain::{
-    App, Country, DecisionKind, DeviceFacts, EmailAddress, GroupName, Method, NetworkName, Profile, Repertoire,
-    Required, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
+    App, AuthnContextClass, Country, DecisionKind, DeviceFacts, EmailAddress, GroupName, Method, NetworkName, Profile,
+    Repertoire, Required, RiskFacts, RoleName, SignalSet, Step, UnknownSignal, User, UserId, UserStatus, Username,
 };
 
 /// Who it is when no name matters.
@@ -98,6 +98,9 @@ pub struct Case {
     /// The app asks for a new authentication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub force_authn: bool,
+    /// The classes of authentication that the app asks for, any one of which will do.
+    #[serde(default, with = "words::contexts", skip_serializing_if = "is_default")]
+    pub requested: Vec<AuthnContextClass>,
     /// How strict the classes are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub profile: Profile,
@@ -248,6 +251,7 @@ impl Case {
             signals: Signals::default(),
             sp_initiated: false,
             force_authn: false,
+            requested: Vec::new(),
             profile: Profile::default(),
             expect,
             offers: None,
@@ -296,7 +300,7 @@ impl Case {
             signals,
             sp_initiated: self.sp_initiated,
             force_authn: self.force_authn,
-            required: Required::NOTHING,
+            required: Required::any_of(&self.requested),
             profile: self.profile,
             repertoire: Repertoire {
                 enrolled: self.enrolled.clone(),

@@ -18,6 +18,7 @@ pub mod findings;
 mod generated;
 mod inventory;
 mod literals;
+pub mod networks;
 mod notify;
 mod permit;
 mod pilot;

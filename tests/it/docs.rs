@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use regex::Regex;
-use tempfile::TempDir;
 
 use crate::harness::process::{Said, run};
-use crate::harness::repository;
+use crate::harness::{checkout, repository};
 
 /// A page of the documentation.
 struct Page {
@@ -311,25 +310,10 @@ fn the_policy_page_has_a_row_for_every_policy_as_it_stands_in_its_file() {
 /// Each policy is seen by the tests that are shipped, but for those about steps that no page takes yet.
 #[test]
 fn every_policy_is_seen_to_apply_and_to_stay_out() {
-    let said = cedargate(shipped().path(), &["policy", "test"]);
+    let said = cedargate(checkout().path(), &["policy", "test"]);
     assert!(said.ok, "{said:?}");
     let unseen: Vec<&str> = said.out.lines().filter(|line| line.starts_with("no case")).collect();
     assert!(unseen.is_empty(), "{unseen:#?}");
-}
-
-/// A folder with the settings and policies as shipped, to add an example to.
-fn shipped() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
-    let (from, to) = (repository("policies"), folder.path().join("policies"));
-    let mut files = Vec::new();
-    collect(&from, &mut files);
-    for file in files {
-        let target = to.join(file.strip_prefix(&from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
-    }
-    folder
 }
 
 /// What the examples of docs/getting-started.md tell to declare besides.
@@ -362,7 +346,7 @@ fn policies_that_are_shown_load() {
             if shipped_text.contains(&block.text) {
                 continue;
             }
-            let folder = shipped();
+            let folder = checkout();
             let config = folder.path().join("config.toml");
             fs::write(&config, with_declared(&fs::read_to_string(&config).unwrap())).unwrap();
             fs::write(folder.path().join("policies/99-example.cedar"), &block.text).unwrap();
@@ -383,7 +367,7 @@ fn settings_and_policy_tests_that_are_shown_load() {
         for block in split(&page.text).0.iter().filter(|block| block.language == "toml") {
             seen += 1;
             let place = format!("{}:{}", page.name, block.line);
-            let folder = shipped();
+            let folder = checkout();
             if block.text.contains("[[case]]") {
                 fs::write(folder.path().join("policies/tests/example.toml"), &block.text).unwrap();
                 let said = cedargate(folder.path(), &["policy", "test"]);
@@ -402,7 +386,7 @@ fn settings_and_policy_tests_that_are_shown_load() {
 /// The numbers may grow old between two releases; the words may not.
 #[test]
 fn the_result_of_check_is_shown_as_it_is() {
-    let said = cedargate(shipped().path(), &["check"]);
+    let said = cedargate(checkout().path(), &["check"]);
     assert!(said.ok, "{}{}", said.out, said.err);
     let number = Regex::new("[0-9]+").unwrap();
     let blank = |text: &str| number.replace_all(text, "N").into_owned();

@@ -1,14 +1,18 @@
 //! Why: decisions that real sign-ins led to, made again; and what could be decided.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use cedargate::clock::Stopwatch;
 use regex::Regex;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::harness::process::Said;
+use crate::harness::process::{Said, run};
 use crate::harness::server::{Server, Setup, from};
+use crate::harness::untested;
 
 fn explain(server: &Server, arguments: &[&str]) -> Said {
     server.cli(&[&["policy", "explain"], arguments].concat())
@@ -198,11 +202,62 @@ fn what_could_be_decided_is_told_with_every_policy_or_as_a_table() {
         said.ok && said.out.contains("expects: challenge") && said.out.contains("challenged, offering totp"),
         "{said:?}"
     );
+    let said = explain(&server, &["0000000000"]);
+    assert!(said.code == Some(2) && said.err.contains("no decision `0000000000`"), "{said:?}");
+}
+
+/// From a checkout, where there is no server.
+fn offline(folder: &TempDir, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    command.args(["policy", "explain"]).args(arguments).current_dir(folder).env_remove("CEDARGATE_CONFIG");
+    run(&mut command, b"")
+}
+
+#[test]
+fn what_overlaps_and_what_ends_is_tried_and_nothing_is_made_for_it() {
+    let folder = untested();
+    // Somebody's address in the office is blocked, and another network lies in it whole.
+    let config = folder.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("blocked = [\"192.0.2.66\"]", "blocked = [\"203.0.113.66\"]")).unwrap();
+    let own = "@id(\"wiki.moving\") @description(\"d\")\nforbid (principal is User, action == Action::\"signIn\", resource == App::\"wiki\")\n\
+               unless { context.net.networks.contains(Network::\"office\") && context.time.now < datetime(\"2099-01-31\") };";
+    fs::write(folder.path().join("policies/90-own.cedar"), own).unwrap();
+    let settled = "--app wiki --user ann --shown password --country DE --home DE --anonymous no --device known \
+                   --failed-attempts 0 --enrolled password";
+    let settled: Vec<&str> = settled.split_whitespace().collect();
+    let said = offline(&folder, &settled);
+    let table: Vec<&str> = said.out.lines().skip_while(|line| !line.starts_with("the first line")).skip(1).collect();
+    let expected = ["  not from `office` alone ", "  from 2099-01-31 on ", "  otherwise (before 2099-01-31) "];
+    assert!(said.ok, "{said:?}");
+    for line in expected {
+        assert!(table.iter().any(|found| found.starts_with(line)), "{line}: {}", said.out);
+    }
+    assert!(
+        said.out.contains("there are no accounts in `sqlite:") && said.out.contains("say their groups"),
+        "{said:?}"
+    );
+    let made: BTreeSet<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(made, BTreeSet::from(["config.toml".into(), "policies".into()]), "nothing is made");
+    // Which day it is, and what the app asks for, can be said.
+    let day =
+        [&settled[..], &["--network", "office,vpn", "--time", "2099-02-01T09:00", "--requested", "TimeSyncToken"]];
+    let said = offline(&folder, &day.concat());
+    for line in [
+        "by [networks] of config.toml there is no address in office and vpn, and no other",
+        "the app asks for: TimeSyncToken",
+        "denied: forbidden",
+        "requested = [\"TimeSyncToken\"]",
+    ] {
+        assert!(said.ok && said.out.contains(line), "{line}: {}{}", said.out, said.err);
+    }
+    let asked = said.out.lines().filter(|line| line.contains("with nothing more"));
+    assert_eq!(asked.count(), 1, "{}", said.out);
 }
 
 #[test]
 fn what_is_misspelt_is_told_with_what_there_is() {
-    let server = Server::start();
+    let folder = untested();
     for (wrong, message) in [
         (&["--app", "asw"][..], "no app is called `asw`; there are: portal, console, aws"),
         (&["--app", "aws", "--group", "aws-user"], "no group is called `aws-user`; there are: "),
@@ -214,9 +269,9 @@ fn what_is_misspelt_is_told_with_what_there_is() {
         (&["--case", "no such case"], "no case of policies/tests is called `no such case`"),
         (&["--app", "aws", "--against", "nowhere"], "`nowhere` is neither a folder nor a revision"),
         (&[], "say what to explain: a reference"),
-        (&["0000000000"], "no decision `0000000000`"),
+        (&["--app", "aws", "--requested", "mfaa"], "there are: unspecified, Password, PasswordProtectedTransport"),
     ] {
-        let said = explain(&server, wrong);
+        let said = offline(&folder, wrong);
         assert_eq!(said.code, Some(2), "{wrong:?}: {said:?}");
         assert!(said.err.contains(message), "{wrong:?}: {said:?}");
     }

@@ -5,31 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::harness::process::{Said, run};
-use crate::harness::{judges, repository};
-
-/// The settings and policies as shipped.
-fn checkout() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
-    copy(&repository("policies"), &folder.path().join("policies"));
-    folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, target).unwrap();
-        }
-    }
-}
+use crate::harness::{checkout, judges, untested};
 
 fn cedargate(folder: &Path, arguments: &[&str]) -> (Said, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
@@ -76,7 +54,7 @@ fn check_tells_all_problems_with_place_and_help_and_ends_with_1() {
 
 #[test]
 fn warnings_alone_end_with_0_unless_they_are_denied() {
-    let folder = checkout();
+    let folder = untested();
     let warned = "@id(\"x\") @description(\"d\") @message(\"no.such\")\nforbid (principal is User, action == Action::\"signIn\", resource == App::\"wiki\") when { context.net.asn == 7 };\n";
     fs::write(folder.path().join("policies/90-x.cedar"), warned).unwrap();
     let (said, code) = cedargate(folder.path(), &["policy", "check"]);
@@ -89,7 +67,7 @@ fn warnings_alone_end_with_0_unless_they_are_denied() {
 
 #[test]
 fn the_report_for_code_hosts_is_sarif_with_places_below_the_repository() {
-    let folder = checkout();
+    let folder = untested();
     fs::create_dir(folder.path().join(".git")).unwrap();
     spoil(folder.path());
     let (said, code) = cedargate(folder.path(), &["policy", "check", "--sarif", "report.sarif"]);
@@ -120,7 +98,7 @@ fn the_report_for_code_hosts_is_sarif_with_places_below_the_repository() {
 
 #[test]
 fn fmt_lays_out_once_and_check_says_when_it_has_to() {
-    let folder = checkout();
+    let folder = untested();
     let own = folder.path().join("policies/90-own.cedar");
     let text = "// Night.\n@id(\"own\") @description(\"d\") forbid(principal,action==Action::\"signIn\",resource==App::\"wiki\")when{context.time.hour<6}; // late\n";
     fs::write(&own, text).unwrap();
@@ -145,6 +123,7 @@ fn fmt_lays_out_once_and_check_says_when_it_has_to() {
 /// Each kind, written into a set of its own: it loads, and the cases printed come out as written.
 #[test]
 fn each_kind_of_new_policy_loads_and_its_cases_come_out_as_printed() {
+    let all = untested();
     for (line, id) in [
         ("access --app wiki --group staff --first-factor password,passkey --second-factor any --trust", "wiki.staff"),
         ("office-only --app aws --network vpn --owner Kim", "aws.office-only"),
@@ -159,33 +138,38 @@ fn each_kind_of_new_policy_loads_and_its_cases_come_out_as_printed() {
         ("exception --group contractors --app aws --expires 2099-01-31", "aws.exception-contractors"),
         ("exception --to time.contractor-hours --group contractors --expires 2099-01-31", "time.contractor-hours"),
     ] {
-        let folder = checkout();
+        let folder = untested();
+        let own = folder.path().join("policies/tests/own.toml");
         let mut arguments = vec!["policy", "new"];
         arguments.extend(line.split(' '));
-        arguments.push("--json");
-        arguments.push("--write");
-        if !line.contains("--to") {
+        arguments.extend(["--json", "--write"]);
+        let file = if line.contains("--to") {
+            // What an exception changes shows on a case that it is about.
+            let stopped = "[[case]]\nname = \"late\"\napp = \"wiki\"\ngroups = [\"contractors\"]\nshown = [\"password\"]\n\
+                           signals = { hour = 20 }\nexpect = \"deny\"\nmessage = \"time.outside-hours\"\n";
+            fs::write(&own, stopped).unwrap();
+            "40-time-risk.cedar"
+        } else {
             arguments.push("90-own.cedar");
-        }
+            "90-own.cedar"
+        };
         let written = json(folder.path(), &arguments);
         assert_eq!(written["policies"][0], id, "{line}: {written:#}");
-        let (said, code) = cedargate(folder.path(), &["policy", "fmt", "--check"]);
-        assert_eq!(code, 0, "{line}: {said:?}");
-        // Other tests may see that the rules changed, which the command told; those that it printed hold.
-        let tests = folder.path().join("policies/tests");
-        fs::remove_dir_all(&tests).unwrap();
-        fs::create_dir(&tests).unwrap();
         let cases = written["cases"].as_str().unwrap();
         assert!(cases.starts_with("[[case]]\nname = "), "{line}: {cases}");
-        fs::write(tests.join("own.toml"), cases).unwrap();
+        fs::write(&own, cases).unwrap();
         let (said, code) = cedargate(folder.path(), &["policy", "check"]);
         assert_eq!(code, 0, "{line}:\n{cases}\n{}{}", said.out, said.err);
+        let place = all.path().join(format!("policies/{file}")).with_file_name(format!("{id}-{file}"));
+        fs::copy(folder.path().join("policies").join(file), place).unwrap();
     }
+    let (said, code) = cedargate(all.path(), &["policy", "fmt", "--check"]);
+    assert_eq!(code, 0, "{said:?}");
 }
 
 #[test]
 fn an_exception_stands_in_the_forbid_with_its_end_and_the_rest_of_the_file_is_as_it_was() {
-    let folder = checkout();
+    let folder = untested();
     let file = folder.path().join("policies/40-time-risk.cedar");
     let before = format!("// Hours.\n{}", fs::read_to_string(&file).unwrap());
     fs::write(&file, &before).unwrap();
@@ -206,7 +190,7 @@ fn an_exception_stands_in_the_forbid_with_its_end_and_the_rest_of_the_file_is_as
 
 #[test]
 fn what_cannot_be_written_is_refused_with_a_way_on() {
-    let folder = checkout();
+    let folder = untested();
     for (line, code, told) in [
         ("access --app wiki", 2, "`--group NAME`"),
         ("hours --network office", 2, "`--network` is for `office-only`"),
@@ -229,7 +213,7 @@ fn what_cannot_be_written_is_refused_with_a_way_on() {
 
 #[test]
 fn list_shows_all_policies_with_standing_end_and_owner() {
-    let folder = checkout();
+    let folder = untested();
     let line =
         "policy new exception --group contractors --app aws --expires 2099-01-31 --owner Kim --write 90-own.cedar";
     let (said, code) = cedargate(folder.path(), &line.split(' ').collect::<Vec<_>>());

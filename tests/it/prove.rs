@@ -10,27 +10,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::process::{Said, run};
-use crate::harness::repository;
+use crate::harness::server::copy_folder;
+use crate::harness::{checkout, commit, untested};
 
 /// Whether this build can prove. Tests that take it stand under the feature, so none of them passes without having looked.
 const CAN_PROVE: bool = cfg!(feature = "analyze");
-
-/// The settings and policies as shipped.
-fn shipped() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
-    copy(&repository("policies"), &folder.path().join("policies"));
-    folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &to) } else { _ = fs::copy(&path, &to).unwrap() }
-    }
-}
 
 fn change(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
@@ -40,9 +24,9 @@ fn change(file: &Path, from: &str, to: &str) {
 
 /// `policies`, and a copy of it where AWS can be opened from the VPN with a password alone.
 fn loosened() -> (TempDir, PathBuf) {
-    let folder = shipped();
+    let folder = untested();
     let other = folder.path().join("loosened");
-    copy(&folder.path().join("policies"), &other);
+    copy_folder(&folder.path().join("policies"), &other);
     let more = "|| context.device.trusted || context.net.networks.contains(Network::\"vpn\")";
     change(&other.join("10-aws.cedar"), "|| context.device.trusted", more);
     (folder, other)
@@ -64,7 +48,7 @@ fn json(said: &Said) -> Value {
 #[test]
 #[cfg(feature = "analyze")]
 fn the_shipped_policies_do_what_the_shipped_invariants_demand() {
-    let said = cedargate(shipped().path(), None, &["prove", "--json", "--time-limit", "300s"]);
+    let said = cedargate(checkout().path(), None, &["prove", "--json", "--time-limit", "300s"]);
     let report = json(&said);
     assert!(said.code == Some(0) && report["ok"] == true, "{report:#}");
     let lines = ["invariants", "always"].into_iter().flat_map(|key| report[key].as_array().unwrap());
@@ -89,8 +73,14 @@ fn a_broken_invariant_is_shown_as_a_sign_in_that_can_be_pasted_into_the_tests() 
     assert_eq!(said.code, Some(1), "{said:?}");
     let told = "Somebody of `aws-users` opens `aws`, having shown password, from the network `vpn`.";
     assert!(said.out.contains(told) && said.out.contains("signIn aws: allow by aws.group"), "{}", said.out);
-    let report = json(&cedargate(folder.path(), None, &[&only[..], &["--json"]].concat()));
-    let case = report["invariants"][0]["examples"][0]["case"].as_str().unwrap().to_owned();
+    let case: String = said
+        .out
+        .lines()
+        .skip_while(|line| line.trim() != "[[case]]")
+        .take_while(|line| !line.is_empty())
+        .map(|line| format!("{}\n", line.trim()))
+        .collect();
+    assert!(case.contains("networks = [\"vpn\"]") && case.contains("expect = \"allow\""), "{case}");
     // It says what the loosened policies do, and no longer what the others do.
     fs::write(other.join("tests/found.toml"), &case).unwrap();
     fs::write(folder.path().join("policies/tests/found.toml"), &case).unwrap();
@@ -140,15 +130,8 @@ fn two_sets_are_compared_in_their_words_and_in_what_they_mean() {
 
 #[test]
 fn a_revision_is_compared_with_the_files_on_the_disk() {
-    let folder = shipped();
-    let git = |arguments: &[&str]| {
-        let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"];
-        let said = run(Command::new("git").args(who).args(arguments).current_dir(folder.path()), b"");
-        assert!(said.ok, "{said:?}");
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "-m", "as shipped"]);
+    let folder = checkout();
+    commit(folder.path());
     let said = cedargate(folder.path(), None, &["diff", "HEAD"]);
     assert_eq!((said.code, said.out.as_str()), (Some(0), "The same policies, under the same names.\n"), "{said:?}");
     fs::remove_file(folder.path().join("policies/40-time-risk.cedar")).unwrap();
@@ -163,15 +146,8 @@ fn a_revision_is_compared_with_the_files_on_the_disk() {
 
 #[test]
 fn a_changed_limit_in_config_is_a_difference_although_no_policy_changed() {
-    let folder = shipped();
-    let git = |arguments: &[&str]| {
-        let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"];
-        let said = run(Command::new("git").args(who).args(arguments).current_dir(folder.path()), b"");
-        assert!(said.ok, "{said:?}");
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "-m", "as shipped"]);
+    let folder = checkout();
+    commit(folder.path());
     let config = folder.path().join("config.toml");
     change(&config, "device_limit = 3 ", "device_limit = 5 ");
     change(&config, "vpn = [\"198.51.100.0/24\"]", "vpn = [\"198.51.100.0/25\"]");
@@ -183,6 +159,11 @@ fn a_changed_limit_in_config_is_a_difference_although_no_policy_changed() {
     ];
     assert_eq!(report["names"], serde_json::json!(expected), "{report:#}");
     assert_eq!(report["policies"], serde_json::json!([]), "{report:#}");
+    let moved = serde_json::json!([{
+        "name": "vpn", "added": [], "removed": ["198.51.100.128/25"],
+        "policies": ["aws.contractors-office"], "invariants": ["contractors.from-our-networks"],
+    }]);
+    assert_eq!(report["networks"], moved, "{report:#}");
     if CAN_PROVE {
         let found = report["meaning"]["differences"].as_array().unwrap();
         let found: Vec<String> =
@@ -192,8 +173,36 @@ fn a_changed_limit_in_config_is_a_difference_although_no_policy_changed() {
 }
 
 #[test]
+fn addresses_that_move_from_a_network_are_told_with_whoever_names_it() {
+    let folder = untested();
+    let config = folder.path().join("config.toml");
+    change(
+        &config,
+        "[\"203.0.113.0/24\", \"2001:db8:40::/48\"]",
+        "[\"2001:db8:40::/48\", \"203.0.113.0/25\", \"203.0.113.128/25\"]",
+    );
+    commit(folder.path());
+    change(&config, "vpn = [\"198.51.100.0/24\"]", "vpn = [\"198.51.100.0/25\", \"10.1.0.0/16\"]");
+    let said = cedargate(folder.path(), None, &["diff", "HEAD"]);
+    let expected = "\
+~ network vpn
+    - 198.51.100.128/25
+    + 10.1.0.0/16
+    named by aws.contractors-office; invariants: contractors.from-our-networks
+
+The same policies, under the same names; but see the networks above.
+";
+    assert_eq!((said.code, said.out.as_str()), (Some(0), expected), "{said:?}");
+    // In other blocks, the same addresses are no change.
+    change(&config, "\"203.0.113.0/25\", \"203.0.113.128/25\"", "\"203.0.113.0/24\"");
+    change(&config, "\"198.51.100.0/25\", \"10.1.0.0/16\"", "\"198.51.100.0/24\"");
+    let report = json(&cedargate(folder.path(), None, &["diff", "HEAD", "--json"]));
+    assert_eq!(report["networks"], serde_json::json!([]), "{report:#}");
+}
+
+#[test]
 fn without_a_solver_nothing_is_proved_and_that_is_said() {
-    let folder = shipped();
+    let folder = checkout();
     let said = cedargate(folder.path(), Some("no-such-solver"), &["prove"]);
     let told = if CAN_PROVE { "install it (Debian: apt-get install cvc5)" } else { "--features analyze" };
     assert!(said.code == Some(3) && said.out.is_empty() && said.err.contains(told), "{said:?}");
@@ -202,7 +211,7 @@ fn without_a_solver_nothing_is_proved_and_that_is_said() {
 #[test]
 #[cfg(feature = "analyze")]
 fn wrong_input_is_told() {
-    let folder = shipped();
+    let folder = checkout();
     for (arguments, code, told) in [
         (
             &["prove", "--only", "aws.always-second"][..],
@@ -226,7 +235,7 @@ fn wrong_input_is_told() {
 #[test]
 #[cfg(feature = "analyze")]
 fn ctrl_c_ends_the_solvers_too() {
-    let folder = shipped();
+    let folder = checkout();
     let (solver, pipe) = (folder.path().join("solver"), folder.path().join("pipe"));
     let script = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho $$ > \"$(dirname \"$0\")/pipe\"\nexec sleep 600\n";
     fs::write(&solver, script).unwrap();

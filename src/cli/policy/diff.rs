@@ -45,15 +45,26 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         (Ok(old), Ok(new)) => (old, new),
         (Err(errors), _) | (_, Err(errors)) => return problems(&errors, args.json),
     };
-    let (changes, names) = (text::changes(&old, &new), names::changes(&before, &after));
+    let words = Words {
+        policies: text::changes(&old, &new),
+        names: names::changes(&before, &after),
+        networks: names::moved((&before, &old), (&after, &new)),
+    };
     let meaning = meaning(&before, &after, old.digest() == new.digest(), &args.effort)?;
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", output::json((&before.name, &after.name), &changes, &names, &meaning))?;
+        writeln!(out, "{:#}", output::json((&before.name, &after.name), &words, &meaning))?;
     } else {
-        output::write(out, &changes, &names, &meaning)?;
+        output::write(out, &words, &meaning)?;
     }
     Ok(if meaning.is_told() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
+}
+
+/// What differs in the words of the two.
+struct Words {
+    policies: Vec<text::Change>,
+    names: Vec<names::Name>,
+    networks: Vec<names::Moved>,
 }
 
 /// What the difference means for people.

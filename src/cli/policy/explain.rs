@@ -18,7 +18,9 @@ use anyhow::bail;
 use super::problems;
 use crate::cli::{app, load_config, today};
 use crate::config::Loaded;
-use crate::domain::{AppId, Country, GroupName, Method, NetworkName, RoleName, UserStatus, Username};
+use crate::domain::{
+    AppId, AuthnContextClass, Country, GroupName, Method, NetworkName, RoleName, UserStatus, Username,
+};
 use crate::policy::case::{DeviceWord, StepName, moment};
 use crate::policy::{Bundle, BundleErrors};
 use crate::runtime::Candidate;
@@ -100,7 +102,8 @@ struct Facts {
     /// Whether the address is an anonymiser's.
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     anonymous: Option<bool>,
-    /// When: `2027-01-31T09:00+01:00`, or `2027-01-31T09:00` at the app. Hour and weekday are open without it.
+    /// When: `2027-01-31T09:00+01:00`, or `2027-01-31T09:00` at the app. Hour, weekday and what ends from now on are open
+    /// without it.
     #[arg(long, value_name = "INSTANT", value_parser = time)]
     time: Option<String>,
     /// What is known of the device.
@@ -124,6 +127,9 @@ struct Facts {
     /// The app wants everything shown anew.
     #[arg(long)]
     force_authn: bool,
+    /// The classes of authentication that the app asks for (SAML's RequestedAuthnContext), with commas between; any one will do.
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',', value_parser = context)]
+    requested: Vec<AuthnContextClass>,
 }
 
 /// What is known of the device.
@@ -168,6 +174,13 @@ fn status(text: &str) -> Result<UserStatus, String> {
     UserStatus::parse(text).ok_or_else(|| "it is `active`, `pending` or `suspended`".to_owned())
 }
 
+fn context(text: &str) -> Result<AuthnContextClass, String> {
+    AuthnContextClass::of_word(text).ok_or_else(|| {
+        let known: Vec<&str> = AuthnContextClass::ALL.into_iter().map(AuthnContextClass::word).collect();
+        format!("there are: {}, or the whole URI of one of them", known.join(", "))
+    })
+}
+
 fn step(text: &str) -> Result<StepName, String> {
     serde_json::from_value(text.into()).map_err(|_| {
         "it is `open`, `visit`, `signIn`, `assumeRole`, `trustDevice`, `enroll`, `removeMethod`, `removeDevice`, \
@@ -199,7 +212,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     match (&args.reference, &args.case, &args.facts.app) {
         (Some(reference), ..) => reference::run(args, reference, &asked),
         (None, Some(case), _) => what_if::of_case(args, case, &asked),
-        (None, None, Some(app)) => what_if::run(args, app, &asked, config),
+        (None, None, Some(app)) => what_if::run(args, app, &asked),
         (None, None, None) => {
             bail!("say what to explain: a reference, `--app ID` with `--group NAME` or `--user NAME`, or `--case NAME`")
         }

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
     /// Only the cases whose name, app or file holds this text.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// List every policy with the cases that see it apply, and stay out.
+    /// List every policy with the cases that see it apply, and stay out; with `--only`, those that these cases see.
     #[arg(long)]
     coverage: bool,
     /// Run again whenever a file changes, until Ctrl-C.
@@ -66,11 +66,11 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     }
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", as_json(&run))?;
+        writeln!(out, "{:#}", as_json(args, &run))?;
     } else {
         show::failures(out, &run.report)?;
         if args.coverage {
-            show::coverage(out, &run.coverage)?;
+            show::coverage(out, args, &run)?;
         }
         if let (Some((questions, left_out)), Some(folder)) = (run.exported, &args.export) {
             show::exported(out, folder, questions, left_out)?;
@@ -125,11 +125,13 @@ fn export(
     Ok((export.questions, export.left_out))
 }
 
-fn as_json(run: &Run) -> serde_json::Value {
+fn as_json(args: &Args, run: &Run) -> serde_json::Value {
     let covered = run.coverage.policies.iter().map(|covered| {
         let mut object = json!(covered);
         if let Some(object) = object.as_object_mut() {
-            object.insert("missing".to_owned(), json!(covered.missing()));
+            // What was left out may show it.
+            let missing = args.only.is_none().then(|| covered.missing());
+            object.insert("missing".to_owned(), json!(missing));
         }
         object
     });
@@ -140,6 +142,7 @@ fn as_json(run: &Run) -> serde_json::Value {
     );
     json!({
         "ok": report.is_ok(),
+        "only": args.only,
         "passed": report.passed,
         "failed": report.failures.len(),
         "failures": report.failures,

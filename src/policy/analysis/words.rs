@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::example::Example;
-use crate::domain::{Decision, DecisionKind, Method, MethodSet, Profile, Repertoire, Step, UserStatus};
+use crate::domain::{Decision, Method, MethodSet, Profile, Repertoire, Step, UserStatus};
 use crate::policy::bundle::Bundle;
-use crate::policy::case::Signals;
+use crate::policy::case::{Case, Signals};
 use crate::policy::situation::{Asks, Situation};
 
 /// What is decided about `situation`, told in full. `name` is what the case is called.
@@ -18,7 +18,10 @@ pub(super) fn example(bundle: &Bundle, situation: &Situation, name: &str) -> Exa
         _ => Vec::new(),
     };
     let kind = decision.as_ref().map(Decision::kind);
-    let case = kind.filter(|_| failed.is_empty()).map(|kind| case(&situation, kind, &by, name));
+    let case = kind.filter(|_| failed.is_empty()).map(|kind| {
+        let by = (!by.is_empty()).then(|| by.iter().cloned().collect());
+        Case { by, ..Case::of(name, &situation, kind) }.to_toml()
+    });
     Example { words: sentence(&situation), decision: kind, by, failed, case }
 }
 
@@ -152,82 +155,4 @@ fn surroundings(situation: &Situation) -> Vec<String> {
         words.push(format!("not knowing {}", unknown.join(" and ")));
     }
     words
-}
-
-fn case(situation: &Situation, kind: DecisionKind, by: &[String], name: &str) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let list =
-        |items: Vec<String>| format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "));
-    let methods = |all: &mut dyn Iterator<Item = Method>| list(all.map(|method| method.code().to_owned()).collect());
-    let mut text = format!("[[case]]\nname = {}\napp = {}\n", quoted(name), quoted(situation.app.id.as_str()));
-    let mut line = |key: &str, value: String| _ = writeln!(text, "{key} = {value}");
-    match &situation.asks {
-        Asks::Step(step) => line("step", quoted(step.action())),
-        Asks::Role(role) => {
-            line("step", quoted(Step::AssumeRole.action()));
-            line("role", quoted(role.as_str()));
-        }
-        Asks::Open(_) => {}
-    }
-    if situation.user.username.as_str() != "somebody" {
-        line("user", quoted(situation.user.username.as_str()));
-    }
-    if !situation.user.groups.is_empty() {
-        line("groups", list(situation.user.groups.iter().map(ToString::to_string).collect()));
-    }
-    if situation.user.status != UserStatus::Active {
-        line("status", quoted(situation.user.status.code()));
-    }
-    let earlier = situation.proofs.difference(situation.fresh);
-    for (key, set) in [("shown", situation.fresh), ("earlier", earlier)] {
-        if !set.is_empty() {
-            line(key, methods(&mut set.iter()));
-        }
-    }
-    if !situation.repertoire.enrolled.is_empty() {
-        line("enrolled", methods(&mut situation.repertoire.enrolled.iter().copied()));
-    }
-    if situation.force_authn {
-        line("force_authn", "true".to_owned());
-    }
-    if situation.profile != Profile::default() {
-        line("profile", quoted(&format!("{:?}", situation.profile).to_lowercase()));
-    }
-    let signals = signals(situation);
-    if !signals.is_empty() {
-        line("signals", format!("{{ {} }}", signals.join(", ")));
-    }
-    line("expect", quoted(kind.code()));
-    if !by.is_empty() {
-        line("by", list(by.to_vec()));
-    }
-    text
-}
-
-fn signals(situation: &Situation) -> Vec<String> {
-    let (now, usual) = (&situation.signals, Signals::default());
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let list = |items: Vec<&str>| format!("[{}]", items.into_iter().map(quoted).collect::<Vec<_>>().join(", "));
-    let all = [
-        ("ip", quoted(&now.ip.to_string()), now.ip == usual.ip),
-        ("home", quoted(situation.user.home_country.as_str()), situation.user.home_country == usual.home),
-        ("country", quoted(now.country.as_str()), now.country == usual.country),
-        ("asn", now.asn.to_string(), now.asn == usual.asn),
-        ("networks", list(now.networks.iter().map(|name| name.as_str()).collect()), now.networks == usual.networks),
-        ("anonymous", now.anonymous.to_string(), now.anonymous == usual.anonymous),
-        ("hour", now.hour.to_string(), now.hour == usual.hour),
-        ("weekday", now.weekday.to_string(), now.weekday == usual.weekday),
-        ("device_known", now.device.known.to_string(), now.device.known == usual.device_known),
-        ("device_trusted", now.device.trusted.to_string(), now.device.trusted == usual.device_trusted),
-        ("devices", now.device.registered.to_string(), now.device.registered == usual.devices),
-        ("failed_attempts", now.risk.failed_attempts.to_string(), now.risk.failed_attempts == usual.failed_attempts),
-        ("new_country", now.risk.new_country.to_string(), now.risk.new_country == usual.new_country),
-        (
-            "impossible_travel",
-            now.risk.impossible_travel.to_string(),
-            now.risk.impossible_travel == usual.impossible_travel,
-        ),
-        ("unknown", list(now.unknown.iter().map(|signal| signal.code()).collect()), now.unknown == usual.unknown),
-    ];
-    all.into_iter().filter(|(.., same)| !same).map(|(key, value, _)| format!("{key} = {value}")).collect()
 }

@@ -94,6 +94,32 @@ pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }))
 }
 
+/// Classes of authentication by the last part of their URI, or by the whole of it.
+pub(super) mod contexts {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::domain::AuthnContextClass;
+
+    pub(in super::super) fn serialize<S: Serializer>(all: &[AuthnContextClass], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(all.iter().map(|class| class.word()))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<AuthnContextClass>, D::Error> {
+        let class = |text: String| {
+            AuthnContextClass::of_word(&text).ok_or_else(|| {
+                let known: Vec<&str> = AuthnContextClass::ALL.into_iter().map(AuthnContextClass::word).collect();
+                let hint = super::super::nearest(&text, known.iter().copied());
+                let hint = hint.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+                D::Error::custom(format!("no class of authentication is called `{text}`{hint}"))
+            })
+        };
+        Vec::<String>::deserialize(from)?.into_iter().map(class).collect()
+    }
+}
+
 impl Case {
     /// The facts: what is written under `signals`, and what follows from the short words.
     pub(super) fn facts(&self, app: &App, surroundings: Option<&dyn Surroundings>) -> Result<SignalSet, String> {

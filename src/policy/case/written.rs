@@ -7,7 +7,7 @@ use crate::domain::{DecisionKind, Step};
 use crate::policy::situation::{Asks, Situation};
 
 /// The keys of a case in the order in which they are read.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "name",
     "app",
     "step",
@@ -29,6 +29,7 @@ const KEYS: [&str; 28] = [
     "signals",
     "sp_initiated",
     "force_authn",
+    "requested",
     "profile",
     "expect",
     "offers",
@@ -40,7 +41,7 @@ const KEYS: [&str; 28] = [
 
 impl Case {
     /// The case of a situation, fact by fact: it needs no settings to be understood. It says no moment, only the hour and the
-    /// weekday; what the service provider wants shown has no word in cases.
+    /// weekday.
     #[must_use]
     pub fn of(name: impl Into<String>, situation: &Situation, expect: DecisionKind) -> Self {
         let Situation { user, app, signals, repertoire, .. } = situation;
@@ -80,6 +81,7 @@ impl Case {
             },
             sp_initiated: situation.sp_initiated,
             force_authn: situation.force_authn,
+            requested: situation.required.contexts(),
             profile: situation.profile,
             ..Self::new(name, app.id.to_string(), expect)
         }
@@ -112,6 +114,7 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{AuthnContextClass, Required};
     use crate::policy::case::Table;
     use crate::policy::samples::{shipped, shipped_sources};
 
@@ -124,6 +127,12 @@ mod tests {
             let Ok(situation) = case.situation(&bundle) else { continue };
             if case.pilot.is_some() {
                 continue;
+            }
+            // What an app requests is said of every third, each time something else.
+            let mut situation = situation;
+            if count % 3 == 0 {
+                let class = AuthnContextClass::ALL[count / 3 % AuthnContextClass::ALL.len()];
+                situation.required = Required::any_of(&[class]);
             }
             let text = Case::of(case.name.get_ref(), &situation, case.expect).to_toml();
             let again = toml::from_str::<Table>(&text).unwrap_or_else(|error| panic!("{error}: {text}"));

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::facts::{Fact, Value};
 use super::leaves::{Leaves, Residues, Truth};
 use super::tree::{Grid, Node};
-use crate::domain::{Decision, DecisionKind, DenyReason, Method, MethodSet, PolicyId, Step};
+use crate::domain::{Decision, DecisionKind, DenyReason, Method, MethodSet, NetworkName, PolicyId, Step};
 use crate::policy::bundle::Bundle;
 use crate::policy::planner::{Goal, Trace, plan_traced};
 use crate::policy::situation::{Asks, Situation};
@@ -64,6 +64,8 @@ pub struct Branches {
     pub fixed: Vec<Choice>,
     /// Whether some combinations were not decided, as it took too many evaluations.
     pub cut: bool,
+    /// The policies that reckon with the instant, where that was open: all else was looked at as if it were now.
+    pub now_alone: BTreeSet<PolicyId>,
 }
 
 /// A policy is written in a way that this cannot take apart.
@@ -72,7 +74,8 @@ pub struct Branches {
 pub struct NotTakenApart;
 
 impl Branches {
-    /// Decides `situation` for each value of the facts in `open`; `enrolled` are the ways somebody may be equipped.
+    /// Decides `situation` for each value of the facts in `open`; `enrolled` are the ways somebody may be equipped, `networks` the
+    /// sets of networks that an address can be in ([`crate::policy::networks::together`]).
     ///
     /// # Errors
     /// See [`NotTakenApart`].
@@ -81,10 +84,16 @@ impl Branches {
         situation: &Situation,
         open: &BTreeSet<Fact>,
         enrolled: &[Value],
+        networks: &[BTreeSet<NetworkName>],
     ) -> Result<Self, NotTakenApart> {
         let leaves = Leaves::of(bundle, situation).ok_or(NotTakenApart)?;
         let mut base = situation.clone();
-        let raw = raw_values(bundle, &leaves, situation, open);
+        let now_alone = if open.contains(&Fact::Instant) { leaves.reckoning() } else { BTreeSet::new() };
+        let mut open = open.clone();
+        if !now_alone.is_empty() {
+            open.remove(&Fact::Instant);
+        }
+        let raw = raw_values((bundle, networks), &leaves, situation, &open);
         let tables: Vec<Table> = (0..leaves.leaves.len())
             .map(|leaf| Table::of(bundle, &leaves, leaf, &raw, situation))
             .collect::<Option<_>>()
@@ -123,6 +132,7 @@ impl Branches {
             evaluations: tried.evaluations,
             fixed,
             cut: tried.cut,
+            now_alone,
         })
     }
 
@@ -142,10 +152,16 @@ impl Branches {
 type Raw = BTreeMap<Fact, Vec<Value>>;
 
 /// The values of each open fact that a policy reads.
-fn raw_values(bundle: &Bundle, leaves: &Leaves, situation: &Situation, open: &BTreeSet<Fact>) -> Raw {
+fn raw_values(
+    (bundle, networks): (&Bundle, &[BTreeSet<NetworkName>]),
+    leaves: &Leaves,
+    situation: &Situation,
+    open: &BTreeSet<Fact>,
+) -> Raw {
     let named = leaves.named();
     let read = Fact::ALL.into_iter().filter(|fact| open.contains(fact) && named.facts.contains(fact));
-    let mut raw: Raw = read.map(|fact| (fact, fact.values(&named, situation, bundle.vocabulary()))).collect();
+    let known = (bundle.vocabulary(), networks);
+    let mut raw: Raw = read.map(|fact| (fact, fact.values(&named, situation, known))).collect();
     // Who is on a known device has one at least. Where that is open, the device has the last word.
     if let Some(values) =
         raw.get_mut(&Fact::Devices).filter(|_| situation.signals.device.known && !open.contains(&Fact::Device))
@@ -364,143 +380,4 @@ fn answer(decision: &Decision, trace: Trace) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Profile, Repertoire, Required};
-    use crate::policy::samples::{Sample, shipped, shipped_with};
-
-    fn situation(groups: &[&str], app: &str, shown: &[Method]) -> Situation {
-        let sample = Sample::new(groups, app);
-        let shown: MethodSet = shown.iter().copied().collect();
-        Situation {
-            asks: Asks::Open(sample.app.roles.clone()),
-            user: sample.user,
-            app: sample.app,
-            proofs: shown,
-            fresh: shown,
-            signals: sample.signals,
-            sp_initiated: false,
-            force_authn: false,
-            required: Required::NOTHING,
-            profile: Profile::default(),
-            repertoire: Repertoire {
-                enrolled: vec![Method::Password, Method::Totp],
-                enrollable: Vec::new(),
-                ..Repertoire::default()
-            },
-        }
-    }
-
-    fn all_open() -> BTreeSet<Fact> {
-        Fact::ALL.into_iter().filter(|fact| *fact != Fact::Home).collect()
-    }
-
-    fn equipped() -> Vec<Value> {
-        vec![
-            Value::Enrolled { enrolled: vec![Method::Password, Method::Totp], enrollable: Vec::new() },
-            Value::Enrolled { enrolled: vec![Method::Password], enrollable: vec![Method::Totp] },
-        ]
-    }
-
-    fn facts(branches: &Branches) -> Vec<Fact> {
-        branches.choices.iter().map(|choice| choice.fact).collect()
-    }
-
-    /// Follows the tree to the answer for these classes.
-    fn look_up(node: &Node, chosen: &[usize]) -> (usize, BTreeSet<PolicyId>) {
-        match node {
-            Node::Answer { answer, always, .. } => (*answer, always.clone()),
-            Node::Split { choice, cases } => {
-                let case = cases.iter().find(|(classes, _)| classes.contains(&chosen[*choice])).unwrap();
-                look_up(&case.1, chosen)
-            }
-        }
-    }
-
-    #[test]
-    fn only_what_policies_read_about_these_people_is_asked() {
-        let bundle = shipped();
-        let of = |groups: &[&str], app: &str| {
-            let there = situation(groups, app, &[Method::Password]);
-            Branches::of(&bundle, &there, &all_open(), &equipped()).unwrap()
-        };
-        let (wiki, contractor) = (of(&["aws-users"], "wiki"), of(&["aws-users", "contractors"], "aws"));
-        assert!(!facts(&wiki).contains(&Fact::Hour) && facts(&contractor).contains(&Fact::Hour));
-        assert!(facts(&contractor).contains(&Fact::Devices), "one device is allowed, the next is not");
-        let hours = contractor.choices.iter().find(|choice| choice.fact == Fact::Hour).unwrap();
-        assert_eq!(
-            hours.classes.iter().map(Vec::len).collect::<Vec<_>>(),
-            [8, 10, 6],
-            "before, in and after the hours"
-        );
-        // Nobody grants it, so nothing else matters.
-        let stranger = of(&[], "aws");
-        assert_eq!((stranger.answers.len(), stranger.answers[0][0].decision), (1, Some(DecisionKind::Deny)));
-        assert!(!contractor.cut && contractor.fixed.is_empty());
-    }
-
-    #[test]
-    fn a_policy_that_fails_for_some_values_denies_for_these() {
-        let bundle = shipped_with(
-            r#"@id("t.overflow") @description("x")
-            forbid (principal is User, action == Action::"signIn", resource == App::"portal")
-            when { context.risk.failed_attempts == 7 && context.time.hour + 9223372036854775807 > 9223372036854775807 };"#,
-        );
-        let there = situation(&["aws-users"], "portal", &[Method::Password, Method::Totp]);
-        let open = BTreeSet::from([Fact::FailedAttempts, Fact::Hour]);
-        let branches = Branches::of(&bundle, &there, &open, &[]).unwrap();
-        for (failed, hour, allowed) in [(7, 0, true), (7, 1, false), (6, 1, true)] {
-            let chosen = branches.choices.iter().map(|choice| {
-                let number = if choice.fact == Fact::Hour { hour } else { failed };
-                choice.classes.iter().position(|class| class.contains(&Value::Number(number))).unwrap()
-            });
-            let (answer, _) = look_up(&branches.tree, &chosen.collect::<Vec<_>>());
-            let kind = branches.answers[answer][0].decision;
-            assert_eq!(kind == Some(DecisionKind::Allow), allowed, "{failed} failures at {hour}");
-        }
-    }
-
-    /// Numbers that jump about, the same each time.
-    fn jumping(seed: &mut usize, below: usize) -> usize {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*seed >> 33) % below
-    }
-
-    #[test]
-    fn the_table_says_of_every_value_what_a_sign_in_would_say() {
-        let (bundle, mut seed) = (shipped(), 1);
-        let nothing: &[Method] = &[];
-        for (groups, app, shown) in [
-            (&["aws-users"][..], "aws", nothing),
-            (&["aws-users", "contractors"], "aws", &[Method::Password]),
-            (&["aws-users", "aws-admins"], "aws", &[Method::Password, Method::Totp]),
-            (&["contractors"], "wiki", &[Method::Password]),
-            (&[], "portal", nothing),
-        ] {
-            let there = situation(groups, app, shown);
-            let branches = Branches::of(&bundle, &there, &all_open(), &equipped()).unwrap();
-            assert!(!branches.cut && branches.fixed.is_empty());
-            for _ in 0..40 {
-                let (mut chosen, mut values, mut concrete) = (Vec::new(), Vec::new(), there.clone());
-                for choice in &branches.choices {
-                    let class = jumping(&mut seed, choice.classes.len());
-                    // Any value of the class, not the one that stood for it.
-                    values.push(&choice.classes[class][jumping(&mut seed, choice.classes[class].len())]);
-                    chosen.push(class);
-                }
-                for (choice, value) in branches.choices.iter().zip(&values).rev() {
-                    choice.fact.set(value, &mut concrete);
-                }
-                let (found, always) = look_up(&branches.tree, &chosen);
-                for (place, equipment) in equipped().iter().enumerate() {
-                    Fact::Enrolled.set(equipment, &mut concrete);
-                    let (decision, trace, _, determining) = planned(&bundle, &concrete).unwrap();
-                    assert_eq!(branches.answers[found][place], answer(&decision, trace), "{groups:?} {app} {values:?}");
-                    if decision.kind() == DecisionKind::Deny {
-                        assert!(always.is_subset(&determining), "{values:?}: {always:?} of {determining:?}");
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

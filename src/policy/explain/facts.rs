@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use cedar_policy::pst::{Expr, Literal, UnaryOp, Var};
 use serde::Serialize;
 
+use super::instants;
+use crate::clock::Timestamp;
 use crate::domain::{Country, Method, NetworkName, SignalSet, UnknownSignal};
 use crate::policy::situation::Situation;
 use crate::policy::vocabulary::Vocabulary;
@@ -42,6 +44,8 @@ pub enum Fact {
     Hour,
     /// The day of the week.
     Weekday,
+    /// The instant, where dates of policies lie ahead.
+    Instant,
     /// Whether the app asked.
     SpInitiated,
     /// Which methods the person has.
@@ -54,7 +58,8 @@ pub enum Fact {
 #[expect(missing_docs, reason = "each says what it is")]
 pub enum Value {
     Address(IpAddr),
-    Network(Option<NetworkName>),
+    /// All that hold the address.
+    Networks(BTreeSet<NetworkName>),
     Country(Country),
     /// The home country, whichever that is.
     Home,
@@ -67,6 +72,11 @@ pub enum Value {
     KnownDevice,
     TrustedDevice,
     Number(u32),
+    /// A stretch of time: its first instant, and the first one after it; `None` where it does not end.
+    Instants {
+        from: Timestamp,
+        until: Option<Timestamp>,
+    },
     Enrolled {
         enrolled: Vec<Method>,
         enrollable: Vec<Method>,
@@ -80,7 +90,7 @@ const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 impl Fact {
     /// All of them, in the order in which people ask.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Network,
         Self::Address,
         Self::Country,
@@ -95,6 +105,7 @@ impl Fact {
         Self::Directory,
         Self::Weekday,
         Self::Hour,
+        Self::Instant,
         Self::SpInitiated,
         Self::Enrolled,
     ];
@@ -126,7 +137,7 @@ impl Fact {
         };
         match (self, value) {
             (Self::Address, Value::Address(ip)) => signals.ip = *ip,
-            (Self::Network, Value::Network(network)) => signals.networks = network.iter().cloned().collect(),
+            (Self::Network, Value::Networks(networks)) => signals.networks.clone_from(networks),
             (Self::Country, Value::Country(country)) => signals.country = country.clone(),
             (Self::Country, Value::Home) => signals.country = situation.user.home_country.clone(),
             (Self::Country, Value::Abroad) => signals.country = elsewhere(),
@@ -142,17 +153,24 @@ impl Fact {
             (Self::ImpossibleTravel, _) => signals.risk.impossible_travel = is_yes,
             (Self::Hour, _) => signals.hour = u8::try_from(number).unwrap_or(0),
             (Self::Weekday, _) => signals.weekday = u8::try_from(number).unwrap_or(1),
+            (Self::Instant, Value::Instants { from, .. }) => signals.now = *from,
             (Self::SpInitiated, _) => situation.sp_initiated = is_yes,
             (Self::Enrolled, Value::Enrolled { enrolled, enrollable }) => {
                 situation.repertoire.enrolled.clone_from(enrolled);
                 situation.repertoire.enrollable.clone_from(enrollable);
             }
-            (Self::Address | Self::Network | Self::Enrolled | Self::Directory, _) => {}
+            (Self::Address | Self::Network | Self::Instant | Self::Enrolled | Self::Directory, _) => {}
         }
     }
 
-    /// The values that the leaves of policies can tell apart, or more: those that nobody tells apart are joined later.
-    pub(super) fn values(self, named: &Named, situation: &Situation, vocabulary: &Vocabulary) -> Vec<Value> {
+    /// The values that the leaves of policies can tell apart, or more: those that nobody tells apart are joined later. `networks`
+    /// are the sets of networks that an address can be in.
+    pub(super) fn values(
+        self,
+        named: &Named,
+        situation: &Situation,
+        (vocabulary, networks): (&Vocabulary, &[BTreeSet<NetworkName>]),
+    ) -> Vec<Value> {
         let known = |mut values: Vec<Value>| {
             // Not having it is a value of its own where a policy asks for that.
             if self.signal().is_some_and(|signal| named.signals.contains(signal.code())) {
@@ -171,10 +189,7 @@ impl Fact {
                 let named = named.addresses.iter().filter_map(|text| address_in(text));
                 std::iter::once(ELSEWHERE).chain(named).map(Value::Address).collect()
             }
-            Self::Network => {
-                let named = named.networks.iter().filter_map(|name| NetworkName::parse(name).ok());
-                std::iter::once(None).chain(named.map(Some)).map(Value::Network).collect()
-            }
+            Self::Network => networks.iter().cloned().map(Value::Networks).collect(),
             Self::Country => known(countries(named, situation, vocabulary)),
             Self::Home => vec![Value::Home, Value::Abroad],
             Self::Asn => known(numbers(0, 1)),
@@ -196,6 +211,7 @@ impl Fact {
             Self::FailedAttempts => numbers(0, 10),
             Self::Hour => (0..24).map(Value::Number).collect(),
             Self::Weekday => (1..=7).map(Value::Number).collect(),
+            Self::Instant => instants::stretches(&named.instants, situation.signals.now),
             Self::Anonymous | Self::NewCountry | Self::ImpossibleTravel => known(vec![Value::No, Value::Yes]),
             Self::SpInitiated => vec![Value::No, Value::Yes],
             Self::Directory => known(vec![Value::No]),
@@ -245,10 +261,13 @@ pub(super) struct Named {
     pub(super) facts: BTreeSet<Fact>,
     numbers: BTreeSet<u32>,
     addresses: BTreeSet<String>,
-    networks: BTreeSet<String>,
     countries: BTreeSet<String>,
     lists: BTreeSet<String>,
     signals: BTreeSet<String>,
+    /// The instants with which the one of the question is compared.
+    instants: BTreeSet<Timestamp>,
+    /// The instant is read otherwise than by comparing it with one that is written out.
+    pub(super) reckons_with_time: bool,
     trust: bool,
 }
 
@@ -259,14 +278,20 @@ impl Named {
         self.numbers.extend(&other.numbers);
         for (into, from) in [
             (&mut self.addresses, &other.addresses),
-            (&mut self.networks, &other.networks),
             (&mut self.countries, &other.countries),
             (&mut self.lists, &other.lists),
             (&mut self.signals, &other.signals),
         ] {
             into.extend(from.iter().cloned());
         }
+        self.instants.extend(&other.instants);
+        self.reckons_with_time |= other.reckons_with_time;
         self.trust |= other.trust;
+    }
+
+    /// What a policy reads that ends at an instant.
+    pub(super) fn ending(at: Timestamp) -> Self {
+        Self { facts: BTreeSet::from([Fact::Instant]), instants: BTreeSet::from([at]), ..Self::default() }
     }
 
     /// What `expr` reads and names.
@@ -290,6 +315,10 @@ impl Named {
     }
 
     fn read(&mut self, expr: &Expr) {
+        if let Some(at) = instants::compared_with(expr) {
+            self.add(&Self::ending(at));
+            return;
+        }
         if let Some(path) = path(expr) {
             self.read_path(&path);
             return;
@@ -302,7 +331,6 @@ impl Named {
             Expr::Literal(Literal::EntityUID(uid)) => {
                 let id = uid.eid.to_string();
                 match uid.ty.to_string().as_str() {
-                    "Network" => self.networks.insert(id),
                     "Country" => self.countries.insert(id),
                     "CountryList" => self.lists.insert(id),
                     "Signal" => self.signals.insert(id),
@@ -351,18 +379,19 @@ impl Named {
             (&["sp_initiated"], &[Fact::SpInitiated]),
             // Which signals is told by the literals beside it.
             (&["unknown"], &[Fact::Directory]),
-            (&["time", "now"], &[]),
+            (&["time", "now"], &[Fact::Instant]),
         ];
         let touches = |known: &[&str]| known.iter().zip(path).all(|(a, b)| a == b);
         for (known, facts) in FACTS.into_iter().filter(|(known, _)| touches(known)) {
             self.facts.extend(facts);
             self.trust |= known == ["device", "trusted"];
+            self.reckons_with_time |= known == ["time", "now"];
         }
     }
 }
 
 /// `["net", "country"]` of `context.net.country`; `None` for what is not of the context.
-fn path(expr: &Expr) -> Option<Vec<&str>> {
+pub(super) fn path(expr: &Expr) -> Option<Vec<&str>> {
     match expr {
         Expr::Var(Var::Context) => Some(Vec::new()),
         Expr::GetAttr { expr, attr } => {

@@ -9,7 +9,8 @@ use cedar_policy::pst::{self, BinaryOp, Clause, Expr, UnaryOp};
 
 use super::facts::{Fact, Named};
 use super::misfit::{matches, with_clauses};
-use super::{ask, what_if};
+use super::{ask, instants, what_if};
+use crate::clock::Timestamp;
 use crate::domain::{PolicyId, RoleName, Step};
 use crate::policy::bundle::{Bundle, Standing};
 use crate::policy::positive;
@@ -39,10 +40,19 @@ enum Tree {
 /// A condition that facts alone decide.
 #[derive(Debug)]
 pub(super) struct Leaf {
-    policy: cedar_policy::Policy,
+    test: Test,
     /// Which question it belongs to.
     question: usize,
     pub(super) named: Named,
+}
+
+/// How a leaf is decided.
+#[derive(Debug)]
+enum Test {
+    /// By Cedar: the policy with this condition alone.
+    Cedar(Box<cedar_policy::Policy>),
+    /// It holds until then: the policy has `@expires`.
+    Before(Timestamp),
 }
 
 /// A policy that is about the question.
@@ -101,7 +111,13 @@ impl Leaves {
                     continue;
                 }
                 let forbids = stored.policy.effect() == Effect::Forbid;
-                let mut conditions = Vec::new();
+                let mut conditions: Vec<Tree> = stored
+                    .notes
+                    .expires
+                    .and_then(instants::begin)
+                    .map(|end| all.leaf(Test::Before(end), index, Named::ending(end)))
+                    .into_iter()
+                    .collect();
                 for clause in whole.body().clauses() {
                     conditions.push(match clause {
                         Clause::When(expr) => all.take_apart(expr, &whole, index)?,
@@ -130,10 +146,14 @@ impl Leaves {
             other if positive::touches(other) => Some(Tree::Proofs(other.to_string())),
             other => {
                 let policy = with_clauses(whole, vec![Clause::When(expr.clone())])?;
-                self.leaves.push(Leaf { policy, question, named: Named::of(other) });
-                Some(Tree::Leaf(self.leaves.len() - 1))
+                Some(self.leaf(Test::Cedar(Box::new(policy)), question, Named::of(other)))
             }
         }
+    }
+
+    fn leaf(&mut self, test: Test, question: usize, named: Named) -> Tree {
+        self.leaves.push(Leaf { test, question, named });
+        Tree::Leaf(self.leaves.len() - 1)
     }
 
     /// Everything that the leaves read and name.
@@ -151,11 +171,16 @@ impl Leaves {
     /// What a leaf comes to in `situation`.
     pub(super) fn truth(&self, bundle: &Bundle, leaf: usize, situation: &Situation) -> Truth {
         let Some(leaf) = self.leaves.get(leaf) else { return Truth::Failed };
+        let policy = match &leaf.test {
+            Test::Cedar(policy) => policy,
+            Test::Before(end) if situation.signals.now < *end => return Truth::True,
+            Test::Before(_) => return Truth::False,
+        };
         let asked: Option<Asked> = self
             .questions
             .get(leaf.question)
             .and_then(|(step, role)| ask(bundle, *step, role.as_ref(), &situation.question()).ok());
-        match asked.map(|asked| matches(leaf.policy.clone(), &asked)) {
+        match asked.map(|asked| matches(policy.as_ref().clone(), &asked)) {
             Some(Ok(true)) => Truth::True,
             Some(Ok(false)) => Truth::False,
             _ => Truth::Failed,
@@ -179,26 +204,36 @@ impl Leaves {
 
     /// The policies by their facts, to tell what is looked at.
     pub(super) fn readers(&self) -> BTreeMap<Fact, BTreeSet<PolicyId>> {
-        fn leaves_of(tree: &Tree, found: &mut Vec<usize>) {
-            match tree {
-                Tree::Leaf(leaf) => found.push(*leaf),
-                Tree::Proofs(_) => {}
-                Tree::And(left, right) | Tree::Or(left, right) => {
-                    leaves_of(left, found);
-                    leaves_of(right, found);
-                }
-                Tree::Not(inner) => leaves_of(inner, found),
-            }
-        }
         let mut readers: BTreeMap<Fact, BTreeSet<PolicyId>> = BTreeMap::new();
         for policy in &self.policies {
-            let mut leaves = Vec::new();
-            policy.conditions.iter().for_each(|tree| leaves_of(tree, &mut leaves));
-            for fact in leaves.into_iter().flat_map(|leaf| self.facts_of(leaf)) {
+            for fact in self.leaves_of(policy).flat_map(|leaf| leaf.named.facts.iter().copied()) {
                 readers.entry(fact).or_default().insert(policy.id.clone());
             }
         }
         readers
+    }
+
+    /// The policies that do more with the instant than compare it with one that is written out.
+    pub(super) fn reckoning(&self) -> BTreeSet<PolicyId> {
+        let reckons = |policy: &&About| self.leaves_of(policy).any(|leaf| leaf.named.reckons_with_time);
+        self.policies.iter().filter(reckons).map(|policy| policy.id.clone()).collect()
+    }
+
+    fn leaves_of(&self, policy: &About) -> impl Iterator<Item = &Leaf> {
+        fn places(tree: &Tree, found: &mut Vec<usize>) {
+            match tree {
+                Tree::Leaf(leaf) => found.push(*leaf),
+                Tree::Proofs(_) => {}
+                Tree::And(left, right) | Tree::Or(left, right) => {
+                    places(left, found);
+                    places(right, found);
+                }
+                Tree::Not(inner) => places(inner, found),
+            }
+        }
+        let mut found = Vec::new();
+        policy.conditions.iter().for_each(|tree| places(tree, &mut found));
+        found.into_iter().filter_map(|place| self.leaves.get(place))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod branch;
 mod facts;
+mod instants;
 mod leaves;
 mod misfit;
 mod place;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::domain::{AppId, Country, DecisionKind, NetworkName};
+use crate::domain::{AppId, AuthnContextClass, Country, DecisionKind, NetworkName};
 use crate::policy::PolicySources;
 use crate::policy::case::{CountryWord, DeviceWord, Messages, Table};
 use crate::policy::samples;
@@ -280,6 +280,7 @@ fn a_case_reads_back_as_it_was_written() {
     case.device = Some(DeviceWord::Trusted);
     case.message = Some(Messages::One("second-factor.required".to_owned()));
     case.signals.failed_attempts = 5;
+    case.requested = vec![AuthnContextClass::TimeSyncToken, AuthnContextClass::MultipleAuthn];
     let text = toml::to_string(&Table { case: vec![case.clone()] }).unwrap();
     let read = Tables::read(&[SourceFile { path: "t.toml".to_owned(), text: text.clone() }]);
     assert_eq!(read.problems, vec![], "{text}");
@@ -332,4 +333,32 @@ expect = \"allow\"
         ("console", (0, 0), None, &[]),
     ];
     assert_eq!(policies, expected.map(|(id, applies, out, missing)| (id.to_owned(), applies, out, missing.to_vec())));
+}
+
+#[test]
+fn what_an_app_requests_comes_on_top_of_the_policies() {
+    let bundle = samples::shipped();
+    let case = |lines: &str, expect: &str| {
+        format!(
+            "[[case]]\nname = \"{}\"\napp = \"portal\"\nshown = [\"password\"]\n{lines}\n{expect}\n",
+            lines.replace('"', "'").replace('\n', " ")
+        )
+    };
+    let both = "enrolled = [\"password\", \"totp\"]\n";
+    let text = [
+        case(both, "expect = \"allow\""),
+        case(&format!("{both}requested = [\"PasswordProtectedTransport\"]"), "expect = \"allow\""),
+        case(
+            &format!("{both}requested = [\"mfa\", \"TimeSyncToken\"]"),
+            "expect = \"challenge\"\noffers = [\"totp\"]\nby = []",
+        ),
+        case(&format!("{both}requested = [\"https://refeds.org/profile/mfa\"]"), "expect = \"challenge\""),
+        case("requested = [\"TimeSyncToken\"]", "expect = \"deny\"\nby = []\nmessage = []"),
+        case("requested = [\"TimeSyncTokn\"]", "expect = \"deny\""),
+    ]
+    .concat();
+    let report = run(&bundle, &[SourceFile { path: "t.toml".to_owned(), text }]);
+    let told: Vec<&str> = report.failures.iter().map(|failure| failure.message.as_str()).collect();
+    let misspelt = "no class of authentication is called `TimeSyncTokn`; did you mean `TimeSyncToken`?";
+    assert_eq!((report.passed, told), (5, vec![misspelt]));
 }

@@ -77,6 +77,11 @@ pub(crate) fn sarif(report: &str) -> Option<String> {
     (!said.ok).then(|| format!("{}{}", said.out, said.err))
 }
 
+/// What junitparser reads in a report of tests: its counts, and the cases of each suite. An error says what is wrong.
+pub(crate) fn junit(report: &str) -> Result<Value, String> {
+    python("junit_judge.py", &json!({ "report": report }))
+}
+
 fn written_down(cases: &[Case<'_>]) -> Value {
     let text = |path: &Path| fs::read_to_string(path).unwrap();
     let case = |Case { response, expected, decryption }: &Case<'_>| {

@@ -21,9 +21,38 @@ pub(crate) mod server;
 pub(crate) mod source;
 pub(crate) mod tamper;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
 
 /// A path inside the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The settings and policies as shipped, in a folder of their own.
+pub(crate) fn checkout() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
+    server::copy_folder(&repository("policies"), &folder.path().join("policies"));
+    folder
+}
+
+/// [`checkout`] without the tests of its policies, for whoever starts the program often: they are most of what it looks at.
+pub(crate) fn untested() -> TempDir {
+    let folder = checkout();
+    fs::remove_dir_all(folder.path().join("policies/tests")).unwrap();
+    fs::create_dir(folder.path().join("policies/tests")).unwrap();
+    folder
+}
+
+/// Makes a folder a repository of git, with all that is in it in one commit.
+pub(crate) fn commit(folder: &Path) {
+    let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"];
+    for arguments in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message", "as shipped"]] {
+        let said = process::run(Command::new("git").args(who).args(arguments).current_dir(folder), b"");
+        assert!(said.ok, "{said:?}");
+    }
 }

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use ipnet::IpNet;
+
 use super::text::What;
-use crate::domain::{App, EVERYONE, GroupName};
+use crate::domain::{App, EVERYONE, GroupName, NetworkName};
+use crate::policy::{Bundle, networks};
 use crate::runtime::Candidate;
 
 /// One name that differs.
@@ -17,6 +20,37 @@ pub(super) struct Name {
     pub(super) detail: String,
 }
 
+/// A network that holds other addresses than before, and who speaks of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) name: NetworkName,
+    pub(super) added: Vec<IpNet>,
+    pub(super) removed: Vec<IpNet>,
+    /// The policies of either side that name it.
+    pub(super) policies: BTreeSet<String>,
+    /// The invariants of either side that name it.
+    pub(super) invariants: BTreeSet<String>,
+}
+
+/// Every network of which the addresses differ: it may be written otherwise and hold the same.
+pub(super) fn moved(before: (&Candidate, &Bundle), after: (&Candidate, &Bundle)) -> Vec<Moved> {
+    let (old, new) = (&before.0.config.networks, &after.0.config.networks);
+    let names: BTreeSet<&NetworkName> = old.keys().chain(new.keys()).collect();
+    let nothing = Vec::new();
+    let moved = names.into_iter().map(|name| {
+        let (was, is) = (old.get(name).unwrap_or(&nothing), new.get(name).unwrap_or(&nothing));
+        let sides = || [before, after].into_iter();
+        Moved {
+            name: name.clone(),
+            added: networks::difference(is, was),
+            removed: networks::difference(was, is),
+            policies: sides().flat_map(|(_, bundle)| networks::policies_naming(bundle, name)).collect(),
+            invariants: sides().flat_map(|(of, _)| networks::invariants_naming(&of.sources, name)).collect(),
+        }
+    });
+    moved.filter(|moved| !moved.added.is_empty() || !moved.removed.is_empty()).collect()
+}
+
 /// Every name that differs.
 pub(super) fn changes(before: &Candidate, after: &Candidate) -> Vec<Name> {
     let (old, new) = (&before.vocabulary, &after.vocabulary);
@@ -24,9 +58,9 @@ pub(super) fn changes(before: &Candidate, after: &Candidate) -> Vec<Name> {
         groups.iter().map(|(name, within)| (name.to_string(), vec![listed(within)])).collect()
     };
     let apps = |apps: &[App]| apps.iter().map(|app| (app.id.to_string(), facts(app))).collect();
-    let networks = |candidate: &Candidate| {
-        let blocks = candidate.config.networks.iter().map(|(name, blocks)| (name.to_string(), vec![listed(blocks)]));
-        blocks.collect()
+    let blocks = |candidate: &Candidate| {
+        let told = candidate.config.networks.iter().map(|(name, blocks)| (name.to_string(), vec![listed(blocks)]));
+        told.collect()
     };
     let lists = |of: &Candidate| {
         let lists = of.vocabulary.country_lists.iter();
@@ -34,7 +68,7 @@ pub(super) fn changes(before: &Candidate, after: &Candidate) -> Vec<Name> {
     };
     let mut names = differing("app", apps(&old.apps), apps(&new.apps));
     names.extend(differing("group", groups(&old.groups), groups(&new.groups)));
-    names.extend(differing("network", networks(before), networks(after)));
+    names.extend(differing("network", blocks(before), blocks(after)));
     names.extend(differing("country list", lists(before), lists(after)));
     names
 }

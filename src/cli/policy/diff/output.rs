@@ -1,20 +1,24 @@
 //! The comparison, for people and machines.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use serde_json::{Value, json};
 
-use super::Meaning;
-use super::names::Name;
-use super::text::{Change, What};
+use super::names::{Moved, Name};
+use super::text::What;
+use super::{Meaning, Words};
+
+/// So many blocks of a network are told to people.
+const MOST_BLOCKS: usize = 20;
 
 /// For people: policy by policy, then what it means.
-pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name], meaning: &Meaning) -> io::Result<()> {
-    for change in changes {
+pub(super) fn write(out: &mut dyn io::Write, words: &Words, meaning: &Meaning) -> io::Result<()> {
+    for change in &words.policies {
         let mark = mark(change.what);
         let standing = match change.standing {
-            (Some(old), Some(new)) if old != new => format!(", {} → {}", words(old), words(new)),
-            (_, Some(now)) | (Some(now), None) => format!(", {}", words(now)),
+            (Some(old), Some(new)) if old != new => format!(", {} → {}", told(old), told(new)),
+            (_, Some(now)) | (Some(now), None) => format!(", {}", told(now)),
             (None, None) => String::new(),
         };
         let loss = change.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
@@ -23,21 +27,53 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name],
             writeln!(out, "    {}", crate::cli::plain(line))?;
         }
     }
-    for Name { kind, name, what, detail } in names {
+    for Name { kind, name, what, detail } in &words.names {
+        let moved = words.networks.iter().find(|moved| *kind == "network" && moved.name.as_str() == name);
+        // The blocks of a network that only changed are told below, as far as they differ.
+        let detail = if moved.is_some() && *what == What::Changed { "" } else { detail };
         writeln!(out, "{}", format!("{} {kind} {name}  {detail}", mark(*what)).trim_end())?;
+        if let Some(moved) = moved {
+            write_moved(out, moved, *what)?;
+        }
     }
-    if names.iter().any(|name| name.kind == "network" && name.what == What::Changed) {
-        writeln!(out, "  Which addresses a network has is not part of the comparison: policies know it by its name.")?;
-    }
-    if !changes.is_empty() || !names.is_empty() {
+    if !words.policies.is_empty() || !words.names.is_empty() {
         writeln!(out)?;
     }
     match meaning {
-        Meaning::Same => writeln!(out, "The same policies, under the same names."),
-        Meaning::NotCompared(why) if changes.is_empty() => writeln!(out, "The same policies. {why}"),
+        Meaning::Same if words.networks.is_empty() => writeln!(out, "The same policies, under the same names."),
+        Meaning::Same => writeln!(out, "The same policies, under the same names; but see the networks above."),
+        Meaning::NotCompared(why) if words.policies.is_empty() => writeln!(out, "The same policies. {why}"),
         Meaning::NotCompared(why) => writeln!(out, "What it means was not compared: {why}"),
         #[cfg(feature = "analyze")]
-        Meaning::Compared(differences) => found::write(out, differences),
+        Meaning::Compared(differences) => {
+            found::write(out, differences)?;
+            if !words.networks.is_empty() {
+                writeln!(out, "That is of addresses in the same networks as before; those that moved are told above.")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Which addresses are in a network now that were not, or no longer, and who speaks of it.
+fn write_moved(out: &mut dyn io::Write, moved: &Moved, what: What) -> io::Result<()> {
+    for (mark, blocks) in [('-', &moved.removed), ('+', &moved.added)] {
+        // All there is of a network that is new, or gone, stands beside its name.
+        for block in blocks.iter().take(if what == What::Changed { MOST_BLOCKS } else { 0 }) {
+            writeln!(out, "    {mark} {block}")?;
+        }
+        if let Some(more @ 1..) = blocks.len().checked_sub(MOST_BLOCKS).filter(|_| what == What::Changed) {
+            writeln!(out, "    {mark} {more} more: --json lists them")?;
+        }
+    }
+    let listed = |ids: &BTreeSet<String>| ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (moved.policies.is_empty(), moved.invariants.is_empty()) {
+        (true, true) => writeln!(out, "    named by no policy"),
+        (false, true) => writeln!(out, "    named by {}", listed(&moved.policies)),
+        (true, false) => writeln!(out, "    named by no policy, and by the invariants {}", listed(&moved.invariants)),
+        (false, false) => {
+            writeln!(out, "    named by {}; invariants: {}", listed(&moved.policies), listed(&moved.invariants))
+        }
     }
 }
 
@@ -49,7 +85,7 @@ fn mark(what: What) -> char {
     }
 }
 
-fn words(standing: &str) -> &str {
+fn told(standing: &str) -> &str {
     match standing {
         "in-force" => "in force",
         "report" => "on trial",
@@ -58,8 +94,9 @@ fn words(standing: &str) -> &str {
 }
 
 /// For machines.
-pub(super) fn json((before, after): (&str, &str), changes: &[Change], names: &[Name], meaning: &Meaning) -> Value {
-    let policies: Vec<Value> = changes
+pub(super) fn json((before, after): (&str, &str), words: &Words, meaning: &Meaning) -> Value {
+    let policies: Vec<Value> = words
+        .policies
         .iter()
         .map(|change| {
             json!({
@@ -75,13 +112,24 @@ pub(super) fn json((before, after): (&str, &str), changes: &[Change], names: &[N
         #[cfg(feature = "analyze")]
         Meaning::Compared(differences) => found::json(differences),
     };
-    let names: Vec<Value> = names
+    let networks: Vec<Value> = words
+        .networks
+        .iter()
+        .map(|moved| {
+            json!({
+                "name": moved.name, "added": moved.added, "removed": moved.removed,
+                "policies": moved.policies, "invariants": moved.invariants,
+            })
+        })
+        .collect();
+    let names: Vec<Value> = words
+        .names
         .iter()
         .map(|one| json!({ "kind": one.kind, "name": one.name, "change": one.what.code(), "detail": one.detail }))
         .collect();
     json!({
         "ok": meaning.is_told(), "before": before, "after": after,
-        "policies": policies, "names": names, "meaning": meaning_told,
+        "policies": policies, "names": names, "networks": networks, "meaning": meaning_told,
     })
 }
 

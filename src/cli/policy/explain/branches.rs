@@ -103,7 +103,8 @@ pub(super) fn value(branches: &Branches) -> Json {
         "branches": paths,
         "combinations": branches.combinations,
         "evaluations": branches.evaluations,
-        "complete": !branches.cut && branches.fixed.is_empty(),
+        "complete": !branches.cut && branches.fixed.is_empty() && branches.now_alone.is_empty(),
+        "as_of_now": branches.now_alone,
         "taken_for_granted": branches.fixed.iter().map(|choice| {
             json!({ "fact": choice.fact, "is": words::values(choice, &[0]) })
         }).collect::<Vec<_>>(),

@@ -9,8 +9,8 @@ use crate::policy::explain::WhatIf;
 use crate::policy::testing::{Row, Tables};
 use crate::runtime;
 
-/// The case of an explained situation, with what was decided as what is expected. `None` when no case comes to the same: there
-/// are no words in cases for what an app wants shown. What somebody used last has none either: it only orders offers.
+/// The case of an explained situation, with what was decided as what is expected. `None` when no case comes to the same.
+/// There is no word in cases for what somebody used last: it only orders offers.
 pub(super) fn of(situation: &Situation, what_if: &WhatIf, asked: &Asked) -> Option<String> {
     let decision = what_if.decision();
     let plain = Case {

@@ -1,12 +1,13 @@
 //! Somebody of the accounts, where those are at hand. Nothing is written there.
 
-use std::path::Path;
 use std::sync::Arc;
+
+use anyhow::Context as _;
 
 use super::Asked;
 use crate::accounts::{Accounts, Authenticator, Envelope};
-use crate::cli::users::Opened;
 use crate::clock::{Clock, ManualClock, SystemClock, SystemEntropy};
+use crate::config::secret::read_key_file;
 use crate::domain::{IssueRequest, RoleName, User, Username};
 use crate::policy::Situation;
 use crate::runtime::offline;
@@ -19,25 +20,37 @@ pub(super) struct Person {
     envelope: Arc<Envelope>,
 }
 
-/// Looks somebody up; `None` when there are no accounts here, or nobody of that name in them.
+/// What came of looking somebody up.
+pub(super) enum Found {
+    Person(Box<Person>),
+    /// There is nobody, and why.
+    Nobody(String),
+}
+
+/// Looks somebody up where there are accounts here. Those are read as they are: nothing is made, and older tables stay older.
 ///
 /// # Errors
 /// The accounts are here and cannot be read.
-pub(super) fn find(name: &Username, asked: &Asked, config: &Path) -> anyhow::Result<Option<Person>> {
+pub(super) fn find(name: &Username, asked: &Asked) -> anyhow::Result<Found> {
+    let config = &asked.loaded.config;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        if Accounts::existing(&asked.loaded.config.accounts).await?.is_none() {
-            return Ok(None);
-        }
-        let opened = Opened::open(config).await?;
-        let found = match opened.accounts.user_by_name(name).await? {
-            Some(user) => {
-                let authenticators = opened.accounts.authenticators(user.id).await?;
-                Some(Person { user, authenticators, envelope: opened.envelope.clone() })
-            }
-            None => None,
+        let Some(database) = Accounts::existing(&config.accounts).await? else {
+            return Ok(Found::Nobody(format!("there are no accounts in `{}`", config.accounts.url)));
         };
-        opened.accounts.close().await;
+        let secret = read_key_file(&config.server.secret_file)
+            .with_context(|| format!("`{database}` can't be read without the server's secret"))?;
+        let envelope = Arc::new(Envelope::from_secret(secret.expose())?);
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let accounts = Accounts::open_to_read(&config.accounts, Arc::clone(&envelope), clock, entropy).await?;
+        let found = match accounts.user_by_name(name).await? {
+            Some(user) => {
+                let authenticators = accounts.authenticators(user.id).await?;
+                Found::Person(Box::new(Person { user, authenticators, envelope }))
+            }
+            None => Found::Nobody(format!("`{name}` is not among the accounts in `{database}`")),
+        };
+        accounts.close().await;
         Ok(found)
     })
 }

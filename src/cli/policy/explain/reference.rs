@@ -140,6 +140,7 @@ fn write_record(out: &mut impl io::Write, record: &DecisionRecord) -> io::Result
         writeln!(out, "  because of {}", policy.id)?;
     }
     writeln!(out, "  shown: {}; fresh: {}", words::codes(record.proofs.iter()), words::codes(record.fresh.iter()))?;
+    text::requested(out, record.required)?;
     text::signals(out, &record.signals)?;
     writeln!(out, "  asked {} times in {} µs, policies {}", record.evaluations, record.micros, record.policy_digest)
 }

@@ -9,11 +9,12 @@ use super::person::Person;
 use super::{Asked, Facts, networks};
 use crate::clock::{ManualClock, SystemClock};
 use crate::domain::{
-    App, AppId, Country, DeviceFacts, EmailAddress, Method, Profile, Repertoire, Required, SignalSet, Step,
-    UnknownSignal, User, UserId, UserStatus, Username,
+    App, AppId, Country, DeviceFacts, EmailAddress, Method, NetworkName, Profile, Repertoire, Required, SignalSet,
+    Step, UnknownSignal, User, UserId, UserStatus, Username,
 };
 use crate::policy::case::{DeviceWord, StepName, moment};
 use crate::policy::explain::{Fact, Value};
+use crate::policy::networks::together;
 use crate::policy::{Asks, Situation};
 use crate::signals::{Geo, Observation, Observer, Past};
 
@@ -26,6 +27,8 @@ pub(super) struct Posed {
     pub(super) open: BTreeSet<Fact>,
     /// How somebody may be equipped, where that is open.
     pub(super) equipped: Vec<Value>,
+    /// The sets of networks that an address can be in.
+    pub(super) networks: Vec<BTreeSet<NetworkName>>,
     /// What people should know about the facts.
     pub(super) notes: Vec<String>,
 }
@@ -47,7 +50,7 @@ pub(super) fn pose(facts: &Facts, app: &AppId, asked: &Asked, person: Option<&Pe
             signals: harmless(&app, asked, facts, &user)?,
             sp_initiated: facts.sp_initiated.unwrap_or(false),
             force_authn: facts.force_authn,
-            required: Required::NOTHING,
+            required: Required::any_of(&facts.requested),
             profile: Profile::default(),
             repertoire,
             user,
@@ -55,6 +58,7 @@ pub(super) fn pose(facts: &Facts, app: &AppId, asked: &Asked, person: Option<&Pe
         },
         open: Fact::ALL.into_iter().collect(),
         equipped,
+        networks: together(&asked.candidate.config.networks),
         notes: Vec::new(),
     };
     posed.open.remove(&Fact::Home);
@@ -218,7 +222,13 @@ impl Posed {
             }
         }
         if !facts.networks.is_empty() {
-            self.situation.signals.networks = networks(&facts.networks, asked)?.into_iter().collect();
+            let named: BTreeSet<NetworkName> = networks(&facts.networks, asked)?.into_iter().collect();
+            if !self.networks.contains(&named) {
+                let names: Vec<&str> = named.iter().map(NetworkName::as_str).collect();
+                let names = if names.is_empty() { "no network".to_owned() } else { names.join(" and ") };
+                self.notes.push(format!("by [networks] of config.toml there is no address in {names}, and no other"));
+            }
+            self.situation.signals.networks = named;
             self.close(&[Fact::Network], None);
         }
         if let Some(country) = &facts.country {
@@ -264,11 +274,10 @@ impl Posed {
     }
 
     fn rest(&mut self, facts: &Facts) {
-        let signals = &mut self.situation.signals;
         if facts.time.is_some() {
-            self.open.remove(&Fact::Hour);
-            self.open.remove(&Fact::Weekday);
+            self.close(&[Fact::Hour, Fact::Weekday, Fact::Instant], None);
         }
+        let signals = &mut self.situation.signals;
         if facts.failed_attempts.is_some() {
             self.open.remove(&Fact::FailedAttempts);
         }

@@ -3,7 +3,9 @@
 use std::io;
 
 use super::words::{codes, decision, ids, listed, way};
-use crate::domain::{Decision, DenyReason, IssueRequest, MethodSet, NetworkName, RoleName, SignalSet, Step};
+use crate::domain::{
+    AuthnContextClass, Decision, DenyReason, IssueRequest, MethodSet, NetworkName, Required, RoleName, SignalSet, Step,
+};
 use crate::policy::explain::{ExplainedPolicy, ExplainedStep, Outcome, WhatIf};
 use crate::policy::{Asks, Situation, Verdict};
 
@@ -28,7 +30,16 @@ pub(super) fn situation(out: &mut impl io::Write, situation: &Situation) -> io::
     if situation.force_authn {
         writeln!(out, "  the app wants everything shown anew")?;
     }
-    Ok(())
+    requested(out, situation.required)
+}
+
+/// What the app asks for.
+pub(super) fn requested(out: &mut impl io::Write, required: Required) -> io::Result<()> {
+    let contexts: Vec<&str> = required.contexts().into_iter().map(AuthnContextClass::word).collect();
+    match contexts.as_slice() {
+        [] => Ok(()),
+        contexts => writeln!(out, "  the app asks for: {}", contexts.join(" or ")),
+    }
 }
 
 /// The facts, as policies see them.
@@ -144,7 +155,12 @@ fn search(out: &mut impl io::Write, what_if: &WhatIf, situation: &Situation) -> 
     }
     writeln!(out, "\nwhat else could be shown")?;
     let has: MethodSet = situation.repertoire.enrolled.iter().copied().collect();
-    for tried in &trace.tried {
+    for (place, tried) in trace.tried.iter().enumerate() {
+        // Who has nothing else to show is asked about twice: as it is, and with all they have.
+        let before = trace.tried.get(..place).unwrap_or_default();
+        if before.contains(tried) {
+            continue;
+        }
         let with = match tried.with {
             none if none.is_empty() => "nothing more".to_owned(),
             with if with.len() > 1 && has.difference(situation.fresh).is_subset(with) && with.is_subset(has) => {

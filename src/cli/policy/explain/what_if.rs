@@ -1,16 +1,15 @@
 //! A decision that could be made: explained when its facts are settled, and as a table when they are not.
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use serde_json::{Value as Json, json};
 
-use super::person::{self, Person};
+use super::person::{self, Found, Person};
 use super::situation::{Posed, pose};
 use super::{Args, Asked, branches, case, text, words};
-use crate::domain::{AppId, Decision, IssueRequest};
+use crate::domain::{AppId, AuthnContextClass, Decision, IssueRequest, PolicyId};
 use crate::policy::case::Case;
 use crate::policy::explain::branch::{Branches, MOST_EVALUATIONS};
 use crate::policy::explain::{Fact, WhatIf};
@@ -19,20 +18,22 @@ use crate::policy::{Asks, Bundle, Situation};
 use crate::runtime;
 
 /// Explains what `--app` and its companions say.
-pub(super) fn run(args: &Args, app: &AppId, asked: &Asked, config: &Path) -> anyhow::Result<ExitCode> {
-    let person = match &args.facts.user {
-        Some(name) => person::find(name, asked, config)?,
+pub(super) fn run(args: &Args, app: &AppId, asked: &Asked) -> anyhow::Result<ExitCode> {
+    let found = match &args.facts.user {
+        Some(name) => Some(person::find(name, asked)?),
         None => None,
     };
+    let (person, missing) = match found {
+        Some(Found::Person(person)) => (Some(*person), None),
+        Some(Found::Nobody(why)) => (None, Some(why)),
+        None => (None, None),
+    };
     let mut posed = pose(&args.facts, app, asked, person.as_ref())?;
-    match (&args.facts.user, &person) {
-        (Some(name), None) if args.facts.groups.is_empty() => {
-            posed.notes.push(format!("`{name}` is in no accounts here: say their groups with --group"));
-        }
-        _ => {}
+    if let Some(why) = missing.filter(|_| args.facts.groups.is_empty()) {
+        posed.notes.push(format!("{why}: say their groups with --group"));
     }
-    let Posed { situation, open, equipped, notes } = posed;
-    let branches = Branches::of(&asked.bundle, &situation, &open, &equipped)?;
+    let Posed { situation, open, equipped, networks, notes } = posed;
+    let branches = Branches::of(&asked.bundle, &situation, &open, &equipped, &networks)?;
     let out = &mut io::stdout().lock();
     if branches.answers.len() > 1 {
         write_table(out, args, asked, &situation, &branches, &notes)?;
@@ -116,7 +117,16 @@ fn write_table(
         let (fact, value) = (words::fact(choice.fact), words::values(choice, &[0]));
         writeln!(out, "too many combinations: for {fact}, only this was tried: {value}")?;
     }
-    Ok(())
+    Ok(now_alone(out, found)?)
+}
+
+/// What was looked at as of now, as it cannot be taken apart.
+fn now_alone(out: &mut impl io::Write, found: &Branches) -> io::Result<()> {
+    if found.now_alone.is_empty() {
+        return Ok(());
+    }
+    let policies = words::listed(found.now_alone.iter().map(PolicyId::as_str));
+    writeln!(out, "asked as of now alone, as these reckon with the instant: {policies}; say --time for another one")
 }
 
 fn dedup(mut words: Vec<&str>) -> Vec<&str> {
@@ -161,6 +171,9 @@ impl Explained {
         if !open.is_empty() {
             writeln!(out, "  the decision is the same whatever these are: {}", open.join(", "))?;
         }
+        if let Some(branches) = &self.branches {
+            now_alone(out, branches)?;
+        }
         text::what_if(out, &what_if, &self.situation, args.all)?;
         match told {
             Some(told) => text::assertion(out, &told)?,
@@ -203,8 +216,14 @@ fn about(situation: &Situation, asked: &Asked, notes: &[String]) -> Json {
         "role": role,
         "shown": situation.fresh,
         "earlier": situation.proofs.difference(situation.fresh),
+        "requested": contexts(situation),
         "notes": notes,
     })
+}
+
+/// What the app wants shown, in the words of cases.
+fn contexts(situation: &Situation) -> Vec<&'static str> {
+    situation.required.contexts().into_iter().map(AuthnContextClass::word).collect()
 }
 
 /// What was decided, and why.

@@ -1,6 +1,11 @@
 //! Facts, answers and decisions in words.
 
-use crate::domain::{Class, Decision, DecisionKind, DenyReason, EnforcedPolicy, Method, MethodSet, Profile, classes};
+use std::collections::BTreeSet;
+
+use crate::clock::Timestamp;
+use crate::domain::{
+    Class, Decision, DecisionKind, DenyReason, EnforcedPolicy, Method, MethodSet, NetworkName, Profile, classes,
+};
 use crate::policy::explain::branch::{Answer, Choice};
 use crate::policy::explain::{Fact, Value};
 
@@ -96,6 +101,7 @@ pub(super) fn fact(fact: Fact) -> &'static str {
         Fact::Directory => "the directory",
         Fact::Hour => "the hour",
         Fact::Weekday => "the weekday",
+        Fact::Instant => "the day",
         Fact::SpInitiated => "who begins",
         Fact::Enrolled => "what they have",
     }
@@ -115,7 +121,7 @@ pub(super) fn flag(fact: Fact) -> &'static str {
         Fact::FailedAttempts => "--failed-attempts",
         Fact::NewCountry => "--new-country",
         Fact::ImpossibleTravel => "--impossible-travel",
-        Fact::Hour | Fact::Weekday => "--time",
+        Fact::Hour | Fact::Weekday | Fact::Instant => "--time",
         Fact::SpInitiated => "--sp-initiated",
         Fact::Enrolled => "--enrolled",
     }
@@ -132,8 +138,8 @@ pub(super) fn values(choice: &Choice, classes: &[usize]) -> String {
         Fact::Hour => format!("at hour {}", numbers()),
         Fact::Weekday => format!("on {}", numbers()),
         Fact::Asn => format!("in AS {}", numbers()),
-        // What no policy names stands for all the rest.
-        Fact::Network if has(&Value::Network(None)) => "from elsewhere".to_owned(),
+        Fact::Network => networks(choice, classes, &chosen),
+        Fact::Instant => instants(choice, &chosen),
         Fact::Device if chosen.len() > 1 => devices(choice, &chosen),
         _ => {
             let countries = |value: &&&Value| !(has(&Value::Abroad) && matches!(value, Value::Country(_)));
@@ -160,6 +166,79 @@ fn devices(choice: &Choice, chosen: &[&Value]) -> String {
         return words.join(" or ");
     };
     words.to_owned()
+}
+
+/// Sets of networks: by one network, where they are all that it is in; else one by one. What is in no network is told by what it
+/// is not, unless no policy tells it apart from any other that is meant.
+fn networks(choice: &Choice, classes: &[usize], chosen: &[&Value]) -> String {
+    let is_nowhere = |value: &&Value| matches!(value, Value::Networks(set) if set.is_empty());
+    if !chosen.iter().any(is_nowhere) {
+        return format!("from {}", holding(choice, chosen));
+    }
+    let others: Vec<&Value> = choice.classes.iter().flatten().filter(|value| !chosen.contains(value)).collect();
+    match (classes.len(), others.is_empty()) {
+        (0 | 1, _) => "from elsewhere".to_owned(),
+        (_, true) => "from anywhere".to_owned(),
+        (_, false) => format!("not from {}", holding(choice, &others)),
+    }
+}
+
+/// The networks that hold an address.
+fn holding(choice: &Choice, chosen: &[&Value]) -> String {
+    fn set(value: &Value) -> Option<&BTreeSet<NetworkName>> {
+        if let Value::Networks(set) = value { Some(set) } else { None }
+    }
+    let all: Vec<&BTreeSet<NetworkName>> = choice.classes.iter().flatten().filter_map(set).collect();
+    let mut left: Vec<&BTreeSet<NetworkName>> = chosen.iter().copied().filter_map(set).collect();
+    let in_all = |name: &NetworkName| all.iter().filter(|set| set.contains(name)).count();
+    let in_chosen = |name: &NetworkName| left.iter().filter(|set| set.contains(name)).count();
+    let names: BTreeSet<&NetworkName> = left.iter().copied().flatten().collect();
+    let mut whole: Vec<&NetworkName> = names.into_iter().filter(|name| in_all(name) == in_chosen(name)).collect();
+    whole.sort_by_key(|name| std::cmp::Reverse(in_all(name)));
+    let mut words = Vec::new();
+    for name in whole {
+        // A network that lies in those that are named already adds nothing.
+        if left.iter().any(|set| set.contains(name)) {
+            left.retain(|set| !set.contains(name));
+            words.push(format!("`{name}`"));
+        }
+    }
+    words.extend(left.iter().map(|set| {
+        let alone = if set.len() == 1 { " alone" } else { "" };
+        format!("{}{alone}", quoted(set).join(" and "))
+    }));
+    words.join(" or ")
+}
+
+fn quoted(networks: &BTreeSet<NetworkName>) -> Vec<String> {
+    networks.iter().map(|name| format!("`{name}`")).collect()
+}
+
+/// `before 2027-01-31`, `from 2027-01-31 on`. Time begins now.
+fn instants(choice: &Choice, chosen: &[&Value]) -> String {
+    let begins = |value: &Value| if let Value::Instants { from, .. } = value { Some(*from) } else { None };
+    let now = choice.classes.iter().flatten().filter_map(begins).min();
+    let mut runs: Vec<(Timestamp, Option<Timestamp>)> = Vec::new();
+    for value in chosen {
+        let Value::Instants { from, until } = value else { continue };
+        match runs.last_mut() {
+            Some((_, end)) if *end == Some(*from) => *end = *until,
+            _ => runs.push((*from, *until)),
+        }
+    }
+    let run = |(from, until): &(Timestamp, Option<Timestamp>)| match until {
+        Some(until) if Some(*from) == now => format!("before {}", day(*until)),
+        Some(until) => format!("from {} and before {}", day(*from), day(*until)),
+        None => format!("from {} on", day(*from)),
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(" or ")
+}
+
+/// As policies write it, where it is a whole day.
+fn day(at: Timestamp) -> String {
+    let text = at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let text = text.replace(" 00:00:00 UTC", "");
+    text.replace(":00 UTC", " UTC")
 }
 
 fn counted(number: &str, noun: &str) -> String {
@@ -212,14 +291,15 @@ fn numbers(choice: &Choice, chosen: &[&Value]) -> String {
 pub(super) fn value(fact: Fact, value: &Value) -> String {
     let words = match (fact, value) {
         (_, Value::Address(ip)) => return format!("from {ip}"),
-        (_, Value::Network(Some(network))) => return format!("from `{network}`"),
+        (_, Value::Networks(networks)) if networks.is_empty() => "from elsewhere",
+        (_, Value::Networks(networks)) => return format!("from {}", quoted(networks).join(" and ")),
+        (_, Value::Instants { from, .. }) => return format!("from {} on", day(*from)),
         (_, Value::Country(country)) => return format!("in {country}"),
         (_, Value::Number(number)) => return number.to_string(),
         (_, Value::Enrolled { enrolled, .. }) => {
             let alone = if enrolled.len() == 1 { " alone" } else { "" };
             return format!("with {}{alone}", codes(enrolled.iter().copied()));
         }
-        (_, Value::Network(None)) => "from elsewhere",
         (_, Value::Home) => "at home",
         (_, Value::Abroad) => "abroad",
         (_, Value::NewDevice) => "on a new device",
@@ -245,4 +325,65 @@ pub(super) fn value(fact: Fact, value: &Value) -> String {
         (_, Value::Unknown) => "not known",
     };
     words.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn sets_of_networks_are_told_by_the_networks_that_make_the_difference() {
+        let set = |names: &str| {
+            let names = names.split('+').filter(|name| !name.is_empty());
+            Value::Networks(names.map(|name| NetworkName::parse(name).unwrap()).collect())
+        };
+        let choice = |classes: &[&[&str]]| Choice {
+            fact: Fact::Network,
+            classes: classes.iter().map(|class| class.iter().map(|names| set(names)).collect()).collect(),
+            policies: BTreeSet::new(),
+        };
+        let apart = choice(&[&["", "guest"], &["office"], &["vpn"]]);
+        let nested = choice(&[&[""], &["office"], &["vpn"], &["blocked+office"], &["blocked"]]);
+        let within = choice(&[&[""], &["office"], &["lab+office"]]);
+        for (choice, classes, expected) in [
+            (&apart, &[0][..], "from elsewhere"),
+            (&apart, &[1, 2], "from `office` or `vpn`"),
+            (&apart, &[0, 1], "not from `vpn`"),
+            (&apart, &[0, 1, 2], "from anywhere"),
+            (&nested, &[3, 4], "from `blocked`"),
+            (&nested, &[1], "from `office` alone"),
+            (&nested, &[1, 3], "from `office`"),
+            (&nested, &[3], "from `blocked` and `office`"),
+            (&nested, &[0, 2, 3, 4], "not from `office` alone"),
+            (&within, &[1, 2], "from `office`"),
+            (&within, &[2], "from `lab`"),
+        ] {
+            assert_eq!(values(choice, classes), expected);
+        }
+    }
+
+    #[test]
+    fn days_are_told_as_policies_write_them() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let stretch =
+            |from: &str, until: &str| Value::Instants { from: at(from), until: (!until.is_empty()).then(|| at(until)) };
+        let (first, second, rest) = (
+            stretch("2026-11-22T10:00:00Z", "2027-01-31T00:00:00Z"),
+            stretch("2027-01-31T00:00:00Z", "2027-03-01T08:30:00Z"),
+            stretch("2027-03-01T08:30:00Z", ""),
+        );
+        let classes = vec![vec![first], vec![second], vec![rest]];
+        let choice = Choice { fact: Fact::Instant, classes, policies: BTreeSet::new() };
+        for (classes, expected) in [
+            (&[0][..], "before 2027-01-31"),
+            (&[1], "from 2027-01-31 and before 2027-03-01 08:30 UTC"),
+            (&[1, 2], "from 2027-01-31 on"),
+            (&[0, 1], "before 2027-03-01 08:30 UTC"),
+            (&[0, 2], "before 2027-01-31 or from 2027-03-01 08:30 UTC on"),
+        ] {
+            assert_eq!(values(&choice, classes), expected);
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use toml::{Spanned, Value};
+use toml::Spanned;
 
 use super::kinds::Proposal;
 use super::{Args, Kind};
 use crate::domain::{AppId, CONSOLE, Country, Decision, DecisionKind, GroupName, Method, NetworkName, PORTAL};
-use crate::policy::case::{Case, Signals, Table};
+use crate::policy::case::{Case, Table};
 use crate::policy::{Bundle, Situation, SourceFile};
 
 /// Cases for policies/tests.
@@ -33,7 +33,12 @@ pub(super) fn show(args: &Args, proposal: &Proposal, before: &Bundle, after: &Bu
         case.expect = new.kind;
         case.by = Some(new.by);
         case.offers = (!new.offers.is_empty()).then_some(new.offers);
-        text.push_str(&written(&case, args));
+        // What else a case of the tests expects is about the policies as they were.
+        (case.message, case.roles, case.alerts) = (None, None, None);
+        if let Some(user) = &args.user {
+            case.user = Some(user.to_string());
+        }
+        text.push_str(&format!("{}\n", case.to_toml()));
     }
     Shown { text, decides }
 }
@@ -199,31 +204,4 @@ fn cases(args: &Args, base: &Case, bundle: &Bundle) -> Vec<Case> {
         }
         Kind::Exception => vec![case(format!("{who} opens {id} for a while"), &|_| ())],
     }
-}
-
-/// A case as TOML, without what is left at its default.
-fn written(case: &Case, args: &Args) -> String {
-    let Ok(Value::Table(table)) = Value::try_from(case) else { return String::new() };
-    let usual = Value::try_from(Signals::default()).ok();
-    let mut text = "[[case]]\n".to_owned();
-    for key in [
-        "name", "app", "step", "role", "user", "groups", "status", "shown", "earlier", "enrolled", "signals", "expect",
-        "offers", "by",
-    ] {
-        let value = match (key, table.get(key)) {
-            ("user", _) => args.user.as_ref().map(|user| Value::from(user.as_str())),
-            ("signals", Some(Value::Table(signals))) => {
-                let odd = signals
-                    .iter()
-                    .filter(|(name, value)| usual.as_ref().and_then(|usual| usual.get(name)) != Some(value));
-                let odd: toml::Table = odd.map(|(name, value)| (name.clone(), value.clone())).collect();
-                (!odd.is_empty()).then_some(Value::Table(odd))
-            }
-            (_, value) => value.cloned(),
-        };
-        if let Some(value) = value {
-            text.push_str(&format!("{key} = {value}\n"));
-        }
-    }
-    text + "\n"
 }

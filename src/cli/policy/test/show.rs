@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Args, Run};
 use crate::cli::check::counted;
 use crate::cli::plain;
-use crate::policy::testing::{Coverage, Report, Sightings};
+use crate::policy::testing::{Covered, Report, Sightings};
 
 /// So many policies that no case shows are told without `--coverage`.
 const MOST_GAPS: usize = 10;
@@ -47,28 +47,41 @@ fn side_by_side(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// Every policy with the cases that see it.
-pub(super) fn coverage(out: &mut dyn Write, coverage: &Coverage) -> io::Result<()> {
-    let width = coverage.policies.iter().map(|one| one.policy.as_str().len()).max().unwrap_or(0).max(6);
-    let cases: Vec<String> = coverage.policies.iter().map(|one| cell(&one.applies)).collect();
+/// Every policy with the cases that see it. Of a part of the cases only what they see: what they don't, others may.
+pub(super) fn coverage(out: &mut dyn Write, args: &Args, run: &Run) -> io::Result<()> {
+    let is_seen = |one: &&Covered| one.applies.count > 0 || one.stays_out.as_ref().is_some_and(|seen| seen.count > 0);
+    let shown: Vec<&Covered> = run.coverage.policies.iter().filter(|one| args.only.is_none() || is_seen(one)).collect();
+    let gap = if args.only.is_none() { "MISSING" } else { "-" };
+    let width = shown.iter().map(|one| one.policy.as_str().len()).max().unwrap_or(0).max(6);
+    let cases: Vec<String> = shown.iter().map(|one| cell(&one.applies, gap)).collect();
     let middle = cases.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(7);
+    if let Some(only) = &args.only {
+        let ran = run.report.passed + run.report.failures.len();
+        let (ran, sees) = (counted(ran, "case"), if ran == 1 { "sees" } else { "see" });
+        writeln!(out, "what the {ran} with `{}` {sees}; other cases may see more", plain(only))?;
+    }
     writeln!(out, "{:width$}  {:middle$}  stays out", "policy", "applies")?;
-    for (one, applies) in coverage.policies.iter().zip(cases) {
+    for (one, applies) in shown.iter().zip(cases) {
         let (applies, stays_out) = match (one.is_unasked, &one.stays_out) {
             (true, _) => ("not asked by this version".to_owned(), String::new()),
             (false, None) => (applies, "no condition".to_owned()),
-            (false, Some(seen)) => (applies, cell(seen)),
+            (false, Some(seen)) => (applies, cell(seen, gap)),
         };
         let line = format!("{:width$}  {applies:middle$}  {stays_out}", one.policy.as_str());
         writeln!(out, "{}", line.trim_end())?;
+    }
+    match run.coverage.policies.len() - shown.len() {
+        0 => {}
+        1 => writeln!(out, "1 more policy is in none of them")?,
+        others => writeln!(out, "{others} more policies are in none of them")?,
     }
     writeln!(out)
 }
 
 /// How many cases see it, and where the first of them stands.
-fn cell(seen: &Sightings) -> String {
+fn cell(seen: &Sightings, gap: &str) -> String {
     match &seen.first {
-        None => "MISSING".to_owned(),
+        None => gap.to_owned(),
         Some(first) => {
             let file = Path::new(&first.file)
                 .file_name()

@@ -46,7 +46,7 @@ fn again(args: &Args, config: &Path) -> anyhow::Result<()> {
         Ok(Ok(run)) => {
             show::failures(out, &run.report)?;
             if args.coverage {
-                show::coverage(out, &run.coverage)?;
+                show::coverage(out, args, &run)?;
             }
             show::line(args, &run)
         }
