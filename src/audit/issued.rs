@@ -56,7 +56,7 @@ impl Log {
                 }
                 _ => None,
             };
-            flow = ready.map_or(ControlFlow::Continue(()), |issued| each(issued));
+            flow = ready.map_or(ControlFlow::Continue(()), &mut each);
             Ok(flow)
         })?;
         for decision in waiting {
