@@ -123,6 +123,7 @@ fn record(numbers: &mut Numbers, at: u64) -> DecisionRecord {
         shadow: Vec::new(),
         shadow_failed: Vec::new(),
         would: None,
+        would_tell: cedargate::audit::WouldTell::default(),
         policy_digest: String::new(),
         evaluations: 0,
         micros: 0,

@@ -63,7 +63,8 @@
 //! - **Reference**: ten characters that lead from a page to the decision behind it.
 //! - **Journal**: the records of all decisions and what came of them; written as **lines** in **segments**, read as a **log**. **Sealed**:
 //!   opened by the key of its **month** alone; to **forget** a month is to delete that key. **Clear**: what a line says to everybody.
-//!   **Quota**: what strangers may put into it. **Mask**: pseudonyms in what is handed on.
+//!   **Quota**: what strangers may put into it. **Mask**: pseudonyms in what is handed on. **Skipped**: what a reader left out, and
+//!   **Damage** in it a line that is not as it was written. **Issued**: a decision with the roles that went out on it.
 //! - **Node**: one of several servers that share accounts, state and secret.
 //! - **Snapshot**: config, policies, apps, keys and the observer with its geo files, in force together. **Set**: a snapshot with what
 //!   else was read with it. **Inventory**: a set written down. **Change**: what differs between two. **Refusal**: why a set does not

@@ -13,7 +13,7 @@ use super::line;
 use super::month::Month;
 use super::node::{Node, NodeId};
 use super::pack::Packer;
-use super::record::{FORMAT, Record, SegmentRecord};
+use super::record::{FORMAT, ForgottenBy, ForgottenRecord, Record, SegmentRecord};
 use super::segment::{self, Segment, SegmentName, Tail};
 use super::strangers::{Kept, Place, Quota, Strangers};
 use crate::accounts::AccountsError;
@@ -52,25 +52,6 @@ pub enum AuditError {
     /// No random bytes for the id of a node or boot.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// A line that should hold the record is damaged.
-    #[error("line {line} of the audit journal `{path}` is damaged")]
-    Damaged {
-        /// Which segment.
-        path: String,
-        /// Which line, from 1.
-        line: usize,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A sealed record does not open, though the key of its month is there: it was changed.
-    #[error("line {line} of the audit journal `{path}` does not open with the key of its month: it was changed")]
-    Broken {
-        /// Which segment.
-        path: String,
-        /// Which line, from 1.
-        line: usize,
-    },
     /// A record is longer than any can be.
     #[error("a record is too long for the audit journal")]
     TooLong,
@@ -247,11 +228,11 @@ impl Journal {
         answer.await.unwrap_or(Err(AuditError::Closed))
     }
 
-    /// Fetches the key of the next month in time, and erases what is older than so many whole months before this one. To be
-    /// called now and then.
+    /// Fetches the key of the next month in time, and erases what is older than so many whole months before this one, as soon as
+    /// it is sure that this one has begun. To be called now and then.
     ///
     /// # Errors
-    /// The store of the keys failed.
+    /// The store of the keys failed, or that a month is erased could not be written down.
     pub async fn look_after_keys(&self, keep_months: Option<u16>) -> Result<(), AuditError> {
         let now = self.sealer.clock.now();
         let month = Month::of(now);
@@ -261,10 +242,24 @@ impl Journal {
             self.sealer.keys.ahead(soon).await?;
         }
         let Some(keep) = keep_months else { return Ok(()) };
-        for old in self.sealer.keys.erase_before(month.before(keep), month).await? {
-            tracing::warn!(audit.month = %old, "what the audit journal says of this month was erased: `[audit] keep_months`");
+        for old in self.sealer.keys.to_erase(month.before(keep), month).await? {
+            if self.forget(old, ForgottenBy::KeepMonths).await? {
+                tracing::warn!(
+                    audit.month = %old,
+                    "what the audit journal says of this month was erased: `[audit] keep_months`"
+                );
+            }
         }
         Ok(())
+    }
+
+    /// Erases a month for ever: writes down that it does, and deletes the key. Says whether there was one.
+    ///
+    /// # Errors
+    /// It could not be written down, and nothing was erased; or the store of the keys failed.
+    pub async fn forget(&self, month: Month, by: ForgottenBy) -> Result<bool, AuditError> {
+        self.append(ForgottenRecord { at: self.sealer.clock.now(), forgot: month, by }).await?;
+        self.sealer.keys.forget(month).await
     }
 }
 

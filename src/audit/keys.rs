@@ -1,13 +1,15 @@
 //! The keys that records are sealed with: one a month, kept with the accounts. Whoever deletes a month's key erases what was
 //! written in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
 use data_encoding::HEXLOWER;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::journal::AuditError;
@@ -20,6 +22,9 @@ use crate::domain::Username;
 const WHO_BYTES: usize = 16;
 /// How long the id of a key is.
 const ID_BYTES: usize = 4;
+/// On so many days of the running month something must have been written before anything older is erased: more than a clock is
+/// ahead that somebody sets right within a day, whichever midnight falls into it.
+const SURE_DAYS: usize = 3;
 
 /// Keeps the keys of months.
 #[async_trait]
@@ -35,6 +40,12 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// The store failed.
     async fn keys(&self) -> Result<Vec<(Month, LogKey)>, AccountsError>;
+
+    /// On how many days of a month something was written, as far as signed heads tell; of all nodes together.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn days(&self, month: Month) -> Result<usize, AccountsError>;
 
     /// Deletes the key of a month for ever. Says whether there was one.
     ///
@@ -60,6 +71,12 @@ impl KeyStore for Accounts {
         self.log_keys().await?.into_iter().map(|(text, key)| Ok((month(&text)?, key))).collect()
     }
 
+    async fn days(&self, month: Month) -> Result<usize, AccountsError> {
+        let heads = self.audit_heads().await?;
+        let days = heads.iter().filter(|head| Month::of(head.at) == month).map(|head| day(head.at));
+        Ok(days.collect::<BTreeSet<Date>>().len())
+    }
+
     async fn forget(&self, month: Month) -> Result<bool, AccountsError> {
         self.forget_log_key(&month.to_string()).await
     }
@@ -67,6 +84,11 @@ impl KeyStore for Accounts {
     fn index_key(&self) -> Result<Zeroizing<[u8; LOG_KEY_LEN]>, AccountsError> {
         Ok(self.log_index_key()?)
     }
+}
+
+/// The day of an instant, in UTC as the months are.
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
 }
 
 /// What is derived from a month's key.
@@ -107,12 +129,21 @@ impl MonthKey {
     }
 }
 
+/// Why the running month, by the clock, may be another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// Nothing was written in the month before: no server ran then, or the clock has jumped.
+    NoneBefore,
+    /// Something was written on few days of it: it has begun just now, or the clock is ahead.
+    FewDays,
+}
+
 /// The keys that a writer holds: those of the running month and the next.
 pub(super) struct WriterKeys {
     store: Arc<dyn KeyStore>,
     held: Mutex<BTreeMap<Month, Arc<MonthKey>>>,
-    /// The month in which nothing is erased, for it may not be the one that runs. It was told.
-    doubted: Mutex<Option<Month>>,
+    /// The month in which nothing is erased, for it may not be the one that runs, and why. It was told.
+    doubted: Mutex<Option<(Month, Doubt)>>,
 }
 
 impl WriterKeys {
@@ -141,38 +172,52 @@ impl WriterKeys {
         Ok(key)
     }
 
-    /// Deletes the keys of all months before this one, and says which there were. None of them when nothing was written in the
-    /// month before the `running` one: then no server ran, or the clock has jumped, and what was erased by a wrong clock never
-    /// comes back.
-    pub(super) async fn erase_before(&self, month: Month, running: Month) -> Result<Vec<Month>, AuditError> {
+    /// The months before this one that have a key: those to erase. None of them as long as there is a doubt that `running` is the
+    /// month that runs: what was erased by a wrong clock never comes back.
+    pub(super) async fn to_erase(&self, month: Month, running: Month) -> Result<Vec<Month>, AuditError> {
         let keys = self.store.keys().await.map_err(failed)?;
-        let has_run = keys.iter().any(|(known, _)| *known == running.before(1));
         let is_old = |(old, key): &(Month, LogKey)| (*old < month && matches!(key, LogKey::Key(_))).then_some(*old);
         let old: Vec<Month> = keys.iter().filter_map(is_old).collect();
-        if !has_run {
-            let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
-            if !old.is_empty() && doubted.replace(running) != Some(running) {
-                tracing::warn!(
-                    audit.month = %running,
-                    "nothing of the audit journal is erased before next month: no record is of the month before this one. \
-                     Is the clock right?"
-                );
-            }
-            return Ok(Vec::new());
+        if old.is_empty() {
+            return Ok(old);
         }
-        let mut erased = Vec::new();
-        for old in old {
-            if self.store.forget(old).await.map_err(failed)? {
-                erased.push(old);
-            }
+        let doubt = if !keys.iter().any(|(known, _)| *known == running.before(1)) {
+            Doubt::NoneBefore
+        } else if self.store.days(running).await.map_err(failed)? < SURE_DAYS {
+            Doubt::FewDays
+        } else {
+            return Ok(old);
+        };
+        let told = self.doubted.lock().unwrap_or_else(PoisonError::into_inner).replace((running, doubt));
+        if told != Some((running, doubt)) {
+            tell(running, doubt);
         }
-        Ok(erased)
+        Ok(Vec::new())
+    }
+
+    /// Deletes a key. Says whether there was one.
+    pub(super) async fn forget(&self, month: Month) -> Result<bool, AuditError> {
+        self.store.forget(month).await.map_err(failed)
     }
 
     /// The months whose keys are in memory.
     #[cfg(test)]
     pub(super) fn held(&self) -> Vec<Month> {
         self.held.lock().unwrap().keys().copied().collect()
+    }
+}
+
+fn tell(running: Month, doubt: Doubt) {
+    match doubt {
+        Doubt::NoneBefore => tracing::warn!(
+            audit.month = %running,
+            "nothing of the audit journal is erased before next month: no record is of the month before this one. \
+             Is the clock right?"
+        ),
+        Doubt::FewDays => tracing::info!(
+            audit.month = %running,
+            "nothing of the audit journal is erased before something was written on {SURE_DAYS} days of this month"
+        ),
     }
 }
 
@@ -290,37 +335,52 @@ pub(super) mod memory {
     use super::*;
 
     /// Keys in memory: those of two stores are the same, month for month.
-    pub(in crate::audit) struct MemoryKeys(Mutex<BTreeMap<Month, LogKey>>);
+    pub(in crate::audit) struct MemoryKeys {
+        keys: Mutex<BTreeMap<Month, LogKey>>,
+        /// The days on which something was written; `None`: all.
+        days: Mutex<Option<BTreeSet<Date>>>,
+    }
 
     impl MemoryKeys {
         pub(in crate::audit) fn fixed() -> Arc<Self> {
-            Arc::new(Self(Mutex::default()))
+            Arc::new(Self { keys: Mutex::default(), days: Mutex::default() })
+        }
+
+        /// Something was written then, and on no other day but those said before.
+        pub(in crate::audit) fn written_on(&self, at: Timestamp) {
+            self.days.lock().unwrap().get_or_insert_default().insert(day(at));
         }
 
         /// The months that somebody asked for.
         pub(in crate::audit) fn asked(&self) -> Vec<String> {
-            self.0.lock().unwrap().keys().map(ToString::to_string).collect()
+            self.keys.lock().unwrap().keys().map(ToString::to_string).collect()
         }
     }
 
     #[async_trait]
     impl KeyStore for MemoryKeys {
         async fn key(&self, month: Month) -> Result<LogKey, AccountsError> {
-            let mut keys = self.0.lock().unwrap();
+            let mut keys = self.keys.lock().unwrap();
             Ok(keys.entry(month).or_insert_with(|| LogKey::Key(key_of(month))).clone())
         }
 
         /// Two years of them, so that nobody has to have asked for one before.
         async fn keys(&self) -> Result<Vec<(Month, LogKey)>, AccountsError> {
-            let keys = self.0.lock().unwrap();
+            let keys = self.keys.lock().unwrap();
             let newest = Month::parse("2027-12").unwrap();
             let all = (0..24).map(|months| newest.before(months));
             Ok(all.map(|month| (month, keys.get(&month).cloned().unwrap_or(LogKey::Key(key_of(month))))).collect())
         }
 
+        async fn days(&self, month: Month) -> Result<usize, AccountsError> {
+            let days = self.days.lock().unwrap();
+            let of = |day: &&Date| Month::of(day.to_zoned(TimeZone::UTC).unwrap().timestamp()) == month;
+            Ok(days.as_ref().map_or(SURE_DAYS, |days| days.iter().filter(of).count()))
+        }
+
         async fn forget(&self, month: Month) -> Result<bool, AccountsError> {
             let erased = LogKey::Erased(Timestamp::UNIX_EPOCH);
-            Ok(matches!(self.0.lock().unwrap().insert(month, erased), None | Some(LogKey::Key(_))))
+            Ok(matches!(self.keys.lock().unwrap().insert(month, erased), None | Some(LogKey::Key(_))))
         }
 
         fn index_key(&self) -> Result<Zeroizing<[u8; LOG_KEY_LEN]>, AccountsError> {

@@ -39,6 +39,8 @@ pub enum RecordKind {
     Logout,
     /// An event.
     Event,
+    /// A month that is forgotten.
+    Forgotten,
 }
 
 impl RecordKind {
@@ -52,6 +54,7 @@ impl RecordKind {
             Self::Status => "status",
             Self::Logout => "logout",
             Self::Event => "event",
+            Self::Forgotten => "forgotten",
         }
     }
 }
@@ -81,6 +84,9 @@ pub struct Clear {
     /// The policy set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_digest: Option<String>,
+    /// The month that is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgot: Option<Month>,
     /// Stands for the person, by a hash under the key of the month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
@@ -104,6 +110,7 @@ impl Clear {
             outcome: None,
             by: Vec::new(),
             policy_digest: None,
+            forgot: None,
             who: None,
             month: None,
             key: None,
@@ -132,6 +139,9 @@ impl Clear {
             },
             Record::Logout(logout) => Self { app: Some(logout.app.clone()), ..bare(RecordKind::Logout, logout.at) },
             Record::Event(event) => bare(RecordKind::Event, event.at),
+            Record::Forgotten(forgotten) => {
+                Self { forgot: Some(forgotten.forgot), ..bare(RecordKind::Forgotten, forgotten.at) }
+            }
         }
     }
 }

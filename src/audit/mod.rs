@@ -10,8 +10,10 @@
 mod chain;
 mod codec;
 pub mod export;
+mod formats;
 mod head;
 mod index;
+mod issued;
 mod journal;
 mod keys;
 mod line;
@@ -22,6 +24,7 @@ mod pack;
 mod record;
 mod search;
 mod segment;
+mod skipped;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -29,14 +32,16 @@ pub mod verify;
 
 pub use chain::{LineHash, Position};
 pub use head::{Head, HeadKey, HeadKeyError, SignedHead};
+pub use issued::Issued;
 pub use journal::{AuditError, Journal, Means};
 pub use keys::{KeyStore, LogKeys};
 pub use line::{Clear, RecordKind};
 pub use month::Month;
 pub use node::NodeId;
 pub use record::{
-    AssertionRecord, AssertionStage, DecisionRecord, EventKind, EventRecord, LogoutKind, LogoutRecord, Record,
-    SegmentRecord, StatusRecord,
+    AssertionRecord, AssertionStage, DecisionRecord, EventKind, EventRecord, ForgottenBy, ForgottenRecord, LogoutKind,
+    LogoutRecord, Record, SegmentRecord, StatusRecord, WouldTell,
 };
-pub use search::{Found, Log, Search, Skipped};
+pub use search::{Found, Log, Search};
+pub use skipped::{Damage, Skipped};
 pub use strangers::{Kept, LeftOut, Quota};

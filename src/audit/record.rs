@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::month::Month;
 use super::node::NodeId;
 use crate::clock::Timestamp;
 use crate::domain::{
@@ -96,12 +97,34 @@ pub struct DecisionRecord {
     /// What the answer would have been with the policies in report mode in force; `None` where none of them applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would: Option<DecisionKind>,
+    /// Whom the policies in report mode would have told. Nobody was.
+    #[serde(default, skip_serializing_if = "WouldTell::is_nobody")]
+    pub would_tell: WouldTell,
     /// SHA-256 of the policy set that decided.
     pub policy_digest: String,
     /// How often the policies were evaluated for it.
     pub evaluations: u32,
     /// How long it took, in microseconds.
     pub micros: u64,
+}
+
+/// Whom policies in report mode would tell of a decision, if they were in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WouldTell {
+    /// Those that would tell the person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<PolicyId>,
+    /// Those that would tell the security team.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security: Vec<PolicyId>,
+}
+
+impl WouldTell {
+    /// Whether nobody would be told.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.user.is_empty() && self.security.is_empty()
+    }
 }
 
 /// How far an assertion got.
@@ -273,6 +296,38 @@ pub struct EventRecord {
     pub device: Option<DeviceId>,
 }
 
+/// What had a month forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForgottenBy {
+    /// An operator of this server (`cedargate audit forget`).
+    Command,
+    /// The server itself (`[audit] keep_months`).
+    KeepMonths,
+}
+
+impl ForgottenBy {
+    /// The word in the journal.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::KeepMonths => "keep-months",
+        }
+    }
+}
+
+/// A month is being forgotten. Written before its key goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Which month.
+    pub forgot: Month,
+    /// By what.
+    pub by: ForgottenBy,
+}
+
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
@@ -289,6 +344,8 @@ pub enum Record {
     Logout(LogoutRecord),
     /// An event.
     Event(EventRecord),
+    /// A month that is forgotten.
+    Forgotten(ForgottenRecord),
 }
 
 impl Record {
@@ -296,7 +353,7 @@ impl Record {
     #[must_use]
     pub fn user(&self) -> Option<&Username> {
         match self {
-            Self::Segment(_) => None,
+            Self::Segment(_) | Self::Forgotten(_) => None,
             Self::Decision(decision) => decision.user.as_ref(),
             Self::Assertion(assertion) => Some(&assertion.user),
             Self::Status(status) => status.user.as_ref(),
@@ -327,6 +384,12 @@ impl From<AssertionRecord> for Record {
 impl From<StatusRecord> for Record {
     fn from(record: StatusRecord) -> Self {
         Self::Status(record)
+    }
+}
+
+impl From<ForgottenRecord> for Record {
+    fn from(record: ForgottenRecord) -> Self {
+        Self::Forgotten(record)
     }
 }
 

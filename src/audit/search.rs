@@ -1,11 +1,14 @@
-//! Reading a journal again: one decision by its reference, or all records that fit.
+//! Reading a journal again: one decision by its reference, or all records that fit. What is damaged is left out and told, and does
+//! not keep anybody from the rest; only the proof is strict.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::codec::Codec;
+use super::formats::Formats;
 use super::index::{Index, Word};
 use super::journal::AuditError;
 use super::keys::{LogKeys, Whos};
@@ -14,8 +17,14 @@ use super::lines::Lines;
 use super::month::Month;
 use super::record::{DecisionRecord, Record};
 use super::segment;
+use super::skipped::Skipped;
 use crate::clock::Timestamp;
 use crate::domain::{AppId, DecisionKind, ReferenceId, Username};
+
+/// Why a line is damaged whose record does not open.
+const CHANGED: &str = "it does not open with the key of its month: it was changed";
+/// Why a line is damaged that holds its record in clear.
+const IN_CLEAR: &str = "it is not sealed, and the lines before it are: it was added";
 
 /// Which records to read. What is left out does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,54 +63,6 @@ pub struct Found {
     pub record: Result<Record, Month>,
 }
 
-/// What fitted, as far as one can tell, and could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Skipped {
-    /// How many records of months whose key was deleted.
-    pub erased: BTreeMap<Month, u64>,
-    /// How many records of months whose key is not at hand, and why.
-    pub no_key: BTreeMap<Month, (u64, String)>,
-}
-
-impl Skipped {
-    /// Whether nothing was.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.erased.is_empty() && self.no_key.is_empty()
-    }
-
-    /// What to tell people, a line for each month.
-    pub fn lines(&self) -> impl Iterator<Item = String> {
-        let records = |count: &u64| if *count == 1 { "1 record".to_owned() } else { format!("{count} records") };
-        let erased = self.erased.iter();
-        let erased = erased.map(move |(month, count)| format!("{} of {month}, which was erased", records(count)));
-        let no_key = self.no_key.iter();
-        let no_key =
-            no_key.map(move |(month, (count, why))| format!("{} of {month} can't be read here: {why}", records(count)));
-        erased.chain(no_key)
-    }
-
-    /// How many of months that were erased, and of months whose key is not at hand.
-    #[must_use]
-    pub fn counts(&self) -> (u64, u64) {
-        (self.erased.values().sum(), self.no_key.values().map(|(count, _)| count).sum())
-    }
-
-    fn count(&mut self, error: AuditError) -> Result<Month, AuditError> {
-        match error {
-            AuditError::Erased { month, .. } => {
-                *self.erased.entry(month).or_default() += 1;
-                Ok(month)
-            }
-            AuditError::NoKey { month, why } => {
-                self.no_key.entry(month).or_insert((0, why)).0 += 1;
-                Ok(month)
-            }
-            error => Err(error),
-        }
-    }
-}
-
 /// A journal, to be read.
 #[derive(Clone)]
 pub struct Log {
@@ -109,6 +70,7 @@ pub struct Log {
     keys: Arc<LogKeys>,
     codec: Arc<Codec>,
     skipped: Arc<Mutex<Skipped>>,
+    formats: Arc<Mutex<Formats>>,
 }
 
 impl std::fmt::Debug for Log {
@@ -123,42 +85,45 @@ impl Log {
     /// # Errors
     /// There is no memory for what expands it.
     pub fn open(folders: Vec<PathBuf>, keys: LogKeys) -> Result<Self, AuditError> {
-        Ok(Self { folders, keys: Arc::new(keys), codec: Arc::new(Codec::new()?), skipped: Arc::default() })
+        let (skipped, formats) = (Arc::default(), Arc::default());
+        Ok(Self { folders, keys: Arc::new(keys), codec: Arc::new(Codec::new()?), skipped, formats })
     }
 
-    /// The decision with this reference id.
+    /// The decision with this reference id. A line that passes for it and is damaged is told by [`Log::skipped`].
     ///
     /// # Errors
-    /// The journal cannot be read; the line with this id is damaged; or the month it was made in was erased.
+    /// The journal cannot be read; or the month it was made in was erased.
     pub fn find(&self, reference: &ReferenceId) -> Result<Option<DecisionRecord>, AuditError> {
         let search = Search { reference: Some(reference.clone()), ..Search::default() };
+        let (mut found, mut gone) = (None, None);
         for path in self.segments()?.into_iter().rev().filter(|path| self.may_hold(path, &search, None)) {
-            let (mut found, mut gone) = (None, None);
-            let _ = self.segment(&path, &search, &mut |line, _, place| {
-                if line.clear.record == RecordKind::Decision {
-                    match self.opened(line, &place.path, place.number) {
-                        Ok(Record::Decision(decision)) => found = Some(*decision),
-                        Ok(_) => return Ok(ControlFlow::Continue(())),
-                        Err(error) => gone = Some(error),
+            let flow = self.segment(&path, &search, &mut |line, _, place| {
+                if line.clear.record != RecordKind::Decision {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                match line.open(&self.keys, &self.codec) {
+                    Ok(Some(Record::Decision(decision))) => {
+                        found = Some(*decision);
+                        return Ok(ControlFlow::Break(()));
                     }
-                    return Ok(ControlFlow::Break(()));
+                    Ok(Some(_)) => {}
+                    Ok(None) => self.damaged(&place.path, place.number, CHANGED.to_owned()),
+                    Err(error) => gone = Some(error),
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
-            match (found, gone) {
-                (_, Some(error)) => return Err(error),
-                (Some(decision), None) => return Ok(Some(decision)),
-                (None, None) => {}
+            if flow.is_break() {
+                return Ok(found);
             }
         }
-        Ok(None)
+        gone.map_or(Ok(None), Err)
     }
 
     /// Hands every decision that fits to `each`, segment by segment, in the order they were written, until it says stop. What
-    /// cannot be read because its month was erased is left out; [`Log::skipped`] counts it.
+    /// cannot be read is left out; [`Log::skipped`] counts it.
     ///
     /// # Errors
-    /// The journal cannot be read, or a line is damaged.
+    /// The journal cannot be read.
     pub fn decisions(
         &self,
         search: &Search,
@@ -171,10 +136,10 @@ impl Log {
     }
 
     /// Hands every record that fits to `each`, in the order they were written, until it says stop; also those that cannot be
-    /// read, with what their lines say in clear.
+    /// read for want of a key, with what their lines say in clear.
     ///
     /// # Errors
-    /// The journal cannot be read, or a line is damaged.
+    /// The journal cannot be read.
     pub fn records(&self, search: &Search, mut each: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), AuditError> {
         self.read(search, None, &mut each)
     }
@@ -182,13 +147,21 @@ impl Log {
     /// What fitted and could not be read, in all that was read so far.
     #[must_use]
     pub fn skipped(&self) -> Skipped {
-        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.skip().clone()
+    }
+
+    fn skip(&self) -> MutexGuard<'_, Skipped> {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn damaged(&self, path: &Path, line: usize, why: String) {
+        self.skip().add_damage(path, line, why);
     }
 
     /// The newest records that fit, oldest first, and how many fit in all. Only these are opened.
     ///
     /// # Errors
-    /// The journal cannot be read, or a line is damaged.
+    /// The journal cannot be read.
     pub fn newest(&self, search: &Search, limit: usize) -> Result<(Vec<Found>, u64), AuditError> {
         let (mut newest, mut count) = (BTreeMap::new(), 0_u64);
         self.walk(search, None, &mut |line, bytes, place| {
@@ -201,8 +174,12 @@ impl Log {
         })?;
         let mut found = Vec::with_capacity(newest.len());
         for (bytes, path, number) in newest.into_values() {
-            let line = Line::read(&bytes).map_err(|source| damaged(&path, number, source))?;
-            found.push(self.found(line, &path, number)?);
+            // It was read once already.
+            let Ok(line) = Line::read(&bytes) else { continue };
+            match self.found(line, &path, number)? {
+                Some(one) => found.push(one),
+                None => count -= 1,
+            }
         }
         Ok((found, count))
     }
@@ -213,11 +190,19 @@ impl Log {
         kind: Option<RecordKind>,
         each: &mut dyn FnMut(Found) -> ControlFlow<()>,
     ) -> Result<(), AuditError> {
-        self.walk(search, kind, &mut |line, _, place| Ok(each(self.found(line, &place.path, place.number)?)))
+        self.walk(search, kind, &mut |line, _, place| {
+            let found = self.found(line, &place.path, place.number)?;
+            Ok(found.map_or(ControlFlow::Continue(()), &mut *each))
+        })
     }
 
     /// Hands every line that fits to `each`, with its bytes and place. What may fit and cannot be told is counted.
-    fn walk(&self, search: &Search, kind: Option<RecordKind>, each: &mut EachLine<'_>) -> Result<(), AuditError> {
+    pub(super) fn walk(
+        &self,
+        search: &Search,
+        kind: Option<RecordKind>,
+        each: &mut EachLine<'_>,
+    ) -> Result<(), AuditError> {
         let who = search.user.as_ref().map(|user| (user, self.keys.who(user)));
         for path in self.segments()? {
             if !self.may_hold(&path, search, who.as_ref().map(|(_, who)| who)) {
@@ -232,7 +217,7 @@ impl Log {
                     Fit::Yes => each(line, bytes, place),
                     Fit::No => Ok(ControlFlow::Continue(())),
                     Fit::Unknown => {
-                        self.found(line, &place.path, place.number)?;
+                        let _counted = self.found(line, &place.path, place.number)?;
                         Ok(ControlFlow::Continue(()))
                     }
                 }
@@ -244,36 +229,62 @@ impl Log {
         Ok(())
     }
 
-    /// Opens a line; one that cannot be opened for want of a key is counted.
-    fn found(&self, line: Line<'_>, path: &Path, number: usize) -> Result<Found, AuditError> {
+    /// Opens a line. What cannot be opened for want of a key is counted; what does not open with it was changed, and is told as
+    /// that.
+    pub(super) fn found(&self, line: Line<'_>, path: &Path, number: usize) -> Result<Option<Found>, AuditError> {
         let clear = line.clear.clone();
-        let record = match self.opened(line, path, number) {
-            Ok(record) => Ok(record),
-            Err(error) => Err(self.skipped.lock().unwrap_or_else(PoisonError::into_inner).count(error)?),
+        let record = match line.open(&self.keys, &self.codec) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => {
+                self.damaged(path, number, CHANGED.to_owned());
+                return Ok(None);
+            }
+            Err(error) => Err(self.skip().add(error)?),
         };
-        Ok(Found { clear, record })
+        Ok(Some(Found { clear, record }))
     }
 
     /// The lines of one segment that fit as far as they tell in clear.
     fn segment(&self, path: &Path, search: &Search, each: &mut EachLine<'_>) -> Result<ControlFlow<()>, AuditError> {
-        let (mut lines, mut bytes) = (Lines::open(path)?, Vec::new());
-        while lines.next(&mut bytes).map_err(|error| AuditError::io(path, error))? {
+        let (mut lines, mut bytes, mut in_clear) = (Lines::open(path)?, Vec::new(), None);
+        loop {
+            match lines.next(&mut bytes) {
+                Ok(true) => {}
+                Ok(false) => return Ok(ControlFlow::Continue(())),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let why = format!("the file can't be read from here on: {error}");
+                    self.damaged(path, lines.number.saturating_add(1), why);
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Err(error) => return Err(AuditError::io(path, error)),
+            }
             // Most lines are of other decisions, and need not even be parsed.
             if search.reference.as_ref().is_some_and(|reference| !holds(&bytes, reference.as_str().as_bytes())) {
                 continue;
             }
-            let line = Line::read(&bytes).map_err(|source| damaged(path, lines.number, source))?;
-            let fits = line.clear.record != RecordKind::Segment && search.takes(&line.clear);
-            if fits && each(line, &bytes, &lines)?.is_break() {
+            let line = match Line::read(&bytes) {
+                Ok(line) => line,
+                Err(error) => {
+                    self.damaged(path, lines.number, format!("it is no record: {error}"));
+                    continue;
+                }
+            };
+            if line.clear.record == RecordKind::Segment {
+                continue;
+            }
+            if line.record().is_some() && !*in_clear.get_or_insert_with(|| self.may_be_in_clear(path)) {
+                self.damaged(path, lines.number, IN_CLEAR.to_owned());
+                continue;
+            }
+            if search.takes(&line.clear) && each(line, &bytes, &lines)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(ControlFlow::Continue(()))
     }
 
-    fn opened(&self, line: Line<'_>, path: &Path, number: usize) -> Result<Record, AuditError> {
-        line.open(&self.keys, &self.codec)?
-            .ok_or_else(|| AuditError::Broken { path: path.display().to_string(), line: number })
+    fn may_be_in_clear(&self, path: &Path) -> bool {
+        let all = self.segments().unwrap_or_default();
+        self.formats.lock().unwrap_or_else(PoisonError::into_inner).may_be_in_clear(path, &all)
     }
 
     /// Whether a segment has to be read, by its index.
@@ -310,7 +321,7 @@ impl Log {
 }
 
 /// What is done with a line, its bytes, and the place it is at.
-type EachLine<'a> = dyn FnMut(Line<'_>, &[u8], &Lines) -> Result<ControlFlow<()>, AuditError> + 'a;
+pub(super) type EachLine<'a> = dyn FnMut(Line<'_>, &[u8], &Lines) -> Result<ControlFlow<()>, AuditError> + 'a;
 
 /// Whether a line is about somebody.
 enum Fit {
@@ -329,10 +340,6 @@ impl Fit {
             (Some((month, key)), Some(hash)) => who.get(month, key).map_or(Self::Unknown, |who| is(who == hash)),
         }
     }
-}
-
-fn damaged(path: &Path, line: usize, source: serde_json::Error) -> AuditError {
-    AuditError::Damaged { path: path.display().to_string(), line, source }
 }
 
 fn holds(line: &[u8], reference: &[u8]) -> bool {

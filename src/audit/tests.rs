@@ -109,6 +109,7 @@ fn decision(seed: i64, decision: Decision) -> DecisionRecord {
         shadow: vec![PolicyId::parse("risk.travel").unwrap()],
         shadow_failed: Vec::new(),
         would: Some(crate::domain::DecisionKind::Deny),
+        would_tell: WouldTell::default(),
         policy_digest: "5e".repeat(32),
         evaluations: 4,
         micros: 123,
@@ -250,7 +251,7 @@ fn a_line_reads_as_documented() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_an_error_and_an_unfinished_line_is_none() {
+async fn a_damaged_record_is_told_and_an_unfinished_line_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let record = decision(1, Decision::Allow);
     let line = format!("{}\n", to_json(&record.clone().into()).unwrap());
@@ -258,8 +259,11 @@ async fn a_damaged_record_is_an_error_and_an_unfinished_line_is_none() {
     std::fs::write(&path, line.trim_end()).unwrap();
     assert_eq!(find(folder.path(), &record.reference).await.unwrap(), None, "a power cut left half a line");
     std::fs::write(&path, format!("{{}}\n{}", line.replace("\"step\"", "\"stop\""))).unwrap();
-    let error = find(folder.path(), &record.reference).await.unwrap_err();
-    assert!(matches!(error, AuditError::Damaged { line: 2, .. }), "{error:?}");
+    let log = log(folder.path()).await;
+    assert_eq!(log.find(&record.reference).unwrap(), None);
+    let told = log.skipped().damaged;
+    assert_eq!((told.len(), told[0].line, &told[0].file), (1, 2, &path), "{told:?}");
+    assert!(told[0].to_string().contains("000.jsonl:2: it is no record: "), "{}", told[0]);
 }
 
 #[tokio::test]
@@ -365,6 +369,8 @@ async fn the_files_belong_to_who_owns_the_folder_also_when_root_writes_them() {
     assert_eq!(std::fs::metadata(&path).unwrap().uid(), owner);
 }
 
+mod damage;
+mod forgetting;
 mod packing;
 mod sealing;
 mod strangers;

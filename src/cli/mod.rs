@@ -4,6 +4,7 @@
 mod app;
 mod audit;
 mod check;
+mod damage;
 mod demo;
 mod doctor;
 mod keys;

@@ -47,7 +47,7 @@ pub use notify::{Alerts, Outcome};
 pub use permit::{Enroll, IssuePermit, PermitExpired, Permitted, Refused, RemoveDevice, StepPermit, TrustDevice};
 pub use planner::{Goal, Plan, PlanError};
 pub use question::Question;
-pub use replay::{Budget, BudgetError, Change, Example, Hit, NotReplayable, Replay, Side, Tally};
+pub use replay::{Budget, BudgetError, Change, Example, Hit, NotReplayable, Replay, RoleChange, Side, Tally};
 pub use situation::{Asks, Situation, recorded, recorded_kind};
 pub use trial::Trial;
 pub use vocabulary::Vocabulary;

@@ -1,7 +1,8 @@
 //! Policies on trial (`@mode("report")`): asked beside every decision as if they were in force, by a second bundle in which they
 //! are.
 //!
-//! INVARIANT: nothing acts on what comes of it. A [`Trial`] holds ids and one word: no offers, no permits, nobody to tell.
+//! INVARIANT: nothing acts on what comes of it. A [`Trial`] holds ids and one word: no offers, no permits, and of whom to tell only
+//! which policies would.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,10 @@ use super::question::Question;
 use super::request::Shown;
 use super::scope::Asker;
 use super::situation::recorded_kind;
-use crate::domain::{App, Decision, DecisionKind, DenyReason, PolicyId, Repertoire, RoleName, SignalSet, Step};
+use crate::audit::WouldTell;
+use crate::domain::{
+    App, Decision, DecisionKind, DenyReason, EnforcedPolicy, PolicyId, Repertoire, RoleName, SignalSet, Step,
+};
 
 /// What the policies on trial would have made of one decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +30,8 @@ pub struct Trial {
     pub failed: Vec<PolicyId>,
     /// The answer with all of them in force; `None` where none had a part in it, or no answer was reached.
     pub would: Option<DecisionKind>,
+    /// Whom those that say `@alert` would tell, of the answer that there would be. Asked for opening an app alone, as alerts are.
+    pub would_tell: WouldTell,
 }
 
 impl Bundle {
@@ -34,11 +40,28 @@ impl Bundle {
     /// doubt is a second plan made, with as many evaluations as any other.
     #[must_use]
     pub fn try_out(&self, goal: Goal<'_>, q: &Question<'_>, repertoire: &Repertoire, decided: &Decision) -> Trial {
-        let Some(trial) = self.trial() else { return Trial::default() };
+        let Some(bundle) = self.trial() else { return Trial::default() };
+        let (mut trial, would) = self.try_answer(bundle, goal, q, repertoire, decided);
+        if let (Goal::App { .. }, Some(would)) = (goal, would) {
+            self.try_telling(bundle, q, &would, &mut trial);
+        }
+        trial
+    }
+
+    /// What comes of it, and the answer there would be; `None` where none was reached.
+    fn try_answer(
+        &self,
+        trial: &Self,
+        goal: Goal<'_>,
+        q: &Question<'_>,
+        repertoire: &Repertoire,
+        decided: &Decision,
+    ) -> (Trial, Option<Decision>) {
+        let as_decided = || (Trial::default(), Some(decided.clone()));
         let groups = self.vocabulary().closure(&q.user.groups);
         let concerned = self.on_trial_about(&Asker::person(self.names(), &q.user.username, &groups, q.app, goal));
         if concerned.is_empty() {
-            return Trial::default();
+            return as_decided();
         }
         let (step, roles): (Step, &[RoleName]) = match goal {
             Goal::App { roles } => (Step::SignIn, roles),
@@ -46,7 +69,7 @@ impl Bundle {
         };
         let mut seen = Seen::default();
         // What cannot be put to Cedar was refused, and logged, when it was decided.
-        let Ok(prepared) = self.prepare(q) else { return Trial::default() };
+        let Ok(prepared) = self.prepare(q) else { return as_decided() };
         let roles = roles.iter().filter(|role| q.app.roles.contains(role));
         for (step, role) in std::iter::once((step, None)).chain(roles.map(|role| (Step::AssumeRole, Some(role)))) {
             if let Ok(asked) = prepared.ask(step, role, Shown::of(q), None) {
@@ -56,7 +79,7 @@ impl Bundle {
         // More permits take nothing from an Allow.
         if *decided == Decision::Allow && !seen.stands_in_the_way {
             let as_recorded = recorded_kind(step, decided);
-            return seen.trial(&concerned, Some(as_recorded), as_recorded);
+            return (seen.trial(&concerned, Some(as_recorded), as_recorded), Some(decided.clone()));
         }
         let would = match planner::plan(trial, goal, q, repertoire) {
             Ok(plan) => {
@@ -64,15 +87,33 @@ impl Bundle {
                 if let Decision::Deny(DenyReason::EvaluationError { policies }) = &plan.decision {
                     seen.failed.extend(policies.iter().cloned());
                 }
-                Some(recorded_kind(step, &plan.decision))
+                Some(plan.decision)
             }
             Err(PlanError::Exhausted) => None,
         };
+        let word = would.as_ref().map(|would| recorded_kind(step, would));
         // What they change without a part in the answer at hand, as a permit that would apply with one more proof.
-        seen.trial(&concerned, would, recorded_kind(step, decided))
+        (seen.trial(&concerned, word, recorded_kind(step, decided)), would)
     }
 
-    /// What the policies on trial would say to a visit that was answered by `verdict`.
+    /// Whom the policies on trial would tell of `would`, and which of them could not be asked.
+    fn try_telling(&self, bundle: &Self, q: &Question<'_>, would: &Decision, trial: &mut Trial) {
+        let on_trial = || self.policies().iter().filter(|stored| stored.standing == Standing::Shadow);
+        let notes = |id: &PolicyId| on_trial().any(|stored| stored.notes.enforced.id == *id);
+        if !on_trial().any(|stored| stored.notes.enforced.alerts_user || stored.notes.enforced.alerts_security) {
+            return;
+        }
+        let alerts = bundle.alerts(would, q);
+        let ids = |policies: Vec<EnforcedPolicy>| -> Vec<PolicyId> {
+            policies.into_iter().map(|policy| policy.id).filter(notes).collect()
+        };
+        trial.would_tell = WouldTell { user: ids(alerts.user), security: ids(alerts.security) };
+        let failed: BTreeSet<PolicyId> =
+            alerts.failed.into_iter().filter(notes).chain(trial.failed.drain(..)).collect();
+        trial.failed = failed.into_iter().collect();
+    }
+
+    /// What the policies on trial would say to a visit that was answered by `verdict`, refused or allowed.
     #[must_use]
     pub fn try_out_visit(&self, app: &App, signals: &SignalSet, verdict: &Verdict) -> Trial {
         let Some(trial) = self.trial() else { return Trial::default() };
@@ -142,7 +183,8 @@ impl Seen {
             policies = concerned.keys().cloned().collect();
         }
         let would = would.filter(|_| !policies.is_empty());
-        Trial { policies: policies.into_iter().collect(), failed: self.failed.into_iter().collect(), would }
+        let (policies, failed) = (policies.into_iter().collect(), self.failed.into_iter().collect());
+        Trial { policies, failed, would, would_tell: WouldTell::default() }
     }
 }
 

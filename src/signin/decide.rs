@@ -3,7 +3,7 @@
 use tracing::Instrument as _;
 
 use crate::accounts::Authenticator;
-use crate::audit::{DecisionRecord, Kept, Record};
+use crate::audit::DecisionRecord;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::devices::{Allowed, Device, DeviceName, DeviceToken, Factors, Recorded, Sighting};
 use crate::domain::{
@@ -11,10 +11,9 @@ use crate::domain::{
     Required, RoleName, SessionId, SignInId, SignalSet, Step, TotpSecret, User, UserId, UserStatus, classes,
 };
 use crate::policy::planner::plan;
-use crate::policy::{Goal, Plan, Question, Refused, Trial, Verdict, recorded};
+use crate::policy::{Goal, Plan, Question, Refused, Trial, recorded};
 use crate::runtime::Snapshot;
 use crate::signals::{NetworkPrefix, Observation};
-use crate::state::{Key, Kind, Ttl};
 
 use super::error::SignInError;
 use super::flow::{Aim, Errand, Extras, Person, Registration, SignIn, Target};
@@ -24,9 +23,6 @@ use super::transition::Event;
 
 /// How often a decision is taken again because the device facts under it changed.
 const MOST_DECISIONS: usize = 8;
-
-/// How many refusals of strangers are kept per hour. They are logged all the same.
-const MOST_STRANGERS_PER_HOUR: u64 = 1000;
 
 /// Everything a question about one person is asked with.
 #[derive(Debug, Clone)]
@@ -360,6 +356,7 @@ impl Service {
             shadow: subject.trial.policies.clone(),
             shadow_failed: subject.trial.failed.clone(),
             would: subject.trial.would,
+            would_tell: subject.trial.would_tell.clone(),
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: planned.evaluations,
             micros,
@@ -433,81 +430,6 @@ impl Service {
             app_name: snapshot.display_name(&target.app),
             language: decided.facts.user.language,
         })
-    }
-
-    /// The page for a refusal before anybody is known. Strangers can cause these, so no more than a capped number is kept.
-    pub(super) async fn visit_denied(
-        &self,
-        snapshot: &Snapshot,
-        client: &Client,
-        target: &Target,
-        verdict: Verdict,
-    ) -> Result<Reply, SignInError> {
-        let reference = ReferenceId::new(&*self.parts.entropy)?;
-        let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip, &target.app));
-        let reason = verdict.reason();
-        self.parts.metrics.decided(Step::Visit, "deny", 1, 0);
-        let at = signals.now;
-        tracing::warn!(
-            decision.reference = %reference,
-            client.ip = %client.ip,
-            policy.ids = ?verdict.determining.iter().map(|policy| policy.id.as_str()).collect::<Vec<_>>(),
-            "a visit was refused"
-        );
-        self.count_refused_visit(snapshot, client, at, &verdict.determining).await;
-        if self.may_record_stranger("recorded").await? {
-            let trial = snapshot.app(&target.app).map(|app| snapshot.bundle.try_out_visit(app, &signals, &verdict));
-            let trial = trial.unwrap_or_default();
-            let record = DecisionRecord {
-                reference: reference.clone(),
-                at,
-                sign_in: None,
-                session: None,
-                user: None,
-                app: target.app.clone(),
-                step: Step::Visit,
-                role: None,
-                groups: std::collections::BTreeSet::new(),
-                status: None,
-                home_country: None,
-                proofs: MethodSet::EMPTY,
-                fresh: MethodSet::EMPTY,
-                signals,
-                sp_initiated: target.request.is_some(),
-                force_authn: target.force_authn(),
-                required: target.required(),
-                profile: Profile::default(),
-                roles: Vec::new(),
-                repertoire: Repertoire::default(),
-                decision: Decision::Deny(reason.clone()),
-                at_permit: false,
-                determining: verdict.determining,
-                shadow: trial.policies,
-                shadow_failed: trial.failed,
-                would: trial.would,
-                policy_digest: snapshot.bundle.digest().to_owned(),
-                evaluations: 1,
-                micros: 0,
-            };
-            self.record_stranger(record).await?;
-        }
-        let mut reply = Reply::of(View::Blocked { reason, reference, at, time_zone: None, back: None, devices: None });
-        reply.app_name = snapshot.display_name(&target.app);
-        Ok(reply)
-    }
-
-    /// Whether there is room for another record of this kind that strangers cause.
-    pub(super) async fn may_record_stranger(&self, kind: &str) -> Result<bool, SignInError> {
-        let key = Key::new(Kind::Failures, "strangers", kind);
-        Ok(self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= MOST_STRANGERS_PER_HOUR)
-    }
-
-    /// Writes a record that strangers cause, as far as there is room for such; the log has it all the same.
-    pub(super) async fn record_stranger(&self, record: impl Into<Record>) -> Result<(), SignInError> {
-        if let Kept::LeftOut(why) = self.parts.journal.append_of_stranger(record).await? {
-            tracing::info!(audit.left_out = why.code(), "a record that a stranger caused was left out of the journal");
-        }
-        Ok(())
     }
 
     pub(super) fn seal_secret(&self, person: &Person, secret: &TotpSecret) -> Result<String, SignInError> {

@@ -19,6 +19,7 @@ mod reply;
 mod service;
 mod stages;
 mod transition;
+mod visit;
 
 pub(crate) use decide::repertoire;
 pub use devices::{DevicesPage, OwnDevice, Removal};

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 
 use crate::accounts::{Authenticator, Envelope};
-use crate::audit::{AssertionRecord, AssertionStage, AuditError, DecisionRecord, EventKind, EventRecord, Journal};
+use crate::audit::{
+    AssertionRecord, AssertionStage, AuditError, DecisionRecord, EventKind, EventRecord, Journal, WouldTell,
+};
 use crate::clock::{Clock, Entropy, Stopwatch, Timestamp};
 use crate::domain::{
     App, AppId, AuthnContextClass, Decision, DecisionKind, DeviceFacts, EnforcedPolicy, IssueRequest, MethodSet,
@@ -152,6 +154,8 @@ pub struct Preview {
     pub shadow_failed: Vec<PolicyId>,
     /// The answer with them in force; `None` where none had a part in it.
     pub would: Option<DecisionKind>,
+    /// Whom they would tell.
+    pub would_tell: WouldTell,
     /// What came of every policy.
     pub explanation: Explanation,
     /// The roles of the app.
@@ -245,6 +249,7 @@ pub fn preview(
         shadow: trial.policies,
         shadow_failed: trial.failed,
         would: trial.would,
+        would_tell: trial.would_tell,
         explanation: explain(&snapshot.bundle, Step::SignIn, None, &q),
         roles: app.roles.iter().map(role_verdict).collect(),
         role: stated.role.cloned(),
@@ -395,6 +400,7 @@ impl Preview {
             shadow: self.shadow.clone(),
             shadow_failed: self.shadow_failed.clone(),
             would: self.would,
+            would_tell: self.would_tell.clone(),
             policy_digest: snapshot.bundle.digest().to_owned(),
             evaluations: self.evaluations,
             micros: self.micros,

@@ -403,6 +403,7 @@ impl Service {
         let signals = self.parts.signals.observe(&snapshot.observer, &Observation::of_visitor(client.ip, &target.app));
         let verdict = snapshot.bundle.visit(app, &signals);
         if verdict.allowed {
+            self.try_out_visit(&snapshot, app, target, signals, verdict).await;
             return Ok(None);
         }
         self.visit_denied(&snapshot, client, target, verdict).await.map(Some)

@@ -1,11 +1,13 @@
 //! Policies on trial and decisions made again: on sign-ins that really happened, by the commands that people type.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::harness::process::{Said, run};
+use crate::harness::repository;
 use crate::harness::saml::{AuthnRequest, Delivered, SUCCESS};
 use crate::harness::server::{Server, Setup, copy_folder, from};
 
@@ -36,6 +38,14 @@ unless { context.proofs.contains(Proof::"passkey") };
 forbid (principal is User, action == Action::"signIn", resource)
 when { context.net.country == Country::"AQ" };
 
+@id("test.refused") @description("Trial: tell who is refused.") @mode("report") @alert("user")
+permit (principal, action == Action::"notify", resource)
+when { context.outcome == "deny" };
+
+@id("test.visit-later") @description("Trial: no page for that network.") @mode("report")
+forbid (principal is Anonymous, action == Action::"visit", resource)
+when { context.net.ip.isInRange(ip("192.0.2.0/24")) };
+
 @id("test.overflow") @description("Trial: a slip.") @mode("report")
 forbid (principal == User::"bob", action == Action::"signIn", resource == App::"wiki")
 when { context.time.hour + 9223372036854775807 > 0 };
@@ -55,6 +65,37 @@ async fn opens_the_wiki(server: &Server, username: &str) {
     assert_eq!(Delivered::from_page(&page).status(), [SUCCESS], "{username}");
 }
 
+/// The example in the documentation of a command has the keys that its output has, with values of the same types.
+fn is_documented(command: &str, output: &Value) {
+    let text = fs::read_to_string(repository("docs/commands.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with(&format!("`{command}`"))).unwrap();
+    let example = section.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let example: Value = serde_json::from_str(example).unwrap_or_else(|error| panic!("{command}: {error}: {example}"));
+    same_shape(command, &example, output);
+}
+
+fn same_shape(place: &str, example: &Value, output: &Value) {
+    match (example, output) {
+        (Value::Object(example), Value::Object(output)) => {
+            let keys = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
+            assert_eq!(keys(example), keys(output), "{place}: documented, and said");
+            for (key, value) in example {
+                same_shape(&format!("{place}.{key}"), value, &output[key]);
+            }
+        }
+        (Value::Array(example), Value::Array(output)) => {
+            for (one, other) in example.iter().flat_map(|one| output.iter().map(move |other| (one, other))) {
+                same_shape(&format!("{place}[]"), one, other);
+            }
+        }
+        // Nobody before a first factor, no policy behind it, no span without a decision.
+        (Value::Null, _) | (_, Value::Null) => {}
+        (one, other) => {
+            assert_eq!(std::mem::discriminant(one), std::mem::discriminant(other), "{place}: {one}, and {other}");
+        }
+    }
+}
+
 fn json(said: &Said) -> Value {
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
@@ -70,6 +111,7 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     let said = server.cli(&["policy", "shadow", "--since", "1h", "--json"]);
     assert!(said.ok, "{said:?}");
     let sum = json(&said);
+    is_documented("policy shadow", &sum);
     let policy = |id: &str| {
         let policies = sum["policies"].as_array().unwrap();
         policies.iter().find(|policy| policy["policy"] == id).unwrap_or_else(|| panic!("{id}: {said:?}")).clone()
@@ -80,6 +122,13 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     assert_eq!(passkey["would"]["deny"], passkey["decisions"], "nobody has a passkey: {said:?}");
     let allowed = passkey["changed"].as_array().unwrap().iter().find(|changed| changed["was"] == "allow").unwrap();
     assert!(allowed["would"] == "deny" && allowed["decisions"].as_u64() >= Some(3), "{said:?}");
+    let tells = |id: &str| ["user", "security"].map(|whom| policy(id)["would_tell"][whom].as_u64().unwrap());
+    let [user, security] = tells("test.wiki-passkey");
+    assert!(user >= 2 && user == security, "whom `@alert` names: {said:?}");
+    assert!(tells("test.refused")[0] > user, "bob, too, for whom a policy cannot be evaluated: {said:?}");
+    assert_eq!((tells("test.refused")[1], tells("test.antarctica")), (0, [0, 0]), "{said:?}");
+    let visit = policy("test.visit-later");
+    assert_eq!((&visit["people"][0]["user"], &visit["changed"][0]["was"]), (&Value::Null, &"allow".into()), "{said:?}");
     assert_eq!(policy("test.antarctica")["decisions"], 0);
     assert_eq!(policy("test.overflow")["people"][0]["user"], "bob");
     let failed = |id: &str| policy(id)["failed"].as_u64().unwrap();
@@ -88,6 +137,7 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     let said = server.cli(&["policy", "shadow"]);
     for words in [
         "on trial",
+        "would tell     the person",
         "no decision since",
         "test.wiki-passkey: Trial: a passkey for the wiki.",
         "allow → deny",
@@ -101,7 +151,8 @@ async fn what_is_on_trial_is_written_down_and_stops_nobody() {
     // The same decisions, with what was on trial in force.
     let said = server.cli(&["policy", "replay", "--with-trials", "--budget", "denied=2", "--json"]);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert_eq!((&json(&said)["denied"]["people"], &json(&said)["over"][0]["change"]), (&3.into(), &"denied".into()));
+    // Everybody before a first factor is one.
+    assert_eq!((&json(&said)["denied"]["people"], &json(&said)["over"][0]["change"]), (&4.into(), &"denied".into()));
 }
 
 #[tokio::test]
@@ -134,6 +185,7 @@ async fn decisions_are_made_again_and_a_budget_is_held() {
     let said = server.cli(&[&strict[..], &["--budget", "challenged=1,denied=1,freed=0", "--json"]].concat());
     assert_eq!(said.code, Some(2), "{said:?}");
     let told = json(&said);
+    is_documented("policy replay", &told);
     let challenged = &told["challenged"];
     assert_eq!((&told["ok"], &told["freed"]["people"]), (&false.into(), &0.into()), "{said:?}");
     assert_eq!((&challenged["people"], &told["denied"]["people"]), (&2.into(), &1.into()), "bob has no app: {said:?}");

@@ -29,7 +29,7 @@ impl Mask {
     #[must_use]
     pub fn record(&self, record: Record) -> Record {
         match record {
-            Record::Segment(segment) => Record::Segment(segment),
+            Record::Segment(_) | Record::Forgotten(_) => record,
             Record::Decision(mut decision) => {
                 decision.sign_in = decision.sign_in.map(|id| self.sign_in(id));
                 decision.session = decision.session.map(|id| self.session(id));

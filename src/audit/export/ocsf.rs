@@ -1,4 +1,4 @@
-//! Records as events of the Open Cybersecurity Schema Framework, version 1.1.0 (schema.ocsf.io): Authentication (3002) and Account
+//! Records as events of the Open Cybersecurity Schema Framework, version 1.5.0 (schema.ocsf.io): Authentication (3002) and Account
 //! Change (3001). What has no place there has none here: assertions and refusals only carry a decision that is told already.
 
 use std::net::IpAddr;
@@ -9,8 +9,8 @@ use crate::audit::record::{DecisionRecord, EventKind, EventRecord, Record};
 use crate::clock::Timestamp;
 use crate::domain::{Class, DecisionKind, Method, MethodSet, Profile, Step, Username, classes};
 
-/// The version of the schema.
-pub const VERSION: &str = "1.1.0";
+/// The version of the schema: the first in which a factor of an authentication may be named without more of it.
+pub const VERSION: &str = "1.5.0";
 /// Identity and access management.
 const CATEGORY: u16 = 3;
 
@@ -40,7 +40,9 @@ pub fn event(record: &Record) -> Option<Value> {
     match record {
         Record::Decision(decision) => decided(decision),
         Record::Event(event) => happened(event),
-        Record::Segment(_) | Record::Assertion(_) | Record::Status(_) | Record::Logout(_) => None,
+        Record::Segment(_) | Record::Assertion(_) | Record::Status(_) | Record::Logout(_) | Record::Forgotten(_) => {
+            None
+        }
     }
 }
 

@@ -121,44 +121,6 @@ async fn a_month_whose_key_is_gone_is_told_as_erased_and_the_rest_is_read_on() {
 }
 
 #[tokio::test]
-async fn the_next_months_key_is_there_before_it_begins_and_old_ones_go_by_number() {
-    let folder = tempfile::tempdir().unwrap();
-    let (keys, clock) = (MemoryKeys::fixed(), clock());
-    let means =
-        Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
-    let journal = Journal::open(folder.path(), means, &[]).unwrap();
-    journal.look_after_keys(None).await.unwrap();
-    assert_eq!(keys.asked(), ["2026-11"]);
-    clock.advance(9 * 24 * 60 * 60);
-    journal.look_after_keys(None).await.unwrap();
-    assert_eq!(keys.asked(), ["2026-11", "2026-12"]);
-    journal.look_after_keys(Some(2)).await.unwrap();
-    let all = keys.keys().await.unwrap();
-    let erased: Vec<Month> =
-        all.iter().filter(|(_, key)| matches!(key, LogKey::Erased(_))).map(|(month, _)| *month).collect();
-    let first_kept = Month::parse("2026-09").unwrap();
-    assert!(erased.len() == 8 && erased.iter().all(|month| *month < first_kept), "{erased:?}");
-}
-
-#[tokio::test]
-async fn a_clock_that_jumps_erases_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (keys, clock) = (MemoryKeys::fixed(), clock());
-    let means =
-        Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys: keys.clone(), quota: Quota::USUAL };
-    let journal = Journal::open(folder.path(), means, &[]).unwrap();
-    let erased = async || {
-        let all = keys.keys().await.unwrap();
-        all.iter().filter(|(_, key)| matches!(key, LogKey::Erased(_))).count()
-    };
-    clock.advance(4 * 365 * 24 * 60 * 60);
-    for _ in 0..2 {
-        journal.look_after_keys(Some(1)).await.unwrap();
-        assert_eq!(erased().await, 0, "nobody wrote anything in October 2030");
-    }
-}
-
-#[tokio::test]
 async fn a_writer_forgets_the_key_of_a_month_that_is_over() {
     let keys = WriterKeys::new(MemoryKeys::fixed());
     let december = november().next();

@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::log;
 use crate::audit::Found;
 use crate::audit::export::{Mask, ocsf};
+use crate::cli::{EXIT_PROBLEMS, damage};
 use crate::clock::{Clock as _, Entropy, SystemClock, SystemEntropy};
 
 /// How a record is written.
@@ -59,13 +60,15 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     })?;
     written?;
     out.flush()?;
-    for line in log.skipped().lines() {
+    let skipped = log.skipped();
+    for line in skipped.lines() {
         tracing::warn!("{line}");
     }
     if args.form == Form::Ocsf && left_out > 0 {
         tracing::info!("{left_out} records have no place in OCSF and were left out");
     }
-    Ok(ExitCode::SUCCESS)
+    damage::tell(&skipped)?;
+    Ok(if skipped.is_damaged() { ExitCode::from(EXIT_PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
 /// `None`: it cannot be read, which is told at the end, or is not for this form.

@@ -3,14 +3,16 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 
 use crate::accounts::LogKey;
-use crate::audit::{KeyStore as _, Month};
+use crate::audit::{ForgottenBy, Journal, KeyStore as _, Means, Month, Quota};
 use crate::cli::EXIT_PROBLEMS;
 use crate::cli::users::Opened;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, SystemClock, SystemEntropy};
+use crate::runtime::{Heads, head_key, signed_head};
 
 /// Arguments of `audit forget`.
 #[derive(Debug, clap::Args)]
@@ -55,9 +57,21 @@ async fn forget(args: &Args, month: Month, opened: &Opened) -> anyhow::Result<Ex
         writeln!(out, "nothing was erased")?;
         return Ok(ExitCode::from(EXIT_PROBLEMS));
     }
-    opened.accounts.forget(month).await?;
+    written_down(month, opened).await?;
     writeln!(out, "{month} is erased. Backups of the accounts hold its key as long as they are kept.")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Erases it by way of the journal, where it is written first; and signs the end of that, as this process writes no more.
+async fn written_down(month: Month, opened: &Opened) -> anyhow::Result<()> {
+    let (accounts, clock) = (&opened.accounts, Arc::new(SystemClock));
+    let keys = Arc::new(accounts.clone());
+    let means = Means { clock: clock.clone(), entropy: Arc::new(SystemEntropy), keys, quota: Quota::USUAL };
+    let signed: Vec<_> = accounts.newest_audit_heads().await?.into_iter().filter_map(signed_head).collect();
+    let journal = Arc::new(Journal::open(&opened.config.audit.path, means, &signed)?);
+    journal.forget(month, ForgottenBy::Command).await?;
+    let heads = Heads::new(journal, accounts.clone(), head_key(&opened.envelope)?, clock);
+    heads.sign().await.context("the month is erased, but the head of the journal could not be signed")
 }
 
 fn agreed(out: &mut impl io::Write, month: Month) -> anyhow::Result<bool> {

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::filter::Filter;
 use super::{log, table};
+use crate::audit::{Found, Skipped};
 use crate::cli::progress::Progress;
+use crate::cli::{EXIT_PROBLEMS, damage};
 use crate::clock::{Clock as _, SystemClock};
 
 /// Arguments of `audit search`.
@@ -46,21 +48,32 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         writeln!(
             out,
             "{:#}",
-            json!({ "ok": true, "found": count, "records": records, "erased": erased, "no_key": no_key })
+            json!({
+                "ok": !skipped.is_damaged(),
+                "found": count,
+                "records": records,
+                "erased": erased,
+                "no_key": no_key,
+                "damaged": skipped.damaged,
+                "more_damaged": skipped.more_damaged,
+            })
         )?;
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        write(out, (&found, count), &skipped)?;
     }
+    damage::tell(&skipped)?;
+    Ok(if skipped.is_damaged() { ExitCode::from(EXIT_PROBLEMS) } else { ExitCode::SUCCESS })
+}
+
+fn write(out: &mut impl io::Write, (found, count): (&[Found], u64), skipped: &Skipped) -> io::Result<()> {
     if count == 0 {
         writeln!(out, "nothing in the journal fits")?;
     } else {
-        table::write(out, &found)?;
+        table::write(out, found)?;
     }
     let shown = u64::try_from(found.len()).unwrap_or(u64::MAX);
     if count > shown {
         writeln!(out, "… the newest {shown} of {count}; --limit shows more")?;
     }
-    for line in skipped.lines() {
-        writeln!(out, "note: {line}")?;
-    }
-    Ok(ExitCode::SUCCESS)
+    skipped.lines().try_for_each(|line| writeln!(out, "note: {line}"))
 }

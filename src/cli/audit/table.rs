@@ -55,9 +55,11 @@ fn what(found: &Found) -> String {
         },
         Ok(Record::Event(event)) => event.event.code().to_owned(),
         Ok(Record::Segment(_)) => "segment".to_owned(),
-        Err(_) => match (found.clear.record, found.clear.step) {
-            (RecordKind::Decision, Some(step)) => step.action().to_owned(),
-            (kind, _) => kind.code().to_owned(),
+        Ok(Record::Forgotten(forgotten)) => format!("{} forgotten by {}", forgotten.forgot, forgotten.by.code()),
+        Err(_) => match (&found.clear.record, found.clear.step, found.clear.forgot) {
+            (RecordKind::Decision, Some(step), _) => step.action().to_owned(),
+            (_, _, Some(month)) => format!("{month} forgotten"),
+            (kind, ..) => kind.code().to_owned(),
         },
     }
 }

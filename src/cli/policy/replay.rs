@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use crate::audit::{DecisionRecord, Log, Search};
+use crate::audit::{Issued, Log, Search};
 use crate::cli::progress::Progress;
 use crate::cli::since::since;
-use crate::cli::{EXIT_FAILED, load_config, open_log, today};
+use crate::cli::{EXIT_FAILED, EXIT_PROBLEMS, damage, load_config, open_log, today};
 use crate::clock::{Clock as _, SystemClock};
 use crate::policy::{Budget, Bundle, Replay, Tally};
 use crate::runtime::Candidate;
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     with_trials: bool,
 
-    /// How many people may be concerned: `challenged=5,denied=0,freed=0`, or some of them.
+    /// How many people may be concerned: `challenged=5,denied=0,freed=0,roles=0`, or some of them.
     #[arg(long, value_name = "BUDGET")]
     budget: Option<Budget>,
 
@@ -46,7 +46,8 @@ pub(in crate::cli) struct Args {
     json: bool,
 }
 
-/// 0: within the budget, or there is none; 2: over it; 1: the settings or the policies have problems.
+/// 0: within the budget, or there is none; 2: over it, or not all that it is about could be made again; 1: the settings, the
+/// policies or the journal have problems.
 pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     let loaded = load_config(config)?;
     let since = since(&args.since, SystemClock.now())?;
@@ -78,7 +79,12 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     } else {
         told.write(out)?;
     }
-    Ok(if told.over().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+    damage::tell(&told.skipped)?;
+    Ok(match (told.is_held(), told.skipped.is_damaged()) {
+        (false, _) => ExitCode::from(EXIT_FAILED),
+        (true, true) => ExitCode::from(EXIT_PROBLEMS),
+        (true, false) => ExitCode::SUCCESS,
+    })
 }
 
 /// Hands the decisions of `log` out to as many workers as there are cores.
@@ -88,10 +94,10 @@ fn replay(log: &Log, search: &Search, bundle: &Bundle) -> anyhow::Result<Tally> 
     thread::scope(|scope| {
         let (senders, workers): (Vec<_>, Vec<_>) = (0..workers)
             .map(|_| {
-                let (sender, chunks) = sync_channel::<Vec<DecisionRecord>>(WAITING);
+                let (sender, chunks) = sync_channel::<Vec<Issued>>(WAITING);
                 let worker = scope.spawn(move || {
                     let mut replay = Replay::new(bundle);
-                    chunks.iter().flatten().for_each(|record| replay.add(&record));
+                    chunks.iter().flatten().for_each(|one| replay.add_issued(&one.decision, one.roles.as_deref()));
                     replay.finish()
                 });
                 (sender, worker)
@@ -111,19 +117,19 @@ fn replay(log: &Log, search: &Search, bundle: &Bundle) -> anyhow::Result<Tally> 
 fn hand_out(
     log: &Log,
     search: &Search,
-    workers: &[SyncSender<Vec<DecisionRecord>>],
+    workers: &[SyncSender<Vec<Issued>>],
     progress: &Progress,
 ) -> anyhow::Result<()> {
     let mut turn = workers.iter().cycle();
     let mut chunk = Vec::with_capacity(CHUNK);
-    let mut hand = |chunk: Vec<DecisionRecord>| match turn.next().map(|worker| worker.send(chunk)) {
+    let mut hand = |chunk: Vec<Issued>| match turn.next().map(|worker| worker.send(chunk)) {
         Some(Ok(())) => ControlFlow::Continue(()),
         // A worker that is gone is found when its result is fetched.
         Some(Err(_)) | None => ControlFlow::Break(()),
     };
-    log.decisions(search, |record| {
+    log.decisions_issued(search, |issued| {
         progress.step();
-        chunk.push(record);
+        chunk.push(issued);
         if chunk.len() < CHUNK {
             return ControlFlow::Continue(());
         }

@@ -1,6 +1,6 @@
 //! `cedargate policy shadow`: what the policies on trial would have done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::parsed;
-use crate::audit::{DecisionRecord, Search, Skipped};
-use crate::cli::open_log;
+use crate::audit::{DecisionRecord, Search, Skipped, WouldTell};
 use crate::cli::progress::Progress;
 use crate::cli::since::since;
+use crate::cli::{EXIT_PROBLEMS, damage, open_log};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::domain::{AppId, DecisionKind, PolicyId, Username};
 use crate::policy::{Bundle, Example};
@@ -58,7 +58,8 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     } else {
         sum.write(out, since)?;
     }
-    Ok(ExitCode::SUCCESS)
+    damage::tell(&sum.skipped)?;
+    Ok(if sum.skipped.is_damaged() { ExitCode::from(EXIT_PROBLEMS) } else { ExitCode::SUCCESS })
 }
 
 /// All decisions, by policy on trial.
@@ -75,8 +76,10 @@ struct Tried {
     /// What it is for; `None` when it is on trial no more.
     description: Option<String>,
     decisions: u64,
-    /// In how many of them it could not be evaluated: in force, it would refuse.
+    /// In how many of them it could not be evaluated: in force, it would refuse, or tell nobody.
     failed: u64,
+    /// In how many of them it would have told the person, and the security team.
+    would_tell: [u64; 2],
     /// How the decisions would have come out; what was written without that is left out.
     would: BTreeMap<DecisionKind, u64>,
     /// Those that would have come out otherwise, by what they were and would have been.
@@ -97,10 +100,18 @@ impl Sum {
 
     fn count(&mut self, record: &DecisionRecord) {
         self.decisions += 1;
-        for id in &record.shadow {
+        let WouldTell { user, security } = &record.would_tell;
+        let all: BTreeSet<&PolicyId> =
+            record.shadow.iter().chain(&record.shadow_failed).chain(user).chain(security).collect();
+        for id in all {
             let tried = self.policies.entry(id.clone()).or_default();
-            tried.count(record);
+            // One that would tell alone would change nothing.
+            let would = if record.shadow.contains(id) { record.would } else { Some(record.decision.kind()) };
+            tried.count(record, would);
             tried.failed += u64::from(record.shadow_failed.contains(id));
+            for (count, told) in tried.would_tell.iter_mut().zip([user, security]) {
+                *count += u64::from(told.contains(id));
+            }
         }
     }
 
@@ -126,25 +137,27 @@ impl Sum {
         let policies = self.policies.iter().map(|(id, tried)| tried.value(id));
         let (erased, no_key) = self.skipped.counts();
         json!({
-            "ok": true,
+            "ok": !self.skipped.is_damaged(),
             "since": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "decisions": self.decisions,
             "erased": erased,
             "no_key": no_key,
+            "damaged": self.skipped.damaged,
+            "more_damaged": self.skipped.more_damaged,
             "policies": policies.collect::<Vec<_>>(),
         })
     }
 }
 
 impl Tried {
-    fn count(&mut self, record: &DecisionRecord) {
+    fn count(&mut self, record: &DecisionRecord, would: Option<DecisionKind>) {
         let was = record.decision.kind();
         self.decisions += 1;
         *self.people.entry(record.user.clone()).or_default() += 1;
         *self.apps.entry(record.app.clone()).or_default() += 1;
         let (first, last) = self.span.unwrap_or((record.at, record.at));
         self.span = Some((first.min(record.at), last.max(record.at)));
-        let Some(would) = record.would else { return };
+        let Some(would) = would else { return };
         *self.would.entry(would).or_default() += 1;
         if would != was {
             *self.changed.entry((was, would)).or_default() += 1;
@@ -175,7 +188,15 @@ impl Tried {
             writeln!(out, "  would          {}", would.join(", "))?;
         }
         if self.failed > 0 {
-            writeln!(out, "  failed         {}: it could not be evaluated, and would refuse in force", self.failed)?;
+            writeln!(
+                out,
+                "  failed         {}: it could not be evaluated; in force it would refuse, or tell nobody",
+                self.failed
+            )?;
+        }
+        match self.would_tell {
+            [0, 0] => {}
+            [user, security] => writeln!(out, "  would tell     the person {user}, security {security}")?,
         }
         let changed = self.changed.iter();
         let changed: Vec<String> =
@@ -211,11 +232,13 @@ impl Tried {
             self.changed.iter().map(|((was, would), count)| json!({ "was": was, "would": would, "decisions": count }));
         let people = self.people.iter().map(|(user, count)| json!({ "user": user, "decisions": count }));
         let apps = self.apps.iter().map(|(app, count)| json!({ "app": app, "decisions": count }));
+        let [user, security] = self.would_tell;
         json!({
             "policy": id,
             "on_trial": self.description.is_some(),
             "decisions": self.decisions,
             "failed": self.failed,
+            "would_tell": { "user": user, "security": security },
             "would": would.collect::<BTreeMap<_, _>>(),
             "changed": changed.collect::<Vec<_>>(),
             "people": people.collect::<Vec<_>>(),

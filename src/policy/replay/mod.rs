@@ -6,11 +6,11 @@
 mod essence;
 mod tally;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use essence::{Essence, Reader};
-pub use tally::{Budget, BudgetError, Change, Example, Hit, Side, Tally};
+pub use tally::{Budget, BudgetError, Change, Example, Hit, RoleChange, Side, Tally};
 
 use super::bundle::Bundle;
 use super::planner::PlanError;
@@ -18,7 +18,8 @@ use super::situation::{Asks, Situation, recorded};
 use super::vocabulary::Vocabulary;
 use crate::audit::DecisionRecord;
 use crate::domain::{
-    Country, Decision, DenyReason, EmailAddress, Method, MethodSet, PolicyId, Repertoire, Step, User, UserId, Username,
+    Country, Decision, DenyReason, EmailAddress, Method, MethodSet, PolicyId, Repertoire, RoleName, Step, User, UserId,
+    Username,
 };
 
 /// How many answers a worker remembers. Beyond it, questions are asked each time.
@@ -116,6 +117,8 @@ struct Answer {
     decision: Decision,
     /// The policies it rests on, those that failed among them.
     by: Vec<PolicyId>,
+    /// Of an app that opens: each role that would do, whether it would be issued, and the policies behind that.
+    roles: BTreeMap<RoleName, (bool, Vec<PolicyId>)>,
 }
 
 /// One worker: makes decisions again by one bundle.
@@ -136,13 +139,23 @@ impl<'a> Replay<'a> {
 
     /// Makes one decision again and counts what came of it.
     pub fn add(&mut self, record: &DecisionRecord) {
-        match self.answer(record) {
-            Ok(answer) => {
-                let change = Change::between(record.step, &record.decision, &answer.decision);
-                self.tally.count(record, change, &answer.decision, &blamed(record, &answer, change));
-            }
-            Err(why) => self.tally.leave_out(record, why),
-        }
+        self.add_issued(record, None);
+    }
+
+    /// The same, of a decision on which these roles were issued.
+    pub fn add_issued(&mut self, record: &DecisionRecord, issued: Option<&[RoleName]>) {
+        let answer = match self.answer(record) {
+            Ok(answer) => answer,
+            Err(why) => return self.tally.leave_out(record, why),
+        };
+        let change = Change::between(record.step, &record.decision, &answer.decision);
+        let roles = issued.map(|issued| answer.role_change(issued)).filter(|roles| !roles.is_none());
+        // Whoever is not let in gets no role at all, and that is told as the greater change.
+        let (change, by, roles) = match roles.filter(|_| change == Change::Same) {
+            Some(roles) => (Change::Roles, answer.behind(&roles), roles),
+            None => (change, blamed(record, &answer, change), RoleChange::default()),
+        };
+        self.tally.count(record, change, &answer.decision, (&by, &roles));
     }
 
     /// What came of all.
@@ -173,7 +186,38 @@ impl<'a> Replay<'a> {
         if let Decision::Deny(DenyReason::EvaluationError { policies }) = &plan.decision {
             by.extend(policies.iter().filter(|failed| !by.contains(failed)).cloned().collect::<Vec<_>>());
         }
-        Ok(Arc::new(Answer { decision: recorded(record.step, plan.decision), by }))
+        let roles = if plan.decision == Decision::Allow { self.roles(&situation) } else { BTreeMap::new() };
+        Ok(Arc::new(Answer { decision: recorded(record.step, plan.decision), by, roles }))
+    }
+
+    /// What would become of each role of an app that opens.
+    fn roles(&self, situation: &Situation) -> BTreeMap<RoleName, (bool, Vec<PolicyId>)> {
+        let Asks::Open(roles) = &situation.asks else { return BTreeMap::new() };
+        let verdict = |role: &RoleName| {
+            let verdict = self.bundle.evaluate(Step::AssumeRole, Some(role), &situation.question());
+            let by = verdict.determining.into_iter().map(|policy| policy.id).chain(verdict.errors);
+            (role.clone(), (verdict.allowed, by.collect()))
+        };
+        // What the app does not have is issued to nobody.
+        roles.iter().filter(|role| situation.app.roles.contains(role)).map(verdict).collect()
+    }
+}
+
+impl Answer {
+    fn role_change(&self, issued: &[RoleName]) -> RoleChange {
+        let is_now = |role: &RoleName| self.roles.get(role).is_some_and(|(allowed, _)| *allowed);
+        let gained = self.roles.keys().filter(|role| is_now(role) && !issued.contains(role));
+        RoleChange {
+            lost: issued.iter().filter(|role| !is_now(role)).cloned().collect(),
+            gained: gained.cloned().collect(),
+        }
+    }
+
+    /// The policies that keep what is lost and permit what is gained; none where nothing permits what is lost.
+    fn behind(&self, roles: &RoleChange) -> Vec<PolicyId> {
+        let changed = roles.lost.iter().chain(&roles.gained).filter_map(|role| self.roles.get(role));
+        let by: BTreeSet<&PolicyId> = changed.flat_map(|(_, by)| by).collect();
+        by.into_iter().cloned().collect()
     }
 }
 
@@ -182,7 +226,7 @@ impl<'a> Replay<'a> {
 fn blamed(record: &DecisionRecord, answer: &Answer, change: Change) -> Vec<PolicyId> {
     let then = || record.determining.iter().map(|policy| policy.id.clone());
     match change {
-        Change::Same | Change::OtherOffers => Vec::new(),
+        Change::Same | Change::OtherOffers | Change::Roles => Vec::new(),
         Change::Challenged | Change::Denied => {
             let (new, old): (Vec<PolicyId>, Vec<PolicyId>) =
                 answer.by.iter().cloned().partition(|id| !then().any(|then| then == *id));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::NotReplayable;
 use crate::audit::DecisionRecord;
 use crate::clock::Timestamp;
-use crate::domain::{AppId, Decision, DecisionKind, PolicyId, ReferenceId, Step, Username};
+use crate::domain::{AppId, Decision, DecisionKind, PolicyId, ReferenceId, RoleName, Step, Username};
 use crate::policy::situation::recorded_kind;
 
 /// How many examples are kept of each thing: the latest.
@@ -29,11 +29,13 @@ pub enum Change {
     Denied,
     /// Refused or asked for more then; now not, or less.
     Freed,
+    /// Allowed then and now, with other roles.
+    Roles,
 }
 
 impl Change {
     /// Those that budgets are about.
-    pub const COUNTED: [Self; 3] = [Self::Challenged, Self::Denied, Self::Freed];
+    pub const COUNTED: [Self; 4] = [Self::Challenged, Self::Denied, Self::Freed, Self::Roles];
 
     /// What became of a decision about `step`.
     #[must_use]
@@ -61,6 +63,7 @@ impl Change {
             Self::Challenged => "challenged",
             Self::Denied => "denied",
             Self::Freed => "freed",
+            Self::Roles => "roles",
         }
     }
 }
@@ -74,6 +77,23 @@ fn asks_alike(then: &Decision, now: &Decision) -> bool {
             Decision::Enrol { methods: now, permitted: now_permitted, .. },
         ) => then == now && then_permitted == now_permitted,
         (then, now) => then.kind() == now.kind(),
+    }
+}
+
+/// The roles that would be issued on a decision and were not, or the other way round.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RoleChange {
+    /// Issued then, and not now.
+    pub lost: BTreeSet<RoleName>,
+    /// Issued now, and not then.
+    pub gained: BTreeSet<RoleName>,
+}
+
+impl RoleChange {
+    /// Whether the same would be issued.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.lost.is_empty() && self.gained.is_empty()
     }
 }
 
@@ -105,12 +125,16 @@ pub struct Hit {
     pub people: BTreeSet<Option<Username>>,
     /// For which apps.
     pub apps: BTreeSet<AppId>,
+    /// Of [`Change::Roles`]: the roles that are lost.
+    pub lost: BTreeSet<(AppId, RoleName)>,
+    /// Of [`Change::Roles`]: those that are gained.
+    pub gained: BTreeSet<(AppId, RoleName)>,
     /// The latest of them.
     pub examples: Vec<Example>,
 }
 
 impl Hit {
-    fn count(&mut self, example: &Example) {
+    fn count(&mut self, example: &Example, roles: &RoleChange) {
         self.decisions += 1;
         if !self.people.contains(&example.user) {
             self.people.insert(example.user.clone());
@@ -118,6 +142,11 @@ impl Hit {
         if !self.apps.contains(&example.app) {
             self.apps.insert(example.app.clone());
         }
+        let of_app = |roles: &BTreeSet<RoleName>| -> Vec<_> {
+            roles.iter().map(|role| (example.app.clone(), role.clone())).collect()
+        };
+        self.lost.extend(of_app(&roles.lost));
+        self.gained.extend(of_app(&roles.gained));
         self.examples.push(example.clone());
         self.keep_latest();
     }
@@ -126,6 +155,8 @@ impl Hit {
         self.decisions += other.decisions;
         self.people.extend(other.people);
         self.apps.extend(other.apps);
+        self.lost.extend(other.lost);
+        self.gained.extend(other.gained);
         self.examples.extend(other.examples);
         self.keep_latest();
     }
@@ -168,12 +199,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, record: &DecisionRecord, change: Change, now: &Decision, by: &[PolicyId]) {
+    pub(super) fn count(
+        &mut self,
+        record: &DecisionRecord,
+        change: Change,
+        now: &Decision,
+        (by, roles): (&[PolicyId], &RoleChange),
+    ) {
         self.meet(record);
         match change {
             Change::Same => self.same += 1,
             Change::OtherOffers => self.other_offers += 1,
-            Change::Challenged | Change::Denied | Change::Freed => {
+            Change::Challenged | Change::Denied | Change::Freed | Change::Roles => {
                 let example = Example {
                     at: record.at,
                     reference: record.reference.clone(),
@@ -184,11 +221,11 @@ impl Tally {
                     now: recorded_kind(record.step, now),
                 };
                 let side = self.sides.entry(change).or_default();
-                side.all.count(&example);
-                side.by_person.entry(record.user.clone()).or_default().count(&example);
+                side.all.count(&example, roles);
+                side.by_person.entry(record.user.clone()).or_default().count(&example, roles);
                 let none = by.is_empty().then_some(None);
                 for policy in by.iter().cloned().map(Some).chain(none) {
-                    side.by_policy.entry(policy).or_default().count(&example);
+                    side.by_policy.entry(policy).or_default().count(&example, roles);
                 }
             }
         }
@@ -228,6 +265,23 @@ impl Tally {
         }
     }
 
+    /// How many decisions were left out of which nobody knows how they would come out now. An app that is gone was taken out on
+    /// purpose; and of a refusal when the permit was asked for, the yes of the plan before it is on record too.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        let unknown = self.left_out.iter().filter(|((why, _), _)| match why {
+            NotReplayable::TooOld | NotReplayable::Incomplete | NotReplayable::Exhausted => true,
+            NotReplayable::AppGone | NotReplayable::AtPermit => false,
+        });
+        unknown.map(|(_, count)| count).sum()
+    }
+
+    /// How many decisions were made again.
+    #[must_use]
+    pub fn made_again(&self) -> u64 {
+        self.decisions.saturating_sub(self.left_out.values().sum())
+    }
+
     /// How many people a change concerns. Everybody before a first factor is one: nobody knows how many they are.
     #[must_use]
     pub fn people_of(&self, change: Change) -> usize {
@@ -257,7 +311,8 @@ impl Budget {
 /// A budget that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no part of a budget: write `challenged=5,denied=0,freed=0`, or some of them, each a number of people"
+    "`{0}` is no part of a budget: write `challenged=5,denied=0,freed=0,roles=0`, or some of them, each a number of \
+     people"
 )]
 pub struct BudgetError(String);
 

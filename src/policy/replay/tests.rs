@@ -39,6 +39,7 @@ fn record(bundle: &Bundle, sample: &Sample, shown: MethodSet, repertoire: &Reper
         shadow: Vec::new(),
         shadow_failed: Vec::new(),
         would: None,
+        would_tell: crate::audit::WouldTell::default(),
         policy_digest: bundle.digest().to_owned(),
         evaluations,
         micros: 0,
@@ -254,4 +255,47 @@ fn the_tallies_of_workers_add_up_in_any_order() {
     assert_eq!(denied.all.examples.len(), 3);
     assert!(denied.all.examples.is_sorted_by(|a, b| a.at >= b.at), "the latest first: {:?}", denied.all.examples);
     assert!(denied.all.examples.iter().all(|example| example.was == DecisionKind::Allow));
+}
+
+#[test]
+fn roles_that_are_lost_or_gained_are_a_change_of_their_own() {
+    let then = shipped();
+    let now = shipped_with(
+        r#"
+@id("m.no-admin") @description("x")
+forbid (principal == User::"ann", action == Action::"assumeRole", resource == Role::"aws/Admin");
+@id("m.hidden") @description("x")
+forbid (principal == User::"carl", action == Action::"signIn", resource == App::"aws");
+"#,
+    );
+    let trusted: fn(&mut Sample) = |sample| sample.signals.device.trusted = true;
+    let mut replay = Replay::new(&now);
+    let [dev, admin] = ["Dev", "Admin"].map(|role| crate::domain::RoleName::parse(role).unwrap());
+    let both = [dev.clone(), admin.clone()];
+    for (user, issued) in [
+        ("ann", Some(&both[..])),
+        ("ann", Some(&both[..1])),
+        ("ann", None),
+        ("bob", Some(&both[..])),
+        ("bob", Some(&both[..1])),
+        ("carl", Some(&both[..])),
+    ] {
+        let (sample, shown, repertoire) = with_password(user, &["aws-users", "aws-admins"], "aws", trusted);
+        let shown = shown.with(Method::Passkey);
+        let record = record(&then, &sample, shown, &repertoire, Step::SignIn);
+        assert_eq!(record.decision, Decision::Allow);
+        replay.add_issued(&record, issued);
+    }
+    let tally = replay.finish();
+    let aws = crate::domain::AppId::parse("aws").unwrap();
+    let side = &tally.sides[&Change::Roles];
+    let of = |user: &str| &side.by_person[&Username::parse(user).ok()];
+    let admin = BTreeSet::from([(aws, admin)]);
+    assert_eq!((&of("ann").lost, of("ann").gained.len(), of("ann").decisions), (&admin, 0, 1));
+    assert_eq!((of("bob").lost.len(), &of("bob").gained, of("bob").decisions), (0, &admin, 1));
+    let policies: Vec<_> = side.by_policy.keys().flatten().map(PolicyId::as_str).collect();
+    assert!(policies.contains(&"m.no-admin") && policies.len() >= 2, "{policies:?}");
+    assert_eq!((tally.same, tally.people_of(Change::Roles), tally.people_of(Change::Denied)), (3, 2, 1));
+    assert_eq!(tally.over(&"roles=1".parse().unwrap()), [(Change::Roles, 1)]);
+    assert!(tally.over(&"challenged=0,denied=1,freed=0,roles=2".parse().unwrap()).is_empty());
 }

@@ -197,7 +197,7 @@ when { context.time.hour + 9223372036854775807 > 0 };
 }
 
 #[test]
-fn a_refused_visit_is_tried_out_too() {
+fn a_visit_is_tried_out_too() {
     let bundle = set(
         r#"
 @id("t.hours") @description("x") MODE
@@ -210,5 +210,45 @@ forbid (principal, action in Action::"step", resource) when { context.time.hour 
         sample.signals.hour = hour;
         let verdict = bundle.visit(&sample.app, &sample.signals);
         assert_eq!(bundle.try_out_visit(&sample.app, &sample.signals, &verdict).would, would, "{hour}");
+    }
+}
+
+#[test]
+fn whom_a_trial_would_tell_is_written_down_and_nobody_is_told() {
+    let policies = r#"
+@id("t.new-device") @description("x") MODE @alert("user")
+permit (principal, action == Action::"notify", resource == App::"wiki")
+when { context.outcome == "allow" && context.sign_in.net.anonymous };
+@id("t.contractors") @description("x") MODE @alert("user,security")
+forbid (principal in Group::"contractors", action == Action::"signIn", resource == App::"wiki");
+@id("t.silent") @description("x") MODE
+forbid (principal, action == Action::"signIn", resource == App::"wiki") when { context.net.asn == 666 };
+@id("t.slip") @description("x") MODE @alert("security")
+permit (principal, action == Action::"notify", resource == App::"aws")
+when { context.sign_in.time.hour + 9223372036854775807 > 0 };
+"#;
+    let (bundle, without) = (set(policies, ON_TRIAL), set("", ON_TRIAL));
+    let (none, new, contractors) = (&[][..], &["t.new-device"][..], &["t.contractors"][..]);
+    for (groups, app, hidden, asn, user, security, failed) in [
+        (&["aws-users"][..], "wiki", false, 1, none, none, none),
+        (&["aws-users"], "wiki", true, 1, new, none, none),
+        (&["contractors"], "wiki", true, 1, contractors, contractors, none),
+        (&["aws-users"], "wiki", true, 666, none, none, none),
+        (&["aws-users"], "aws", false, 1, none, none, &["t.slip"][..]),
+    ] {
+        let mut sample = Sample::new(groups, app);
+        (sample.signals.anonymous, sample.signals.asn) = (hidden, asn);
+        let q = sample.question([Method::Password, Method::Totp].into_iter().collect());
+        let goal = Goal::App { roles: &sample.app.roles };
+        let decided = plan(&bundle, goal, &q, &Repertoire::default()).unwrap().decision;
+        let trial = bundle.try_out(goal, &q, &Repertoire::default(), &decided);
+        // Those that are shipped on trial are others.
+        let ours = |policies| ids(policies).into_iter().filter(|id| id.starts_with("t.")).collect();
+        let told: (Vec<_>, Vec<_>, Vec<_>) =
+            (ours(&trial.would_tell.user), ours(&trial.would_tell.security), ours(&trial.failed));
+        assert_eq!(told, (user.to_vec(), security.to_vec(), failed.to_vec()), "{groups:?} {app} {hidden} {asn}");
+        assert_eq!(bundle.alerts(&decided, &q), without.alerts(&decided, &q), "nobody is told");
+        let step = bundle.try_out(Goal::Step(Step::Enroll), &q, &Repertoire::default(), &decided);
+        assert!(step.would_tell.is_nobody(), "only opening an app is told of");
     }
 }

@@ -123,6 +123,13 @@ pub(crate) fn xmlsec13_decrypt(xml: &str, key: &Path) -> Result<String, String> 
     if said.ok { Ok(said.out) } else { Err(said.err) }
 }
 
+/// What is wrong with each of these events by the schema of OCSF; nothing when it is well formed.
+pub(crate) fn ocsf(events: &[Value]) -> Vec<Vec<String>> {
+    let said = python("ocsf_judge.py", &json!(events));
+    let said = said.unwrap_or_else(|error| panic!("OCSF reached no verdict (`make tools` installs it): {error}"));
+    serde_json::from_value(said).unwrap()
+}
+
 /// What python3-saml does as a service provider in single logout; see `tests/judges/logout_judge.py`.
 pub(crate) fn python3_saml_logout(case: &Value) -> Value {
     python("logout_judge.py", case).unwrap_or_else(|error| panic!("python3-saml reached no verdict: {error}"))

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::what_if::{explained_value, merge};
 use super::{Args, Asked, text, words};
 use crate::audit::{AuditError, DecisionRecord};
-use crate::cli::{EXIT_PROBLEMS, open_log};
+use crate::cli::{EXIT_PROBLEMS, damage, open_log};
 use crate::domain::{ReferenceId, Username};
 use crate::policy::explain::WhatIf;
 use crate::policy::{Bundle, NotReplayable, PlanError, PolicySources, Situation, recorded};
@@ -54,6 +54,8 @@ pub(super) fn run(args: &Args, reference: &str, asked: &Asked) -> anyhow::Result
         }
         error => error.into(),
     })?;
+    let skipped = log.skipped();
+    damage::tell(&skipped)?;
     let record = found.with_context(|| format!("no decision `{reference}` in `{}`", config.audit.path.display()))?;
     let then = then(&record, asked);
     let is_same_set = record.policy_digest == asked.bundle.digest();
@@ -62,14 +64,17 @@ pub(super) fn run(args: &Args, reference: &str, asked: &Asked) -> anyhow::Result
         Then::Not(_) => None,
         _ => Some(again(&record, &asked.bundle, &asked.candidate.sources)),
     };
-    let failed = matches!(&then, Then::Decided(again) if !again.differences.is_empty());
+    let is_other = matches!(&then, Then::Decided(again) if !again.differences.is_empty());
+    let failed = is_other || skipped.is_damaged();
     let changes = match &then {
         Then::Decided(_) if !is_same_set => changes(&record, asked),
         _ => Vec::new(),
     };
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", value(&record, &then, now.as_ref(), &changes, asked, failed))?;
+        let mut told = value(&record, &then, now.as_ref(), &changes, asked, failed);
+        merge(&mut told, json!({ "damaged": skipped.damaged }));
+        writeln!(out, "{told:#}")?;
     } else {
         write_record(out, &record)?;
         write_then(out, args, &then, is_same_set)?;

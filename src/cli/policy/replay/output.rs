@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::audit::Skipped;
 use crate::clock::Timestamp;
-use crate::domain::{AppId, Username};
+use crate::domain::{AppId, RoleName, Username};
 use crate::policy::{Budget, Change, Example, Hit, Side, Tally};
 
 /// How many people and policies the text names of each kind; `--json` names all.
@@ -32,6 +32,19 @@ impl Told<'_> {
         self.budget.map(|budget| self.tally.over(budget)).unwrap_or_default()
     }
 
+    /// Of how many decisions that the budget is about nobody knows how they would come out. All that was left out counts when
+    /// nothing was made again.
+    fn unknown(&self) -> u64 {
+        let left_out = self.tally.left_out.values().sum();
+        let unknown = if self.tally.made_again() == 0 { left_out } else { self.tally.unknown() };
+        unknown.saturating_add(self.skipped.count())
+    }
+
+    /// Whether the budget is shown to hold; true where there is none.
+    pub(super) fn is_held(&self) -> bool {
+        self.budget.is_none() || (self.over().is_empty() && self.unknown() == 0)
+    }
+
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let tally = self.tally;
         let trials = if self.with_trials { " with the policies on trial in force" } else { "" };
@@ -41,24 +54,7 @@ impl Told<'_> {
         if tally.decisions == 0 {
             return self.write_skipped(out);
         }
-        let of = |change| tally.people_of(change);
-        writeln!(
-            out,
-            "{} newly challenged, {} locked out, {} let in",
-            count(of(Change::Challenged), "person"),
-            of(Change::Denied),
-            of(Change::Freed)
-        )?;
-        for (change, title) in [
-            (Change::Challenged, "newly challenged: allowed then, asked for more now"),
-            (Change::Denied, "locked out: refused now, and not then"),
-            (Change::Freed, "let in: asked for less than then, or nothing"),
-        ] {
-            if let Some(side) = tally.sides.get(&change) {
-                writeln!(out, "\n{title}")?;
-                write_side(out, side)?;
-            }
-        }
+        self.write_sides(out)?;
         writeln!(out)?;
         let others = match tally.other_offers {
             0 => String::new(),
@@ -68,24 +64,60 @@ impl Told<'_> {
         for ((why, app), left_out) in &tally.left_out {
             writeln!(out, "{} about {app} not made again: {why}", count(*left_out, "decision"))?;
         }
-        self.write_skipped(out)?;
-        for (change, most) in self.over() {
-            let people = count(of(change), "person");
-            writeln!(out, "over the budget: {people} {}, at most {most}", change.code())?;
+        self.write_skipped(out)
+    }
+
+    fn write_sides(&self, out: &mut impl Write) -> io::Result<()> {
+        let tally = self.tally;
+        let of = |change| tally.people_of(change);
+        let roles = match of(Change::Roles) {
+            0 => String::new(),
+            some => format!(", {some} with other roles"),
+        };
+        writeln!(
+            out,
+            "{} newly challenged, {} locked out, {} let in{roles}",
+            count(of(Change::Challenged), "person"),
+            of(Change::Denied),
+            of(Change::Freed)
+        )?;
+        for (change, title) in [
+            (Change::Challenged, "newly challenged: allowed then, asked for more now"),
+            (Change::Denied, "locked out: refused now, and not then"),
+            (Change::Freed, "let in: asked for less than then, or nothing"),
+            (Change::Roles, "other roles: allowed then and now; - is lost, + is gained"),
+        ] {
+            if let Some(side) = tally.sides.get(&change) {
+                writeln!(out, "\n{title}")?;
+                write_side(out, side)?;
+            }
         }
         Ok(())
     }
 
     fn write_skipped(&self, out: &mut impl Write) -> io::Result<()> {
-        self.skipped.lines().try_for_each(|line| writeln!(out, "not made again: {line}"))
+        self.skipped.lines().try_for_each(|line| writeln!(out, "not made again: {line}"))?;
+        if self.skipped.is_damaged() {
+            writeln!(out, "not made again: {} of the journal", count(self.skipped.damaged_count(), "damaged line"))?;
+        }
+        for (change, most) in self.over() {
+            let people = count(self.tally.people_of(change), "person");
+            writeln!(out, "over the budget: {people} {}, at most {most}", change.code())?;
+        }
+        if self.budget.is_some() && self.unknown() > 0 {
+            let unknown = count(self.unknown(), "record");
+            writeln!(out, "the budget is not shown to hold: nobody knows what would come of {unknown}")?;
+        }
+        Ok(())
     }
 
     /// As one JSON object.
     pub(super) fn value(&self) -> Value {
         let tally = self.tally;
         let sides = Change::COUNTED.into_iter().map(|change| {
-            let side = tally.sides.get(&change).map_or_else(|| side_value(&Side::default()), side_value);
-            (change.code().to_owned(), side)
+            let none = Side::default();
+            let value = side_value(tally.sides.get(&change).unwrap_or(&none), change);
+            (change.code().to_owned(), value)
         });
         let left_out = tally
             .left_out
@@ -93,7 +125,7 @@ impl Told<'_> {
             .map(|((why, app), decisions)| json!({ "why": why, "app": app, "decisions": decisions }));
         let (erased, no_key) = self.skipped.counts();
         let mut value = json!({
-            "ok": self.over().is_empty(),
+            "ok": self.is_held() && !self.skipped.is_damaged(),
             "since": in_seconds(self.since),
             "by": self.by,
             "with_trials": self.with_trials,
@@ -105,6 +137,9 @@ impl Told<'_> {
             "not_replayed": left_out.collect::<Vec<_>>(),
             "erased": erased,
             "no_key": no_key,
+            "damaged": self.skipped.damaged,
+            "more_damaged": self.skipped.more_damaged,
+            "unknown": self.unknown(),
             "over": self.over().into_iter().map(|(change, most)| {
                 json!({ "change": change.code(), "people": tally.people_of(change), "budget": most })
             }).collect::<Vec<_>>(),
@@ -123,8 +158,7 @@ fn write_side(out: &mut impl Write, side: &Side) -> io::Result<()> {
         hit,
         about: hit.people.len().to_string(),
     });
-    let people =
-        side.by_person.iter().map(|(user, hit)| Row { name: name(user.as_ref()), hit, about: apps(&hit.apps) });
+    let people = side.by_person.iter().map(|(user, hit)| Row { name: name(user.as_ref()), hit, about: about(hit) });
     let (policies, people): (Vec<Row>, Vec<Row>) = (policies.collect(), people.collect());
     write_rows(out, ["by policy", "people"], policies)?;
     write_rows(out, ["who", "apps"], people)
@@ -158,8 +192,13 @@ fn in_short(example: &Example) -> String {
     format!("{} {} → {}", example.reference, example.was.code(), example.now.code())
 }
 
-fn apps(apps: &BTreeSet<AppId>) -> String {
-    apps.iter().map(AppId::as_str).collect::<Vec<_>>().join(", ")
+/// The apps; of changed roles those.
+fn about(hit: &Hit) -> String {
+    let signed = |sign: char, roles: &BTreeSet<(AppId, RoleName)>| -> Vec<String> {
+        roles.iter().map(|(app, role)| format!("{sign}{app}/{role}")).collect()
+    };
+    let roles = [signed('-', &hit.lost), signed('+', &hit.gained)].concat();
+    if roles.is_empty() { hit.apps.iter().map(AppId::as_str).collect::<Vec<_>>().join(", ") } else { roles.join(", ") }
 }
 
 fn name(user: Option<&Username>) -> String {
@@ -180,14 +219,26 @@ fn count(count: impl TryInto<u64>, what: &str) -> String {
     }
 }
 
-fn side_value(side: &Side) -> Value {
+fn side_value(side: &Side, change: Change) -> Value {
+    let with_roles = |mut value: Value, hit: &Hit| {
+        let roles = |roles: &BTreeSet<(AppId, RoleName)>| -> Vec<Value> {
+            roles.iter().map(|(app, role)| json!({ "app": app, "role": role })).collect()
+        };
+        if let (Value::Object(fields), Change::Roles) = (&mut value, change) {
+            fields.insert("lost".to_owned(), roles(&hit.lost).into());
+            fields.insert("gained".to_owned(), roles(&hit.gained).into());
+        }
+        value
+    };
     let policies = side.by_policy.iter().map(|(id, hit)| {
         let people: Vec<_> = hit.people.iter().flatten().collect();
-        json!({ "policy": id, "people": people, "decisions": hit.decisions, "examples": hit.examples })
+        let value = json!({ "policy": id, "people": people, "decisions": hit.decisions, "examples": hit.examples });
+        with_roles(value, hit)
     });
-    let people = side.by_person.iter().map(
-        |(user, hit)| json!({ "user": user, "apps": hit.apps, "decisions": hit.decisions, "examples": hit.examples }),
-    );
+    let people = side.by_person.iter().map(|(user, hit)| {
+        let value = json!({ "user": user, "apps": hit.apps, "decisions": hit.decisions, "examples": hit.examples });
+        with_roles(value, hit)
+    });
     json!({
         "people": side.all.people.len(),
         "decisions": side.all.decisions,
