@@ -5,6 +5,7 @@ mod meaning;
 mod names;
 mod output;
 mod text;
+mod yardsticks;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -45,15 +46,26 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         (Ok(old), Ok(new)) => (old, new),
         (Err(errors), _) | (_, Err(errors)) => return problems(&errors, args.json),
     };
-    let (changes, names) = (text::changes(&old, &new), names::changes(&before, &after));
+    let found = Found {
+        changes: text::changes(&old, &new),
+        names: names::changes(&before, &after),
+        measures: yardsticks::changes(&before, &after),
+    };
     let meaning = meaning(&before, &after, old.digest() == new.digest(), &args.effort)?;
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", output::json((&before.name, &after.name), &changes, &names, &meaning))?;
+        writeln!(out, "{:#}", output::json((&before.name, &after.name), &found, &meaning))?;
     } else {
-        output::write(out, &changes, &names, &meaning)?;
+        output::write(out, &found, &meaning)?;
     }
     Ok(if meaning.is_told() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_PROBLEMS) })
+}
+
+/// What differs in the files.
+struct Found {
+    changes: Vec<text::Change>,
+    names: Vec<names::Name>,
+    measures: Vec<yardsticks::Measure>,
 }
 
 /// What the difference means for people.

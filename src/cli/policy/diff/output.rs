@@ -4,12 +4,19 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::Meaning;
 use super::names::Name;
-use super::text::{Change, What};
+use super::text::What;
+use super::yardsticks::Measure;
+use super::{Found, Meaning};
+use crate::cli::check::counted;
+use crate::cli::plain;
+
+/// So many tests that came or went are named; how many more there are is counted.
+const NAMED: usize = 10;
 
 /// For people: policy by policy, then what it means.
-pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name], meaning: &Meaning) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn io::Write, found: &Found, meaning: &Meaning) -> io::Result<()> {
+    let Found { changes, names, measures } = found;
     for change in changes {
         let mark = mark(change.what);
         let standing = match change.standing {
@@ -20,7 +27,7 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name],
         let loss = change.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
         writeln!(out, "{mark} {}  {}{standing}{loss}", change.id, change.effect)?;
         for line in &change.lines {
-            writeln!(out, "    {}", crate::cli::plain(line))?;
+            writeln!(out, "    {}", plain(line))?;
         }
     }
     for Name { kind, name, what, detail } in names {
@@ -29,7 +36,8 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name],
     if names.iter().any(|name| name.kind == "network" && name.what == What::Changed) {
         writeln!(out, "  Which addresses a network has is not part of the comparison: policies know it by its name.")?;
     }
-    if !changes.is_empty() || !names.is_empty() {
+    write_measures(out, measures)?;
+    if !changes.is_empty() || !names.is_empty() || !measures.is_empty() {
         writeln!(out)?;
     }
     match meaning {
@@ -39,6 +47,28 @@ pub(super) fn write(out: &mut dyn io::Write, changes: &[Change], names: &[Name],
         #[cfg(feature = "analyze")]
         Meaning::Compared(differences) => found::write(out, differences),
     }
+}
+
+/// Invariants and assumptions with their lines; of tests, the lines that differ.
+fn write_measures(out: &mut dyn io::Write, measures: &[Measure]) -> io::Result<()> {
+    for what in [What::Removed, What::Changed, What::Created] {
+        let of = |tests: bool| measures.iter().filter(move |one| one.what == what && (one.kind == "test") == tests);
+        for one in of(false) {
+            let loss = one.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
+            writeln!(out, "{} {} {}{loss}", mark(what), one.kind, plain(&one.name))?;
+            one.lines.iter().try_for_each(|line| writeln!(out, "    {}", plain(line)))?;
+        }
+        for one in of(true).take(NAMED) {
+            let loss = one.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
+            writeln!(out, "{} test “{}”{loss}", mark(what), plain(&one.name))?;
+            let lines = one.lines.iter().filter(|line| what == What::Changed && !line.starts_with(' '));
+            lines.take(2 * NAMED).try_for_each(|line| writeln!(out, "    {}", plain(line)))?;
+        }
+        if let Some(more) = of(true).count().checked_sub(NAMED).filter(|more| *more > 0) {
+            writeln!(out, "{} {} like these; --json names all", mark(what), counted(more, "more test"))?;
+        }
+    }
+    Ok(())
 }
 
 fn mark(what: What) -> char {
@@ -58,7 +88,8 @@ fn words(standing: &str) -> &str {
 }
 
 /// For machines.
-pub(super) fn json((before, after): (&str, &str), changes: &[Change], names: &[Name], meaning: &Meaning) -> Value {
+pub(super) fn json((before, after): (&str, &str), found: &Found, meaning: &Meaning) -> Value {
+    let Found { changes, names, measures } = found;
     let policies: Vec<Value> = changes
         .iter()
         .map(|change| {
@@ -79,9 +110,16 @@ pub(super) fn json((before, after): (&str, &str), changes: &[Change], names: &[N
         .iter()
         .map(|one| json!({ "kind": one.kind, "name": one.name, "change": one.what.code(), "detail": one.detail }))
         .collect();
+    let yardsticks: Vec<Value> = measures
+        .iter()
+        .map(|one| {
+            let Measure { kind, name, what, loss, lines } = one;
+            json!({ "kind": kind, "name": name, "change": what.code(), "loss": loss, "lines": lines })
+        })
+        .collect();
     json!({
         "ok": meaning.is_told(), "before": before, "after": after,
-        "policies": policies, "names": names, "meaning": meaning_told,
+        "policies": policies, "names": names, "yardsticks": yardsticks, "meaning": meaning_told,
     })
 }
 
