@@ -1,6 +1,8 @@
 //! What a set is measured by: its invariants, what they assume, and its tests. A change that takes one of them away is green
 //! however it decides, so it has to be seen.
 
+use std::collections::BTreeMap;
+
 use crate::policy::bundle::{PolicySources, SourceFile, cedar};
 
 use super::files::{assumes, policies};
@@ -44,10 +46,14 @@ fn invariants(file: &SourceFile) -> Vec<Yardstick> {
 fn tests(file: &SourceFile) -> Vec<Yardstick> {
     let cases = toml::from_str::<toml::Table>(&file.text).ok().and_then(|mut table| table.remove("case"));
     let Some(toml::Value::Array(cases)) = cases else { return whole("test", file) };
-    let each = cases.into_iter().map(|case| Yardstick {
-        kind: "test",
-        name: case.get("name").and_then(toml::Value::as_str).unwrap_or_default().to_owned(),
-        text: toml::to_string(&case).unwrap_or_default(),
+    let each = cases.into_iter().map(|case| {
+        // In which order the keys of a case stand says nothing.
+        let sorted: BTreeMap<_, _> = case.as_table().into_iter().flatten().collect();
+        Yardstick {
+            kind: "test",
+            name: case.get("name").and_then(toml::Value::as_str).unwrap_or_default().to_owned(),
+            text: toml::to_string(&sorted).unwrap_or_default(),
+        }
     });
     each.collect()
 }
