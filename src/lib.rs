@@ -44,6 +44,7 @@
 //! - **Suppose**: to ask the policies what they would say if one fact were another; nothing is permitted on the answer.
 //! - **Invariant**: what must hold for every sign-in there could be; to **prove** it, to find that none breaks it. **Assumption**: what no
 //!   sign-in is like. **Scene**: a step, by a kind of principal, before an app. **Example**: a sign-in that the solver found.
+//!   **Yardstick**: what a set is measured by: an invariant, an assumption or a case.
 //! - **Permit**: a value that only a yes of the policies makes, and that the acting code must give up.
 //! - **Need**: proofs any one of which will do for a policy. **Known**: what the answers so far tell of other sets of proofs.
 //! - **Question**: what the policies are asked, with all facts. **Goal**: the step to reach. **Repertoire**: the methods a

@@ -129,7 +129,7 @@ fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
         Some(LoadError::Config(config)) => Some(config),
         _ => None,
     });
-    let told = plain(&format!("{error:#}"));
+    let told = plain(&in_full(error));
     let (written, code) = match (config, load) {
         (Some(ConfigErrors::Problems(problems)), _) => (write_problems(out, problems), EXIT_PROBLEMS),
         (None, Some(LoadError::Policies(_) | LoadError::PolicyTests(_))) => {
@@ -139,6 +139,17 @@ fn report(out: &mut dyn io::Write, error: &anyhow::Error) -> ExitCode {
     };
     // With standard error closed, the code is all that can still be told.
     ExitCode::from(if written.is_ok() { code } else { EXIT_FAILED })
+}
+
+/// An error with its causes, each told once: some name theirs already.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Loads the settings as every command does: file and environment.

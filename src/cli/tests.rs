@@ -27,6 +27,20 @@ fn a_command_line_that_cannot_be_read_ends_with_2() {
 }
 
 #[test]
+fn a_cause_is_told_once() {
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
+    let load = LoadError::Read { path: "a.cedar".into(), source: missing() };
+    for (error, told) in [
+        (anyhow::Error::from(load), "cedargate: can't read `a.cedar`: entity not found\n"),
+        (anyhow::Error::from(missing()).context("can't read it"), "cedargate: can't read it: entity not found\n"),
+    ] {
+        let mut out = Vec::new();
+        report(&mut out, &error);
+        assert_eq!(String::from_utf8(out).unwrap(), told);
+    }
+}
+
+#[test]
 fn what_others_wrote_steers_no_terminal() {
     let mut out = Vec::new();
     report(&mut out, &anyhow::anyhow!("unknown variant `\u{1b}[2K\u{202e}gone\u{9b}8m`\nnext"));

@@ -87,6 +87,31 @@ pub(super) fn read<'a>(
     }
 }
 
+/// Reads the annotations of an invariant or an assumption. Each counts as long as it stands there: what would put it on trial,
+/// end it or send a mail does nothing, so it is refused.
+pub(super) fn read_invariant<'a>(
+    annotations: impl Iterator<Item = (&'a str, &'a str)>,
+    effect: cedar_policy::Effect,
+) -> Result<Annotations, Vec<Wrong>> {
+    let idle = |key: &str| ["mode", "expires", "alert", "message"].contains(&key);
+    let (idle, read_on): (Vec<_>, Vec<_>) = annotations.partition(|(key, _)| idle(key));
+    let said = |(key, _): (&str, &str)| {
+        let help = "an invariant has @id and @description, and may have @owner and @severity";
+        (format!("`@{key}`: an invariant counts as long as it stands here, and tells nobody"), help)
+    };
+    let mut wrong: Vec<Wrong> = idle.into_iter().map(said).collect();
+    match read(read_on.into_iter(), effect) {
+        Ok(notes) if wrong.is_empty() => return Ok(notes),
+        Ok(_) => {}
+        Err(more) => {
+            wrong.extend(
+                more.into_iter().map(|(what, help)| (what.replace("a policy without", "an invariant without"), help)),
+            );
+        }
+    }
+    Err(wrong)
+}
+
 fn text(value: &str) -> Result<String, Wrong> {
     if value.trim().is_empty() {
         return Err(("it is empty".to_owned(), "write something or leave it out"));
@@ -179,6 +204,18 @@ mod tests {
             let wrong = read([("id", "a.b"), (key, value)].into_iter(), Permit).unwrap_err();
             assert!(wrong[0].0.contains("control character"), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn an_invariant_is_neither_on_trial_nor_does_it_end() {
+        assert!(read_invariant(NAMED.into_iter(), Permit).is_ok());
+        for pair in [("mode", "report"), ("expires", "2027-01-31"), ("alert", "user"), ("message", "network.blocked")] {
+            let wrong = read_invariant(NAMED.into_iter().chain([pair]), Permit).unwrap_err();
+            assert!(wrong.len() == 1 && wrong[0].0.contains("counts as long as it stands here"), "{pair:?}: {wrong:?}");
+        }
+        let wrong = read_invariant([("mode", "off"), ("id", "two words")].into_iter(), Forbid).unwrap_err();
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong.iter().any(|(what, _)| what == "an invariant without `@description`"), "{wrong:?}");
     }
 
     #[test]

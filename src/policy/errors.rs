@@ -41,11 +41,13 @@ pub enum Rule {
     Closed,
     /// A list that shuts out everybody whose country is not known. A warning.
     UnknownCountry,
+    /// A file that stands where nothing is read. A warning.
+    Unread,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Syntax,
         Self::Schema,
         Self::Template,
@@ -63,6 +65,7 @@ impl Rule {
         Self::Message,
         Self::Closed,
         Self::UnknownCountry,
+        Self::Unread,
     ];
 
     /// The name in reports.
@@ -80,7 +83,7 @@ impl Rule {
     /// Whether what breaks it works all the same.
     #[must_use]
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::Expires | Self::Message | Self::Closed | Self::UnknownCountry)
+        matches!(self, Self::Expires | Self::Message | Self::Closed | Self::UnknownCountry | Self::Unread)
     }
 
     fn told(self) -> (&'static str, &'static str) {
@@ -102,6 +105,7 @@ impl Rule {
             Self::Message => ("message", "A @message is the key of a text that people can read."),
             Self::Closed => ("closed", "Somebody may open each app, and become each role."),
             Self::UnknownCountry => ("unknown-country", "No block list holds countries that stand for not knowing."),
+            Self::Unread => ("unread", "Each file of the folder of policies stands where it is read."),
         }
     }
 }

@@ -4,9 +4,12 @@
 mod closed;
 mod endings;
 mod files;
+mod yardsticks;
 
 pub use self::closed::Closed;
 pub use self::endings::Ending;
+pub(super) use self::files::{assumes, invariants};
+pub use self::yardsticks::{Yardstick, yardsticks};
 
 use jiff::civil::Date;
 
@@ -52,7 +55,7 @@ pub enum Declared {
 /// Looks at a whole set, as it would be on `today`. Decides nothing that [`Bundle::parse`] and [`testing::run`] do not.
 #[must_use]
 pub fn look(sources: &PolicySources, vocabulary: &Vocabulary, today: Date) -> Findings {
-    let mut problems = files::invariants(sources, vocabulary);
+    let mut problems = invariants(sources, vocabulary);
     let bundle = match Bundle::parse(sources, vocabulary.clone(), today) {
         Ok(bundle) => bundle,
         Err(errors) => {

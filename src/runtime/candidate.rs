@@ -92,7 +92,9 @@ impl Candidate {
             if !is_path && Revision::find(&loaded.config.policies.path, name).is_ok() {
                 return Err(CandidateError::Ambiguous { name: name.to_owned() });
             }
-            return Ok(Self::of(name.to_owned(), read_sources(folder)?, loaded.config.clone()));
+            let sources = read_sources(folder)?;
+            stays_within(folder, &sources)?;
+            return Ok(Self::of(name.to_owned(), sources, loaded.config.clone()));
         }
         Revision::find(&loaded.config.policies.path, name)?.candidate(loaded)
     }
@@ -108,6 +110,22 @@ impl Candidate {
     pub fn bundle(&self, today: Date) -> Result<Bundle, crate::policy::BundleErrors> {
         Bundle::parse(&self.sources, self.vocabulary.clone(), today)
     }
+}
+
+/// A folder may come with a change, and what is wrong in a file is shown with its line: by a link out of the folder, a change
+/// could have any file of this machine shown that way.
+fn stays_within(folder: &Path, sources: &PolicySources) -> Result<(), LoadError> {
+    let real = |path: &Path| path.canonicalize().map_err(|source| LoadError::Read { path: path.to_owned(), source });
+    let root = real(folder)?;
+    let PolicySources { schema, policies, tests, invariants } = sources;
+    for file in [schema].into_iter().chain(policies).chain(tests).chain(invariants) {
+        let path = PathBuf::from(&file.path);
+        if !real(&path)?.starts_with(&root) {
+            let source = io::Error::other("it is a link that leads out of the folder");
+            return Err(LoadError::Read { path, source });
+        }
+    }
+    Ok(())
 }
 
 /// A commit, seen from the folder of policies.
@@ -132,15 +150,27 @@ impl<'a> Revision<'a> {
     }
 
     fn candidate(&self, loaded: &Loaded) -> Result<Candidate, CandidateError> {
+        let config = self.settings(loaded)?;
+        // Where the policies were, the revision says: a change that names another folder must not be compared with that one.
+        let there = Revision { folder: &config.policies.path, name: self.name, commit: self.commit.clone() };
+        let sources = there.sources()?;
+        Ok(Candidate::of(self.name.to_owned(), sources, config))
+    }
+
+    fn sources(&self) -> Result<PolicySources, CandidateError> {
         let missing =
             |file| CandidateError::NoPolicies { name: self.name.to_owned(), file, folder: self.folder.to_owned() };
         let schema = self.file(self.folder, "schema.cedarschema")?.ok_or_else(|| missing("schema.cedarschema"))?;
-        let sources = PolicySources {
+        Ok(PolicySources {
             schema,
             policies: self.files("", ".cedar")?,
             tests: self.files("tests/", ".toml")?,
             invariants: self.files("invariants/", ".cedar")?,
-        };
+        })
+    }
+
+    /// The settings of then, where they are in the repository; those of today otherwise.
+    fn settings(&self, loaded: &Loaded) -> Result<Config, CandidateError> {
         let config = &loaded.config.file;
         let settings = match (config.parent(), config.file_name().and_then(|name| name.to_str())) {
             (Some(folder), Some(name)) => {
@@ -149,11 +179,10 @@ impl<'a> Revision<'a> {
             }
             _ => None,
         };
-        let config = match settings {
+        Ok(match settings {
             Some(settings) => loaded.with_text(&settings.text).map_err(LoadError::Config)?.config,
             None => loaded.config.clone(),
-        };
-        Ok(Candidate::of(self.name.to_owned(), sources, config))
+        })
     }
 
     /// The files below the folder of policies whose path begins and ends like this, without further folders.
@@ -237,6 +266,29 @@ mod tests {
         git(&["branch", "src/runtime"]);
         assert!(matches!(read("src/runtime"), Err(CandidateError::Ambiguous { .. })));
         assert!(matches!(read("./src/runtime"), Err(CandidateError::Load(_))), "a folder without policies");
+        let folder_by_path = policies.to_str().unwrap();
+        std::os::unix::fs::symlink("a.cedar", policies.join("b.cedar")).unwrap();
+        assert_eq!(read(folder_by_path).unwrap().sources.policies.len(), 2);
+        for (leads_to, wrong) in
+            [("../config.toml", "out of the folder"), ("nowhere", "No such file"), ("/dev/null", "no file")]
+        {
+            let link = policies.join("c.cedar");
+            std::os::unix::fs::symlink(leads_to, &link).unwrap();
+            let told = read(folder_by_path).unwrap_err().to_string();
+            assert!(told.contains("c.cedar") && told.contains(wrong), "{told}");
+            fs::remove_file(link).unwrap();
+        }
+        fs::remove_file(policies.join("b.cedar")).unwrap();
+        // A change that names another folder is compared with the one that was in force.
+        let elsewhere = folder.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("schema.cedarschema"), "").unwrap();
+        git(&["add", "elsewhere"]);
+        git(&["commit", "--quiet", "--message", "elsewhere"]);
+        fs::write(folder.path().join("config.toml"), "[policies]\npath = \"elsewhere\"\n").unwrap();
+        let moved = crate::config::load(&folder.path().join("config.toml"), []).unwrap();
+        assert_eq!(Candidate::read(&moved, "main").unwrap().sources.policies.len(), 1);
+        fs::write(folder.path().join("config.toml"), "").unwrap();
         fs::write(policies.join(OsStr::from_bytes(b"b\xff.cedar")), "// b\n").unwrap();
         git(&["add", "."]);
         git(&["commit", "--quiet", "--message", "two"]);

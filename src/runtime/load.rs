@@ -249,9 +249,14 @@ pub fn read_sources(folder: &Path) -> Result<PolicySources, LoadError> {
     Ok(PolicySources {
         schema: read_file(&folder.join("schema.cedarschema"))?,
         policies: read_files(folder, "cedar")?,
-        tests: if tests.is_dir() { read_files(&tests, "toml")? } else { Vec::new() },
-        invariants: if invariants.is_dir() { read_files(&invariants, "cedar")? } else { Vec::new() },
+        tests: if is_there(&tests) { read_files(&tests, "toml")? } else { Vec::new() },
+        invariants: if is_there(&invariants) { read_files(&invariants, "cedar")? } else { Vec::new() },
     })
+}
+
+/// A link that leads nowhere is there, and cannot be read: what it stands for must not be missed in silence.
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 fn read_files(folder: &Path, extension: &str) -> Result<Vec<SourceFile>, LoadError> {
@@ -259,7 +264,9 @@ fn read_files(folder: &Path, extension: &str) -> Result<Vec<SourceFile>, LoadErr
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|found| found == extension) && path.is_file() {
+        // Emacs locks a file that it changes by a link beside it, which leads nowhere.
+        let is_lock = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".#"));
+        if path.extension().is_some_and(|found| found == extension) && !path.is_dir() && !is_lock {
             paths.push(path);
         }
         if paths.len() > MAX_FILES {
@@ -272,7 +279,11 @@ fn read_files(folder: &Path, extension: &str) -> Result<Vec<SourceFile>, LoadErr
 
 fn read_file(path: &Path) -> Result<SourceFile, LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(failed)?.len() > MAX_FILE_BYTES {
+    let known = fs::metadata(path).map_err(failed)?;
+    if !known.is_file() {
+        return Err(failed(std::io::Error::other("it is no file")));
+    }
+    if known.len() > MAX_FILE_BYTES {
         return Err(LoadError::TooLarge { path: path.to_owned(), limit: "at most 4 MiB" });
     }
     Ok(SourceFile { path: path.display().to_string(), text: fs::read_to_string(path).map_err(failed)? })

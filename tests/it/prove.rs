@@ -201,6 +201,70 @@ The same policies, under the same names; but see the networks above.
 }
 
 #[test]
+#[cfg(feature = "analyze")]
+fn an_assumption_of_ones_own_makes_nothing_proved_unless_it_is_trusted_and_leaves_something() {
+    let (folder, _) = loosened();
+    let file = folder.path().join("loosened/invariants/assumptions.cedar");
+    let shipped = fs::read_to_string(&file).unwrap();
+    let only = ["prove", "loosened", "--only", "aws.always-second-factor"];
+    let note = "note     assume.own is an assumption of your own: cedargate does not see to it\n";
+    for (when, told, trusted) in [
+        (
+            "when { context.net.networks.contains(Network::\"vpn\") }",
+            "it does not hold without assumptions of your own, which cedargate does not see to: assume.own\n",
+            0,
+        ),
+        ("", "your own assumptions rule out everything that could be here, so nothing is proved: assume.own\n", 1),
+    ] {
+        let own = format!(
+            "@id(\"assume.own\") @description(\"d\")\nforbid (principal, action == Action::\"signIn\", resource) {when};"
+        );
+        fs::write(&file, format!("{shipped}\n{own}\n")).unwrap();
+        let said = cedargate(folder.path(), None, &only);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        for told in ["assumed  aws.always-second-factor ", told, note, "0 of 1 invariant proved, 1 assumed, "] {
+            assert!(said.out.contains(told), "{told}: {}", said.out);
+        }
+        let said = cedargate(folder.path(), None, &[&only[..], &["--trust-assumptions", "--json"]].concat());
+        let report = json(&said);
+        assert_eq!((said.code, report["ok"] == true), (Some(trusted), trusted == 0), "{report:#}");
+        let line = &report["invariants"][0];
+        assert_eq!((&line["result"], &line["assumptions"]), (&"assumed".into(), &serde_json::json!(["assume.own"])));
+        assert_eq!(report["own_assumptions"], serde_json::json!(["assume.own"]));
+    }
+}
+
+#[test]
+fn a_diff_tells_of_invariants_assumptions_and_tests_that_went_or_came() {
+    let (folder, other) = loosened();
+    fs::remove_file(other.join("invariants/apps.cedar")).unwrap();
+    fs::remove_file(other.join("tests/base.toml")).unwrap();
+    let tests = other.join("tests/aws.toml");
+    let first = fs::read_to_string(&tests).unwrap().replacen("expect = \"allow\"", "expect = \"deny\"", 1);
+    fs::write(&tests, first).unwrap();
+    let assumptions = other.join("invariants/assumptions.cedar");
+    let own = "\n@id(\"assume.own\") @description(\"d\") forbid (principal, action, resource);\n";
+    fs::write(&assumptions, fs::read_to_string(&assumptions).unwrap() + own).unwrap();
+    let nobody = Some("no-such-solver");
+    let said = cedargate(folder.path(), nobody, &["diff", "policies", "loosened"]);
+    for told in [
+        "- invariant aws.always-second-factor  LOSS: it is no longer proved\n    - @id(\"aws.always-second-factor\")\n",
+        "+ assumption assume.own  LOSS: what holds by it alone is not proved\n",
+        "  LOSS: it is no longer tested\n",
+        " more tests like these; --json names all\n",
+        "\n    - expect = \"allow\"\n    + expect = \"deny\"\n",
+    ] {
+        assert!(said.out.contains(told), "{told}: {}", said.out);
+    }
+    let report = json(&cedargate(folder.path(), nobody, &["diff", "policies", "loosened", "--json"]));
+    let told = report["yardsticks"].as_array().unwrap();
+    let count =
+        |kind: &str, change: &str| told.iter().filter(|one| one["kind"] == kind && one["change"] == change).count();
+    assert_eq!((count("invariant", "removed"), count("assumption", "created"), count("test", "changed")), (6, 1, 1));
+    assert!(count("test", "removed") > 10, "{report:#}");
+}
+
+#[test]
 fn without_a_solver_nothing_is_proved_and_that_is_said() {
     let folder = checkout();
     let said = cedargate(folder.path(), Some("no-such-solver"), &["prove"]);
@@ -227,7 +291,7 @@ fn wrong_input_is_told() {
     }
     change(&folder.path().join("policies/invariants/apps.cedar"), "Group::\"aws-users\"", "Group::\"aws-usres\"");
     let said = cedargate(folder.path(), None, &["prove"]);
-    let told = "policies/invariants/apps.cedar:21:1: `Group::\"aws-usres\"` is not declared in config.toml\n  help: did you mean `Group::\"aws-users\"`?";
+    let told = "policies/invariants/apps.cedar:28:23: `Group::\"aws-usres\"` is not declared in config.toml\n  help: did you mean `Group::\"aws-users\"`?";
     assert!(said.code == Some(1) && said.err.contains(told), "{said:?}");
 }
 

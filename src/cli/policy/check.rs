@@ -2,6 +2,7 @@
 
 mod report;
 mod sarif;
+mod strays;
 
 use std::fs;
 use std::io::{self, Write as _};

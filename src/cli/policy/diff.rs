@@ -5,6 +5,7 @@ mod meaning;
 mod names;
 mod output;
 mod text;
+mod yardsticks;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -49,6 +50,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         policies: text::changes(&old, &new),
         names: names::changes(&before, &after),
         networks: names::moved((&before, &old), (&after, &new)),
+        yardsticks: yardsticks::changes(&before, &after),
     };
     let meaning = meaning(&before, &after, old.digest() == new.digest(), &args.effort)?;
     let out = &mut io::stdout().lock();
@@ -65,6 +67,7 @@ struct Words {
     policies: Vec<text::Change>,
     names: Vec<names::Name>,
     networks: Vec<names::Moved>,
+    yardsticks: Vec<yardsticks::Measure>,
 }
 
 /// What the difference means for people.

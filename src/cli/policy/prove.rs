@@ -26,6 +26,10 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "ID")]
     only: Option<String>,
 
+    /// Count as proved what holds only by assumptions of your own.
+    #[arg(long)]
+    trust_assumptions: bool,
+
     #[command(flatten)]
     effort: Effort,
 

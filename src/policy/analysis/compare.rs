@@ -94,7 +94,7 @@ impl Comparison {
         let after = Analysis::new(after.0, joined(before.bundle.vocabulary(), after.1), today)?;
         let (then, now) = (before.bundle.vocabulary(), after.bundle.vocabulary());
         let all: Vec<&Statement> =
-            before.statements.iter().chain(&after.statements).chain(&after.assumptions).collect();
+            before.statements.iter().chain(&after.statements).chain(&after.invariants.tested).collect();
         let mut named = mentions(all.iter().copied());
         named.extend(sides::changed_apps(then, now));
         let scenes = Scene::all(&after.schema, now, &named);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{AuthorizationError, Authorizer, Entities, EntityUid, EvalResult, PolicySet, Request};
+use cedar_policy::{AuthorizationError, Authorizer, Entities, EntityUid, EvalResult, Policy, PolicySet, Request};
 use cedar_policy_symcc::Env;
 
 use super::scene::Scene;
@@ -76,7 +76,7 @@ pub(super) fn confirmed(
     }
     let found = [Profile::Compat, Profile::L2]
         .into_iter()
-        .filter_map(|profile| read(env, scene, bundle, profile))
+        .filter_map(|profile| read(env, query, scene, bundle, profile))
         .find(|situation| met(situation))
         .ok_or_else(|| format!("no sign-in can be like what the solver found ({})", model(env)))?;
     Ok(Ok(shrink::smallest(found, met)))
@@ -112,10 +112,10 @@ pub(super) fn asked(bundle: &Bundle, scene: &Scene, situation: &Situation) -> Op
 }
 
 /// The sign-in that the model means. The profile is not in it.
-fn read(env: &Env, scene: &Scene, bundle: &Bundle, profile: Profile) -> Option<Situation> {
+fn read(env: &Env, query: &Query<'_>, scene: &Scene, bundle: &Bundle, profile: Profile) -> Option<Situation> {
     let (request, entities) = (&env.request, &env.entities);
     let context = Facts(request);
-    let mut countries = Countries::new(bundle);
+    let mut countries = Countries::new(query, bundle);
     let proofs = context.methods("proofs");
     let principal = request.principal()?;
     let user = user(principal, entities, bundle, &mut countries)?;
@@ -278,23 +278,27 @@ fn instant(text: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(span.parse().ok()?).ok()
 }
 
-/// Countries of a model that are none stand for any other: each gets a code that no policy knows.
+/// Countries of a model that are none stand for any other: each gets a code of which nothing in the question speaks.
 struct Countries {
     free: Vec<Country>,
     given: BTreeMap<String, Country>,
 }
 
 impl Countries {
-    fn new(bundle: &Bundle) -> Self {
-        let named: Vec<String> = bundle
+    fn new(query: &Query<'_>, bundle: &Bundle) -> Self {
+        let named: Vec<String> = query
+            .first
             .policies()
-            .iter()
-            .flat_map(|stored| stored.policy.entity_literals())
+            .chain(query.second.policies())
+            .flat_map(Policy::entity_literals)
             .filter(|uid| uid.type_name().to_string() == "Country")
             .map(|uid| id(&uid))
             .chain(bundle.vocabulary().country_lists.values().flatten().map(ToString::to_string))
             .collect();
-        let some = ["DE", "FR", "IT", "ES", "PT", "SE", "PL", "NL", "CH", "AT", "IS", "NZ"];
+        let some = [
+            "DE", "FR", "IT", "ES", "PT", "SE", "PL", "NL", "CH", "AT", "IS", "NZ", "JP", "CA", "BR", "KE", "UY", "FJ",
+            "TO", "WS", "VU", "PW", "NU",
+        ];
         let free = some.into_iter().rev().filter(|code| !named.iter().any(|other| other == code));
         Self { free: free.filter_map(|code| Country::parse(code).ok()).collect(), given: BTreeMap::new() }
     }

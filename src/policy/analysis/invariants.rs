@@ -1,15 +1,14 @@
-//! `policies/invariants/*.cedar`: what must hold for every sign-in, in the words of policies.
+//! `policies/invariants/*.cedar`: what must hold for every sign-in, in the words of policies, and what is assumed for it.
 
-use cedar_policy::{Schema, ValidationMode, Validator};
-
+use super::Broken;
 use super::statement::Statement;
-use crate::policy::bundle::{SourceFile, cedar, located};
-use crate::policy::errors::{BundleError, BundleErrors, Rule};
+use crate::policy::bundle::{PolicySources, SourceFile, cedar};
+use crate::policy::errors::{BundleError, BundleErrors, Rule, in_order};
+use crate::policy::findings;
 use crate::policy::vocabulary::Vocabulary;
-use crate::policy::{annotations, literals};
 
-/// The file of what cannot be.
-const ASSUMPTIONS: &str = "assumptions.cedar";
+/// What cannot be, as shipped: a test holds it against the code that makes the facts.
+const TESTED: &str = include_str!("../../../policies/invariants/assumptions.cedar");
 
 /// Something that must hold: a forbid matches what is never allowed, a permit what is always allowed.
 #[derive(Debug)]
@@ -18,83 +17,58 @@ pub(super) struct Invariant {
     pub(super) description: String,
 }
 
-/// Reads the invariants, and the assumptions they rest on.
-pub(super) fn read(
-    files: &[SourceFile],
-    schema: &Schema,
-    vocabulary: &Vocabulary,
-) -> Result<(Vec<Invariant>, Vec<Statement>), BundleErrors> {
-    let validator = Validator::new(schema.clone());
-    let (mut invariants, mut assumptions, mut problems) =
-        (Vec::<Invariant>::new(), Vec::<Statement>::new(), Vec::new());
-    let mut files: Vec<&SourceFile> = files.iter().collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    for file in files {
-        let assumes = file.path.rsplit(['/', '\\']).next() == Some(ASSUMPTIONS);
-        for (invariant, span) in in_file(file, &validator, vocabulary, &mut problems) {
-            let id = &invariant.statement.id;
-            if invariants
-                .iter()
-                .map(|other| &other.statement.id)
-                .chain(assumptions.iter().map(|other| &other.id))
-                .any(|other| other == id)
-            {
-                let message = format!("another invariant is called `{id}`");
-                problems
-                    .push(BundleError::new(Rule::Duplicate, file, span, message).with_help("each `@id` stands once"));
-            } else if assumes && invariant.statement.permits {
-                let error = BundleError::new(Rule::Annotation, file, span, "an assumption is a forbid");
-                problems.push(error.with_help("what a forbid here matches cannot be: turn the condition round"));
-            } else if assumes {
-                assumptions.push(invariant.statement);
-            } else {
-                invariants.push(invariant);
-            }
-        }
-    }
-    if problems.is_empty() { Ok((invariants, assumptions)) } else { Err(BundleErrors::new(problems)) }
+/// What stands in `policies/invariants`, told apart.
+#[derive(Debug, Default)]
+pub(super) struct Invariants {
+    /// In the order of files.
+    pub(super) all: Vec<Invariant>,
+    /// Assumptions that say what those shipped say: everything may rest on them.
+    pub(super) tested: Vec<Statement>,
+    /// Assumptions for which somebody else vouches.
+    pub(super) own: Vec<Statement>,
 }
 
-fn in_file(
-    file: &SourceFile,
-    validator: &Validator,
-    vocabulary: &Vocabulary,
-    problems: &mut Vec<BundleError>,
-) -> Vec<(Invariant, (usize, usize))> {
-    let set = match cedar(file) {
-        Ok(set) => set,
-        Err(errors) => {
-            problems.extend(errors);
-            return Vec::new();
+impl Invariants {
+    /// Reads the invariants, and the assumptions they rest on.
+    ///
+    /// # Errors
+    /// Anything is wrong with them.
+    pub(super) fn read(sources: &PolicySources, vocabulary: &Vocabulary) -> Result<Self, BundleErrors> {
+        let problems = findings::invariants(sources, vocabulary);
+        if !problems.is_empty() {
+            return Err(BundleErrors::new(in_order(problems)));
         }
-    };
-    problems.extend(set.templates().map(|template| {
-        let span = template.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));
-        BundleError::new(Rule::Template, file, span, "a template (`?principal`, `?resource`) says nothing")
-    }));
-    let findings = validator.validate_with_level(&set, ValidationMode::Strict, 1);
-    problems.extend(findings.validation_errors().map(|error| located(Rule::Validation, file, 0, error)));
-    problems.extend(findings.validation_warnings().map(|error| located(Rule::Validation, file, 0, error)));
+        let shipped = SourceFile { path: "assumptions.cedar".to_owned(), text: TESTED.to_owned() };
+        let shipped: Vec<Statement> = in_file(&shipped)?.into_iter().map(|one| one.statement).collect();
+        let mut files: Vec<&SourceFile> = sources.invariants.iter().collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut invariants = Self::default();
+        for file in files {
+            let found = in_file(file)?;
+            if !findings::assumes(file) {
+                invariants.all.extend(found);
+                continue;
+            }
+            for Invariant { statement, .. } in found {
+                // By what it says, not by its name: who changes one of them vouches for it.
+                let tested = shipped.iter().any(|one| one.is_like(&statement));
+                if tested { invariants.tested.push(statement) } else { invariants.own.push(statement) }
+            }
+        }
+        Ok(invariants)
+    }
+}
+
+fn in_file(file: &SourceFile) -> Result<Vec<Invariant>, BundleErrors> {
+    let set = cedar(file).map_err(BundleErrors::new)?;
     let mut found = Vec::new();
     for policy in set.policies() {
-        let span = policy.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));
-        let unknown = policy.entity_literals().into_iter().filter_map(|uid| literals::refuse(&uid, vocabulary));
-        problems.extend(unknown.map(|(message, help)| {
-            let error = BundleError::new(Rule::Name, file, span, message);
-            if let Some(help) = help { error.with_help(help) } else { error }
-        }));
-        match annotations::read(policy.annotations(), policy.effect()) {
-            Ok(notes) => match Statement::new(notes.enforced.id.as_str(), policy, None) {
-                Ok(statement) => found.push((Invariant { statement, description: notes.description }, span)),
-                Err(error) => problems.push(BundleError::new(Rule::Syntax, file, span, error.to_string())),
-            },
-            Err(wrong) => problems.extend(
-                wrong
-                    .into_iter()
-                    .map(|(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help)),
-            ),
-        }
+        let span = policy.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end().saturating_sub(loc.start())));
+        let told = |key: &str| policy.annotation(key).unwrap_or_default().to_owned();
+        let statement = Statement::new(&told("id"), policy, None)
+            .map_err(|Broken(why)| BundleErrors::new(vec![BundleError::new(Rule::Syntax, file, span, why)]))?;
+        found.push((span, Invariant { statement, description: told("description") }));
     }
-    found.sort_by_key(|(_, span)| *span);
-    found
+    found.sort_by_key(|(span, _)| *span);
+    Ok(found.into_iter().map(|(_, invariant)| invariant).collect())
 }

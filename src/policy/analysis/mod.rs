@@ -34,7 +34,7 @@ pub use solver::{Pipes, Reasoner, Solvers};
 use super::bundle::{Bundle, PolicySources, Standing};
 use super::errors::{BundleError, BundleErrors, Rule};
 use super::vocabulary::Vocabulary;
-use invariants::Invariant;
+use invariants::Invariants;
 use known::Known;
 use statement::{MORE, Put, Statement};
 use world::World;
@@ -59,9 +59,7 @@ pub struct Analysis {
     today: Date,
     /// What is in force today.
     statements: Vec<Statement>,
-    /// What cannot be: each forbids it.
-    assumptions: Vec<Statement>,
-    invariants: Vec<Invariant>,
+    invariants: Invariants,
     contexts: Contexts,
     scenes: Vec<Scene>,
     known: Known,
@@ -79,13 +77,14 @@ impl Analysis {
         let (schema, more, contexts) = schemas(&sources.schema.text).map_err(|error| at_schema(error.to_string()))?;
         let actions = schema.action_entities().map_err(|error| at_schema(error.to_string()))?;
         let statements = in_force(&bundle).map_err(|error| at_schema(error.to_string()))?;
-        let (invariants, assumptions) = invariants::read(&sources.invariants, &schema, bundle.vocabulary())?;
-        let asserted = invariants.iter().map(|invariant| &invariant.statement);
-        let all: Vec<&Statement> = statements.iter().chain(asserted).chain(&assumptions).collect();
+        let invariants = Invariants::read(sources, bundle.vocabulary())?;
+        let asserted = invariants.all.iter().map(|invariant| &invariant.statement);
+        let assumed = invariants.tested.iter().chain(&invariants.own);
+        let all: Vec<&Statement> = statements.iter().chain(asserted).chain(assumed).collect();
         let scenes = Scene::all(&schema, bundle.vocabulary(), &mentions(all.iter().copied()));
         let scenes = Scene::told_apart(scenes, &all, &actions, &contexts);
         let known = Known::new(&sources.tests, &bundle, today, scenes.len());
-        Ok(Self { bundle, schema, more, actions, today, statements, assumptions, invariants, contexts, scenes, known })
+        Ok(Self { bundle, schema, more, actions, today, statements, invariants, contexts, scenes, known })
     }
 
     /// The policies.
@@ -108,7 +107,12 @@ impl Analysis {
 
     /// The ids of the invariants and what each says, in the order of files.
     pub fn invariants(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.invariants.iter().map(|invariant| (invariant.statement.id.as_str(), invariant.description.as_str()))
+        self.invariants.all.iter().map(|invariant| (invariant.statement.id.as_str(), invariant.description.as_str()))
+    }
+
+    /// The ids of the assumptions that are not those shipped: no test of cedargate holds them against anything.
+    pub fn own_assumptions(&self) -> impl Iterator<Item = &str> {
+        self.invariants.own.iter().map(|assumption| assumption.id.as_str())
     }
 
     /// The statements that can matter in a scene.
@@ -116,14 +120,24 @@ impl Analysis {
         all.into_iter().filter(|statement| statement.matters(scene, &self.actions)).collect()
     }
 
-    /// With nothing allowed that cannot be; `about` are the statements that the question is about.
+    /// With nothing allowed that cannot be, as far as that is tested; `about` are the statements that the question is about.
     fn bounded<'a>(
         &'a self,
         put: Put,
         scene: &Scene,
         about: impl IntoIterator<Item = &'a Statement>,
     ) -> Result<Put, Broken> {
-        let assumptions = self.of(&self.assumptions, scene);
+        self.bounded_by(self.of(&self.invariants.tested, scene), put, scene, about)
+    }
+
+    /// With nothing allowed that these assumptions rule out.
+    fn bounded_by<'a>(
+        &'a self,
+        assumptions: Vec<&'a Statement>,
+        put: Put,
+        scene: &Scene,
+        about: impl IntoIterator<Item = &'a Statement>,
+    ) -> Result<Put, Broken> {
         let mentioned = mentions(about.into_iter().chain(assumptions.iter().copied()));
         let world = World {
             vocabulary: self.bundle.vocabulary(),

@@ -54,6 +54,10 @@ pub enum Answer {
     Proved,
     /// It is not, as the example shows where it helps to have one.
     Refuted(Option<Box<Example>>),
+    /// It is, if these assumptions are true, which nothing here sees to.
+    Assumed(Vec<String>),
+    /// These assumptions rule out everything that is looked at, so nothing is said of it.
+    AssumedAway(Vec<String>),
     /// It could not be told within the limit.
     Unknown,
     /// There is no answer because something does not work.
@@ -77,7 +81,7 @@ impl Analysis {
     pub fn tasks(&self, only: Option<&str>) -> Vec<Task> {
         let scenes = || 0..self.scenes.len();
         let mut tasks = Vec::new();
-        for (index, invariant) in self.invariants.iter().enumerate() {
+        for (index, invariant) in self.invariants.all.iter().enumerate() {
             if only.is_some_and(|only| only != invariant.statement.id) {
                 continue;
             }
@@ -103,12 +107,14 @@ impl Analysis {
     /// Finds it out.
     pub async fn answer(&self, task: Task, reasoner: &mut Reasoner<'_>) -> Finding {
         let (about, scene) = self.describe(task);
-        let answer = match self.look(task, reasoner).await {
-            Ok(None) => Answer::Proved,
-            Ok(Some(example)) => Answer::Refuted(example),
-            Err(Stuck::Unknown) => Answer::Unknown,
-            Err(Stuck::Failed(why)) => Answer::Failed(why),
+        let looked = match task.about {
+            Matter::Invariant(at, s) => self.holds(at, s, reasoner).await,
+            _ => self.look(task, reasoner).await.map(|found| found.map_or(Answer::Proved, Answer::Refuted)),
         };
+        let answer = looked.unwrap_or_else(|stuck| match stuck {
+            Stuck::Unknown => Answer::Unknown,
+            Stuck::Failed(why) => Answer::Failed(why),
+        });
         // What is looked for here is an example, so its absence is what is bad.
         let answer = match (task.about, answer) {
             (Matter::Premise(_), Answer::Proved) => Answer::Refuted(None),
@@ -120,7 +126,7 @@ impl Analysis {
 
     pub(super) fn describe(&self, task: Task) -> (About, Option<String>) {
         let scene = |at: usize| self.scenes.get(at).map(ToString::to_string);
-        let invariant = |at: usize| self.invariants.get(at).map(|one| one.statement.id.clone()).unwrap_or_default();
+        let invariant = |at: usize| self.invariants.all.get(at).map(|one| one.statement.id.clone()).unwrap_or_default();
         let policy = |at: usize| self.statements.get(at).map(|one| one.id.clone()).unwrap_or_default();
         match task.about {
             Matter::Invariant(at, s) => (About::Invariant(invariant(at)), scene(s)),
@@ -134,18 +140,7 @@ impl Analysis {
 
     async fn look(&self, task: Task, reasoner: &mut Reasoner<'_>) -> Result<Option<Option<Box<Example>>>, Stuck> {
         match task.about {
-            Matter::Invariant(at, s) => {
-                let Some((invariant, scene)) = self.invariants.get(at).zip(self.scenes.get(s)) else { return Ok(None) };
-                let query = self.against(&invariant.statement, scene).map_err(failed)?;
-                match reasoner.find(&query).await? {
-                    None => Ok(None),
-                    Some(env) => {
-                        let example =
-                            self.example(&env, &query, scene, !invariant.statement.permits, &invariant.description);
-                        Ok(Some(Some(Box::new(example.map_err(Stuck::Failed)?))))
-                    }
-                }
-            }
+            Matter::Invariant(..) => Ok(None),
             Matter::Errors(s) => {
                 let Some(scene) = self.scenes.get(s) else { return Ok(None) };
                 let Some(query) = self.failing(scene).map_err(failed)? else { return Ok(None) };
@@ -166,7 +161,7 @@ impl Analysis {
                 }
             }
             Matter::Premise(at) => {
-                let Some(invariant) = self.invariants.get(at) else { return Ok(None) };
+                let Some(invariant) = self.invariants.all.get(at) else { return Ok(None) };
                 self.anywhere(&invariant.statement, reasoner, |scene| self.matching(&invariant.statement, scene)).await
             }
             Matter::Dead(at) => {
@@ -178,6 +173,34 @@ impl Analysis {
                 self.anywhere(statement, reasoner, |scene| self.without(at, statement, scene)).await
             }
         }
+    }
+
+    /// Whether an invariant holds in a scene: by what is tested, or by assumptions of one's own beside it.
+    async fn holds(&self, at: usize, scene: usize, reasoner: &mut Reasoner<'_>) -> Result<Answer, Stuck> {
+        let Some((invariant, scene)) = self.invariants.all.get(at).zip(self.scenes.get(scene)) else {
+            return Ok(Answer::Proved);
+        };
+        let own = self.of(&self.invariants.own, scene);
+        let tested = self.of(&self.invariants.tested, scene);
+        let query = self.against(&invariant.statement, scene, tested.clone()).map_err(failed)?;
+        let Some(env) = reasoner.find(&query).await? else { return Ok(Answer::Proved) };
+        let example = |env: &_, query: &_| {
+            let found = self.example(env, query, scene, !invariant.statement.permits, &invariant.description);
+            Ok(Answer::Refuted(Some(Box::new(found.map_err(Stuck::Failed)?))))
+        };
+        if own.is_empty() {
+            return example(&env, &query);
+        }
+        let assumed: Vec<&Statement> = tested.into_iter().chain(own.iter().copied()).collect();
+        let query = self.against(&invariant.statement, scene, assumed.clone()).map_err(failed)?;
+        if let Some(env) = reasoner.find(&query).await? {
+            return example(&env, &query);
+        }
+        let ids = own.iter().map(|one| one.id.clone()).collect();
+        let left = self.bounded_by(assumed, anything().map_err(failed)?, scene, []).map_err(failed)?;
+        let left = self.query(scene, left, anything().map_err(failed)?, Wanted::AllowedByBoth);
+        let is_left = reasoner.find(&left).await?.is_some();
+        Ok(if is_left { Answer::Assumed(ids) } else { Answer::AssumedAway(ids) })
     }
 
     /// Whether there is an example in any scene of which `statement` speaks. One is enough.
@@ -205,16 +228,21 @@ impl Analysis {
         stuck.map_or(Ok(None), Err)
     }
 
-    /// Something that contradicts an invariant.
-    fn against<'a>(&'a self, invariant: &Statement, scene: &'a Scene) -> Result<Query<'a>, Broken> {
+    /// Something that contradicts an invariant, where all of this is assumed.
+    fn against<'a>(
+        &'a self,
+        invariant: &'a Statement,
+        scene: &'a Scene,
+        assumed: Vec<&'a Statement>,
+    ) -> Result<Query<'a>, Broken> {
         let these = self.of(&self.statements, scene);
         let about = these.iter().copied().chain([invariant]);
         let policies = Put::default().decide(&these, scene, same)?;
         let premise = Put::default().with(true, &invariant.condition(scene))?;
         let (first, second, wanted) = if invariant.permits {
-            (self.bounded(premise, scene, about)?, policies, Wanted::AllowedByFirstAlone)
+            (self.bounded_by(assumed, premise, scene, about)?, policies, Wanted::AllowedByFirstAlone)
         } else {
-            (self.bounded(policies, scene, about)?, premise, Wanted::AllowedByBoth)
+            (self.bounded_by(assumed, policies, scene, about)?, premise, Wanted::AllowedByBoth)
         };
         Ok(self.query(scene, first, second, wanted))
     }

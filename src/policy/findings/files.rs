@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use cedar_policy::{Policy, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Effect, Policy, PolicySet, Schema, ValidationMode, Validator};
 
 use crate::policy::annotations;
 use crate::policy::bundle::{PolicySources, SourceFile, cedar, located, undeclared};
@@ -37,25 +37,38 @@ pub(super) fn tables(sources: &PolicySources) -> Vec<BundleError> {
     wrong.collect()
 }
 
-/// What can be said of invariants without proving them: they are Cedar, fit the schema, use declared names, and each has an
-/// `@id` of its own and a `@description`.
-pub(super) fn invariants(sources: &PolicySources, vocabulary: &Vocabulary) -> Vec<BundleError> {
+/// The file of what cannot be.
+const ASSUMPTIONS: &str = "assumptions.cedar";
+
+/// Whether what stands in the file is assumed, and not to be proved.
+pub(in crate::policy) fn assumes(file: &SourceFile) -> bool {
+    file.path.rsplit(['/', '\\']).next() == Some(ASSUMPTIONS)
+}
+
+/// Everything that keeps invariants from being proved: they are Cedar without templates, pass validation without warnings, use
+/// declared names, and each has an `@id` of its own and a `@description`; what is assumed is a forbid.
+pub(in crate::policy) fn invariants(sources: &PolicySources, vocabulary: &Vocabulary) -> Vec<BundleError> {
     let validator = Schema::from_cedarschema_str(&sources.schema.text).ok().map(|(schema, _)| Validator::new(schema));
     let (mut problems, mut ids, mut declared) = (Vec::new(), BTreeSet::new(), HashSet::new());
     for file in &sources.invariants {
         let Some(set) = parsed(file, &mut problems) else { continue };
+        problems.extend(set.templates().map(|template| {
+            let span =
+                template.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end().saturating_sub(loc.start())));
+            BundleError::new(Rule::Template, file, span, "a template (`?principal`, `?resource`) says nothing")
+        }));
         if let Some(validator) = &validator {
             let findings = validator.validate_with_level(&set, ValidationMode::Strict, 1);
             problems.extend(findings.validation_errors().map(|error| located(Rule::Validation, file, 0, error)));
+            problems.extend(findings.validation_warnings().map(|error| located(Rule::Validation, file, 0, error)));
         }
         for (span, policy) in policies(&set) {
-            for (key, help) in
-                [("id", "name it, as in @id(\"aws.never-alone\")"), ("description", "say in one sentence what holds")]
-            {
-                if policy.annotation(key).is_none_or(|value| value.trim().is_empty()) {
-                    let message = format!("an invariant without `@{key}`");
-                    problems.push(BundleError::new(Rule::Annotation, file, span, message).with_help(help));
-                }
+            let wrong = annotations::read_invariant(policy.annotations(), policy.effect()).err().unwrap_or_default();
+            let error = |(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help);
+            problems.extend(wrong.into_iter().map(error));
+            if assumes(file) && policy.effect() == Effect::Permit {
+                let error = BundleError::new(Rule::Annotation, file, span, "an assumption is a forbid");
+                problems.push(error.with_help("what a forbid here matches cannot be: turn the condition round"));
             }
             if let Some(id) = policy.annotation("id").filter(|id| !ids.insert((*id).to_owned())) {
                 let message = format!("another invariant is called `{id}`");
@@ -73,7 +86,7 @@ fn parsed(file: &SourceFile, problems: &mut Vec<BundleError>) -> Option<PolicySe
 }
 
 /// The policies of a file in their order, each with where it stands.
-fn policies(set: &PolicySet) -> Vec<((usize, usize), &Policy)> {
+pub(super) fn policies(set: &PolicySet) -> Vec<((usize, usize), &Policy)> {
     let place = |policy: &Policy| {
         policy.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end().saturating_sub(loc.start())))
     };

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
+use super::strays::strays;
 use crate::cli::check::counted;
 use crate::cli::write_finding;
 use crate::config::{Loaded, LocatedProblem, Problem};
@@ -50,6 +51,21 @@ impl Finding {
             message: problem.to_string(),
             help: problem.problem().help.clone(),
             picture: Box::new(problem),
+        }
+    }
+
+    fn of_stray(path: &Path, folder: &str) -> Self {
+        let message = "nothing reads this file".to_owned();
+        let help =
+            format!("policies stand in `{folder}`, invariants and tests in its folders `invariants` and `tests`");
+        Self {
+            rule: Rule::Unread,
+            file: path.display().to_string(),
+            start: None,
+            end: None,
+            message: message.clone(),
+            help: Some(help.clone()),
+            picture: Box::new(miette::MietteDiagnostic::new(message).with_help(help)),
         }
     }
 
@@ -97,6 +113,8 @@ impl Report {
             let located = located.problems().iter().cloned();
             findings.extend(located.map(|problem| Finding::of_settings(rule, &loaded.config.file, problem)));
         }
+        let strays = strays(Path::new(&candidate.name));
+        findings.extend(strays.iter().map(|path| Finding::of_stray(path, &candidate.name)));
         Self {
             from: candidate.name.clone(),
             findings,

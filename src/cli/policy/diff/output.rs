@@ -7,10 +7,15 @@ use serde_json::{Value, json};
 
 use super::names::{Moved, Name};
 use super::text::What;
+use super::yardsticks::Measure;
 use super::{Meaning, Words};
+use crate::cli::check::counted;
+use crate::cli::plain;
 
 /// So many blocks of a network are told to people.
 const MOST_BLOCKS: usize = 20;
+/// So many tests that came or went are named; how many more there are is counted.
+const NAMED: usize = 10;
 
 /// For people: policy by policy, then what it means.
 pub(super) fn write(out: &mut dyn io::Write, words: &Words, meaning: &Meaning) -> io::Result<()> {
@@ -24,7 +29,7 @@ pub(super) fn write(out: &mut dyn io::Write, words: &Words, meaning: &Meaning) -
         let loss = change.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
         writeln!(out, "{mark} {}  {}{standing}{loss}", change.id, change.effect)?;
         for line in &change.lines {
-            writeln!(out, "    {}", crate::cli::plain(line))?;
+            writeln!(out, "    {}", plain(line))?;
         }
     }
     for Name { kind, name, what, detail } in &words.names {
@@ -36,7 +41,8 @@ pub(super) fn write(out: &mut dyn io::Write, words: &Words, meaning: &Meaning) -
             write_moved(out, moved, *what)?;
         }
     }
-    if !words.policies.is_empty() || !words.names.is_empty() {
+    write_measures(out, &words.yardsticks)?;
+    if !words.policies.is_empty() || !words.names.is_empty() || !words.yardsticks.is_empty() {
         writeln!(out)?;
     }
     match meaning {
@@ -75,6 +81,28 @@ fn write_moved(out: &mut dyn io::Write, moved: &Moved, what: What) -> io::Result
             writeln!(out, "    named by {}; invariants: {}", listed(&moved.policies), listed(&moved.invariants))
         }
     }
+}
+
+/// Invariants and assumptions with their lines; of tests, the lines that differ.
+fn write_measures(out: &mut dyn io::Write, measures: &[Measure]) -> io::Result<()> {
+    for what in [What::Removed, What::Changed, What::Created] {
+        let of = |tests: bool| measures.iter().filter(move |one| one.what == what && (one.kind == "test") == tests);
+        for one in of(false) {
+            let loss = one.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
+            writeln!(out, "{} {} {}{loss}", mark(what), one.kind, plain(&one.name))?;
+            one.lines.iter().try_for_each(|line| writeln!(out, "    {}", plain(line)))?;
+        }
+        for one in of(true).take(NAMED) {
+            let loss = one.loss.map(|loss| format!("  LOSS: {loss}")).unwrap_or_default();
+            writeln!(out, "{} test “{}”{loss}", mark(what), plain(&one.name))?;
+            let lines = one.lines.iter().filter(|line| what == What::Changed && !line.starts_with(' '));
+            lines.take(2 * NAMED).try_for_each(|line| writeln!(out, "    {}", plain(line)))?;
+        }
+        if let Some(more) = of(true).count().checked_sub(NAMED).filter(|more| *more > 0) {
+            writeln!(out, "{} {} like these; --json names all", mark(what), counted(more, "more test"))?;
+        }
+    }
+    Ok(())
 }
 
 fn mark(what: What) -> char {
@@ -127,9 +155,17 @@ pub(super) fn json((before, after): (&str, &str), words: &Words, meaning: &Meani
         .iter()
         .map(|one| json!({ "kind": one.kind, "name": one.name, "change": one.what.code(), "detail": one.detail }))
         .collect();
+    let yardsticks: Vec<Value> = words
+        .yardsticks
+        .iter()
+        .map(|one| {
+            let Measure { kind, name, what, loss, lines } = one;
+            json!({ "kind": kind, "name": name, "change": what.code(), "loss": loss, "lines": lines })
+        })
+        .collect();
     json!({
         "ok": meaning.is_told(), "before": before, "after": after,
-        "policies": policies, "names": names, "networks": networks, "meaning": meaning_told,
+        "policies": policies, "names": names, "networks": networks, "yardsticks": yardsticks, "meaning": meaning_told,
     })
 }
 

@@ -90,11 +90,11 @@ fn loss(old: &PolicyNote, new: &PolicyNote) -> Option<&'static str> {
     }
 }
 
-fn marked(mark: char, text: &str) -> Vec<String> {
+pub(super) fn marked(mark: char, text: &str) -> Vec<String> {
     text.lines().map(|line| format!("{mark} {line}")).collect()
 }
 
-fn lines(old: &str, new: &str) -> Vec<String> {
+pub(super) fn lines(old: &str, new: &str) -> Vec<String> {
     let diff = TextDiff::from_lines(old, new);
     let mark = |tag| match tag {
         ChangeTag::Equal => ' ',

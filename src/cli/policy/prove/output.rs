@@ -1,5 +1,6 @@
 //! What was proved and what was not, for people and machines.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     let out = &mut io::stdout().lock();
     match work {
         Work::Done(findings, questions) => {
-            let report = Report::new(&analysis, args.only.as_deref(), &findings, questions);
+            let report = Report::new(&analysis, args, &candidate.name, &findings, questions);
             if args.json {
                 writeln!(out, "{:#}", report.json())?;
             } else {
@@ -70,6 +71,7 @@ struct Line<'a> {
 enum Came {
     Proved,
     Vacuous,
+    Assumed,
     Unknown,
     Refuted,
     Failed,
@@ -80,6 +82,7 @@ impl Came {
         match self {
             Self::Proved => "proved",
             Self::Vacuous => "vacuous",
+            Self::Assumed => "assumed",
             Self::Unknown => "unknown",
             Self::Refuted => "refuted",
             Self::Failed => "failed",
@@ -93,6 +96,7 @@ impl Line<'_> {
             (_, Answer::Proved) => Came::Proved,
             (About::Premise(_), Answer::Refuted(_)) => Came::Vacuous,
             (_, Answer::Refuted(_)) => Came::Refuted,
+            (_, Answer::Assumed(_) | Answer::AssumedAway(_)) => Came::Assumed,
             (_, Answer::Unknown) => Came::Unknown,
             (_, Answer::Failed(_)) => Came::Failed,
         });
@@ -112,6 +116,18 @@ impl Line<'_> {
             Answer::Refuted(Some(example)) => Some((*finding, &**example)),
             _ => None,
         })
+    }
+
+    /// The assumptions without which it does not hold, and whether they leave anything of which it could hold.
+    fn assumed(&self) -> (BTreeSet<&str>, bool) {
+        let (mut ids, mut empty) = (BTreeSet::new(), false);
+        for finding in &self.findings {
+            if let Answer::Assumed(by) | Answer::AssumedAway(by) = &finding.answer {
+                ids.extend(by.iter().map(String::as_str));
+                empty |= matches!(finding.answer, Answer::AssumedAway(_));
+            }
+        }
+        (ids, empty)
     }
 
     /// One example of each kind, those first that are sign-ins.
@@ -137,13 +153,19 @@ struct Report<'a> {
     dead: Vec<&'a str>,
     redundant: Vec<&'a str>,
     undecided: Vec<&'a str>,
+    /// The assumptions that are not those shipped.
+    own: Vec<&'a str>,
+    trust: bool,
+    /// Where the policies are from.
+    from: &'a str,
     policies: usize,
     scenes: usize,
     questions: u32,
 }
 
 impl<'a> Report<'a> {
-    fn new(analysis: &'a Analysis, only: Option<&str>, findings: &'a [Finding], questions: u32) -> Self {
+    fn new(analysis: &'a Analysis, args: &Args, from: &'a str, findings: &'a [Finding], questions: u32) -> Self {
+        let only = args.only.as_deref();
         let wanted = analysis.invariants().filter(|(id, _)| only.is_none_or(|only| only == *id));
         let invariants = wanted.filter_map(|(id, description)| {
             let about =
@@ -162,6 +184,9 @@ impl<'a> Report<'a> {
             dead: Vec::new(),
             redundant: Vec::new(),
             undecided: Vec::new(),
+            own: analysis.own_assumptions().collect(),
+            trust: args.trust_assumptions,
+            from,
             policies: analysis.policies(),
             scenes: analysis.scenes().len(),
             questions,
@@ -188,7 +213,11 @@ impl<'a> Report<'a> {
     }
 
     fn is_good(&self) -> bool {
-        self.lines().all(|line| matches!(line.came(), Came::Proved | Came::Vacuous))
+        self.lines().all(|line| match line.came() {
+            Came::Proved | Came::Vacuous => true,
+            Came::Assumed => self.trust && !line.assumed().1,
+            Came::Unknown | Came::Refuted | Came::Failed => false,
+        })
     }
 
     fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
@@ -210,17 +239,24 @@ impl<'a> Report<'a> {
         for id in &self.undecided {
             writeln!(out, "note     {id}: whether it matters could not be told")?;
         }
+        for id in &self.own {
+            writeln!(out, "note     {id} is an assumption of your own: cedargate does not see to it")?;
+        }
+        if self.invariants.is_empty() {
+            writeln!(out, "note     there are no invariants in `{}/invariants`", self.from)?;
+        }
         writeln!(out, "{}", self.summary())
     }
 
     fn summary(&self) -> String {
         let came = |wanted: Came| self.invariants.iter().filter(|line| line.came() == wanted).count();
-        let vacuous = match came(Came::Vacuous) {
+        let told = |wanted: Came, what: &str| match came(wanted) {
             0 => String::new(),
-            number => format!(", {number} about nothing"),
+            number => format!(", {number} {what}"),
         };
+        let (assumed, vacuous) = (told(Came::Assumed, "assumed"), told(Came::Vacuous, "about nothing"));
         format!(
-            "{} of {} proved{vacuous}, over {} in {} ({})",
+            "{} of {} proved{assumed}{vacuous}, over {} in {} ({})",
             came(Came::Proved),
             counted(self.invariants.len(), "invariant"),
             if self.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", self.policies) },
@@ -248,7 +284,11 @@ impl<'a> Report<'a> {
                     _ => None,
                 })
                 .collect();
-            json!({ "name": line.name(), "description": line.description, "result": line.came().word(), "examples": examples, "problems": problems })
+            let (assumptions, contradicted) = line.assumed();
+            json!({
+                "name": line.name(), "description": line.description, "result": line.came().word(),
+                "assumptions": assumptions, "contradicted": contradicted, "examples": examples, "problems": problems,
+            })
         };
         json!({
             "ok": self.is_good(),
@@ -257,6 +297,7 @@ impl<'a> Report<'a> {
             "never_apply": self.dead,
             "redundant": self.redundant,
             "undecided": self.undecided,
+            "own_assumptions": self.own,
             "policies": self.policies, "scenes": self.scenes, "questions": self.questions,
         })
     }
@@ -270,6 +311,16 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
             out,
             "         it holds, but nothing that can be here is like this: is it written as it is meant?"
         );
+    }
+    let (assumed, contradicted) = line.assumed();
+    if !assumed.is_empty() {
+        let ids = assumed.into_iter().collect::<Vec<_>>().join(", ");
+        let what = if contradicted {
+            "your own assumptions rule out everything that could be here, so nothing is proved"
+        } else {
+            "it does not hold without assumptions of your own, which cedargate does not see to"
+        };
+        writeln!(out, "         {what}: {ids}")?;
     }
     let telling = line.telling();
     for (finding, example) in telling.iter().take(3) {
@@ -293,7 +344,10 @@ fn write_why(out: &mut dyn io::Write, line: &Line<'_>) -> io::Result<()> {
     });
     match failed {
         Some((scene, why)) => {
-            writeln!(out, "         {scene}: this is a mistake of cedargate, not of the policies: {why}")
+            // What the solver found may take pages.
+            let (some, more) = why.char_indices().nth(300).map_or((why.as_str(), ""), |(at, _)| why.split_at(at));
+            let more = if more.is_empty() { "" } else { "… (--json tells all)" };
+            writeln!(out, "         {scene}: this is a mistake of cedargate, not of the policies: {some}{more}")
         }
         None => Ok(()),
     }
