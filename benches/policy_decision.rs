@@ -10,11 +10,13 @@
 mod policies;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cedargate::clock::Stopwatch;
 use cedargate::domain::{Decision, Step};
 use cedargate::policy::{Bundle, Goal, planner};
+use cedargate::workers::{Pool, PoolSettings, Priority};
 use criterion::{Criterion, criterion_group};
 
 use policies::{TODAY, ann, aws, bundle, question, repertoire, signals, sources, vocabulary};
@@ -69,8 +71,12 @@ fn load(criterion: &mut Criterion) {
     let before = Bundle::parse(&sources, vocabulary.clone(), TODAY).unwrap();
     let mut changed = sources.clone();
     changed.policies[7].text = changed.policies[7].text.replace("Made up.", "Changed.");
+    let text: String = sources.policies.iter().map(|file| file.text.as_str()).collect();
     let mut group = criterion.benchmark_group(format!("load {more} policies"));
     group.sample_size(10);
+    group.bench_function("bare: Cedar parses them as one text", |b| {
+        b.iter(|| text.parse::<cedar_policy::PolicySet>().unwrap());
+    });
     group.bench_function("all", |b| b.iter(|| Bundle::parse(&sources, vocabulary.clone(), TODAY).unwrap()));
     group.bench_function("of one file", |b| b.iter(|| Bundle::parse(&one_file, vocabulary.clone(), TODAY).unwrap()));
     group.bench_function("one file of them changed", |b| {
@@ -78,14 +84,13 @@ fn load(criterion: &mut Criterion) {
     });
 }
 
-/// How late a decision comes while the set is read anew, over and over, beside it.
+/// How late a decision comes while the set is read anew, over and over, beside it: at the priority of a reload, and at that of
+/// the decisions themselves.
 fn beside_a_reload() {
     let more = 10_000;
     let (bundle, user, signals) = (bundle(more), ann(more), signals());
     let app = bundle.vocabulary().app("app-0").unwrap().clone();
     let q = question(&user, &app, &signals);
-    let sources = sources(more);
-    let done = AtomicBool::new(false);
     let run = || {
         let mut times: Vec<u64> = (0..20_000)
             .map(|_| {
@@ -97,25 +102,41 @@ fn beside_a_reload() {
         times.sort_unstable();
         times
     };
-    let quiet = run();
-    let busy = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                // All of it each time: the worst that a reload can be.
-                black_box(Bundle::parse(&sources, vocabulary(more), TODAY).unwrap());
-            }
+    let mut all = vec![("quiet", run())];
+    for (name, priority) in [("reloading", Priority::Lowest), ("reloading, as urgent", Priority::Normal)] {
+        let done = Arc::new(AtomicBool::new(false));
+        let before = Bundle::parse(&sources(more), vocabulary(more + 40), TODAY).unwrap();
+        let reloads = std::thread::spawn({
+            let done = Arc::clone(&done);
+            move || reload_until(&done, priority, before)
         });
-        let busy = run();
+        all.push((name, run()));
         done.store(true, Ordering::Relaxed);
-        busy
-    });
-    let median = quiet[quiet.len() / 2];
+        reloads.join().unwrap();
+    }
+    let median = all[0].1[all[0].1.len() / 2];
     println!("a decision beside a reload: the quiet median is {median} µs");
-    for (name, times) in [("quiet", &quiet), ("reloading", &busy)] {
+    for (name, times) in &all {
         let at = |share: usize| times[times.len() * share / 10_000 - 1];
         let ratio = |share| at(share) as f64 / median as f64;
         let (half, most, nearly) = (ratio(5_000), ratio(9_900), ratio(9_990));
         println!("  {name}: median {half:.1} ×, 99 % {most:.1} ×, 99.9 % {nearly:.1} ×, last {:.1} ×", ratio(10_000));
+    }
+}
+
+/// The worst that reloads can be: nothing is as it was, and the next one begins at once.
+fn reload_until(done: &AtomicBool, priority: Priority, mut before: Bundle) {
+    let more = 10_000;
+    let sources = Arc::new(sources(more));
+    let reading = PoolSettings { name: "reload", threads: 1, queue: 1, priority };
+    for names in [vocabulary(more), vocabulary(more + 40)].iter().cycle() {
+        if done.load(Ordering::Relaxed) {
+            return;
+        }
+        let (sources, names) = (Arc::clone(&sources), names.clone());
+        let pool = Pool::start(reading).unwrap();
+        let read = pool.run(move || Bundle::parse_again(&sources, names, TODAY, &before).unwrap());
+        before = futures::executor::block_on(read).unwrap();
     }
 }
 

@@ -30,6 +30,7 @@
 //!   **Past**: a user's baseline, or why there is none. **Stop**: somewhere, sometime.
 //! - **Decision**: Allow, Challenge (offers), Enrol (methods) or Deny (reason). **Step**: what is decided; a Cedar action.
 //! - **Bundle**: a loaded, validated policy set. **Shadow** policies are evaluated and logged, never enforced: people read “on trial”.
+//! - **Piece**: one policy of a file, before it is read.
 //! - **Findings**: all that is to be said of a policy set before it is merged. **Ending**: the day a policy, or an exception in one, is over.
 //!   **Proposal**: a policy that is to be written.
 //! - **Trial**: what the policies on trial would have made of a decision. **Replay**: decisions of the past made again by a

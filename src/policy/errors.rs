@@ -1,8 +1,15 @@
 //! What is wrong with a set of policies: all of it at once, each with its place.
 
+mod excerpt;
+
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
+
+use excerpt::Excerpt;
+
+/// The most problems of one file that are told: who has more mends these first.
+const MOST_OF_ONE_FILE: usize = 100;
 
 /// What a problem breaks: stable names, by which reports in SARIF tell problems apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,12 +135,14 @@ pub struct BundleError {
     pub help: Option<String>,
     /// Bytes into the file, and how many.
     span: (usize, usize),
-    source_text: NamedSource<String>,
+    /// Line and column behind the last character.
+    end: (usize, usize),
+    excerpt: Excerpt,
 }
 
 impl BundleError {
     pub(super) fn new(rule: Rule, file: &super::SourceFile, span: (usize, usize), message: impl Into<String>) -> Self {
-        let (line, column) = position(&file.text, span.0);
+        let (line, column) = position(&file.text, (1, 1), 0, span.0);
         Self {
             rule,
             file: file.path.clone(),
@@ -142,7 +151,8 @@ impl BundleError {
             message: message.into(),
             help: None,
             span,
-            source_text: NamedSource::new(&file.path, file.text.clone()),
+            end: position(&file.text, (line, column), span.0, span.0 + span.1),
+            excerpt: Excerpt::of(&file.path, &file.text, span, line),
         }
     }
 
@@ -162,7 +172,7 @@ impl BundleError {
     /// Line and column behind its last character.
     #[must_use]
     pub fn end(&self) -> (usize, usize) {
-        position(self.source_text.inner(), self.span.0 + self.span.1)
+        self.end
     }
 
     #[must_use]
@@ -172,11 +182,13 @@ impl BundleError {
     }
 }
 
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    (line, column)
+/// Line and column of `offset`, counted on from those of a place before it.
+fn position(text: &str, (line, column): (usize, usize), from: usize, offset: usize) -> (usize, usize) {
+    let passed = text.get(from..offset).or_else(|| text.get(from..)).unwrap_or_default();
+    match passed.rsplit_once('\n') {
+        Some((lines, rest)) => (line + lines.matches('\n').count() + 1, rest.chars().count() + 1),
+        None => (line, column + passed.chars().count()),
+    }
 }
 
 impl Diagnostic for BundleError {
@@ -185,15 +197,16 @@ impl Diagnostic for BundleError {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source_text)
+        Some(&self.excerpt)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(std::iter::once(LabeledSpan::new(None, self.span.0, self.span.1))))
+        let (start, length) = self.excerpt.span();
+        Some(Box::new(std::iter::once(LabeledSpan::new(None, start, length))))
     }
 }
 
-/// Every problem of a set of policies, in the order of files and lines.
+/// The problems of a set of policies, in the order of files and lines; of a file that has very many, the first.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct BundleErrors {
     /// At least one.
@@ -202,8 +215,24 @@ pub struct BundleErrors {
 
 impl BundleErrors {
     pub(super) fn new(problems: Vec<BundleError>) -> Self {
-        Self { problems: in_order(problems) }
+        Self { problems: first_of_each_file(&in_order(problems)) }
     }
+}
+
+/// The first [`MOST_OF_ONE_FILE`], and at the next how many more there are.
+fn first_of_each_file(problems: &[BundleError]) -> Vec<BundleError> {
+    let mut told = Vec::with_capacity(problems.len());
+    for of_file in problems.chunk_by(|one, next| one.file == next.file) {
+        let (first, more) = of_file.split_at(of_file.len().min(MOST_OF_ONE_FILE));
+        told.extend_from_slice(first);
+        let next = more.first().cloned();
+        told.extend(next.map(|next| BundleError {
+            message: format!("and {} more in this file, from here on", more.len()),
+            help: None,
+            ..next
+        }));
+    }
+    told
 }
 
 /// In the order of files and lines. Cedar validates a policy once for each action of its scope and tells the same mistake
@@ -250,3 +279,6 @@ impl Diagnostic for BundleErrors {
         Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,26 @@ pub struct PolicyNote {
 }
 
 impl PolicyNote {
+    fn of(stored: &Stored) -> Self {
+        Self {
+            id: stored.notes.enforced.id.clone(),
+            text: stored.text().to_owned(),
+            description: stored.notes.description.clone(),
+            owner: stored.notes.owner().map(ToOwned::to_owned),
+            severity: stored.notes.severity(),
+            expires: stored.notes.expires(),
+            effect: match stored.policy.effect() {
+                Effect::Permit => "permit",
+                Effect::Forbid => "forbid",
+            },
+            standing: match stored.standing {
+                Standing::InForce => "in-force",
+                Standing::Shadow => "report",
+                Standing::Expired => "expired",
+            },
+        }
+    }
+
     /// Whom to ask, by `@owner`.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
@@ -83,28 +103,7 @@ impl fmt::Display for Counts {
 impl Bundle {
     /// Every policy, those on trial and the expired ones too, in the order of files.
     pub fn inventory(&self) -> impl Iterator<Item = PolicyNote> {
-        self.policies().iter().map(|stored| self.note(stored))
-    }
-
-    fn note(&self, stored: &Stored) -> PolicyNote {
-        let id = stored.notes.enforced.id.clone();
-        PolicyNote {
-            text: self.policy_text(&id).unwrap_or_default().to_owned(),
-            description: stored.notes.description.clone(),
-            owner: stored.notes.owner().map(ToOwned::to_owned),
-            severity: stored.notes.severity(),
-            expires: stored.notes.expires(),
-            effect: match stored.policy.effect() {
-                Effect::Permit => "permit",
-                Effect::Forbid => "forbid",
-            },
-            standing: match stored.standing {
-                Standing::InForce => "in-force",
-                Standing::Shadow => "report",
-                Standing::Expired => "expired",
-            },
-            id,
-        }
+        self.policies().iter().map(PolicyNote::of)
     }
 
     /// How many policies there are, by their standing.

@@ -18,6 +18,10 @@ use crate::accounts::Accounts;
 use crate::clock::{Clock, Timestamp};
 use crate::saml::Published;
 use crate::telemetry::{Metrics, ReloadResult};
+use crate::workers::{Pool, PoolError, PoolSettings, Priority};
+
+/// Where a set is read while another decides. A thread that took a lower priority cannot take it back, so each reload has its own.
+const READING: PoolSettings = PoolSettings { name: "reload", threads: 1, queue: 1, priority: Priority::Lowest };
 
 /// Why the files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,9 +183,7 @@ impl Runtime {
     /// threads of requests; those go on under the set before until the swap.
     pub async fn reload(&self, trigger: Trigger) -> ReloadOutcome {
         let mut last = self.last.lock().await;
-        let (source, in_force) = (Arc::clone(&self.source), self.in_force());
-        let read = move || source.read(&in_force.fingerprint, &in_force.snapshot);
-        let reading = match tokio::task::spawn_blocking(read).await {
+        let reading = match self.read().await {
             Ok(reading) => reading,
             Err(error) => return self.refuse(trigger, format!("the files could not be read: {error}")),
         };
@@ -208,6 +210,12 @@ impl Runtime {
                 self.refuse(trigger, why)
             }
         }
+    }
+
+    /// Reads the files, on threads that leave the processor to requests whenever those want it.
+    async fn read(&self) -> Result<Reading, PoolError> {
+        let (source, in_force) = (Arc::clone(&self.source), self.in_force());
+        Pool::start(READING)?.run(move || source.read(&in_force.fingerprint, &in_force.snapshot)).await
     }
 
     async fn examine(&self, set: Result<Box<Set>, LoadError>) -> Result<Box<Set>, String> {
@@ -251,7 +259,9 @@ impl Runtime {
         for change in plan.changes.iter().filter(|change| change.gain.is_some()) {
             tracing::info!(policy.id = change.name, reload.gain = change.gain, "more is permitted");
         }
-        self.current.store(Arc::new(new));
+        let before = self.current.swap(Arc::new(new));
+        // To drop many policies takes longer than a request should wait.
+        drop(tokio::task::spawn_blocking(move || drop(before)));
         self.refusal.store(Arc::new(None));
         self.metrics.reloaded(ReloadResult::Changed);
         self.tell();

@@ -14,6 +14,8 @@ pub enum Priority {
     Normal,
     /// Behind the others when there are more threads than processors.
     Low,
+    /// Of what the others leave; next to nothing while they leave nothing.
+    Lowest,
 }
 
 /// How large a pool is.
@@ -49,13 +51,20 @@ pub enum PoolError {
 }
 
 impl Priority {
-    /// 30 of 100 is a nice value of about 7: a storm of sign-ins slows itself down, but does not stand still.
-    const LOW: u8 = 30;
+    /// 30 of 100 is a nice value of about 7: a storm of sign-ins slows itself down, but does not stand still. 0 is 19, the last.
+    fn value(self) -> Option<u8> {
+        match self {
+            Self::Normal => None,
+            Self::Low => Some(30),
+            Self::Lowest => Some(0),
+        }
+    }
 
-    /// Gives the calling thread this priority. A system that refuses leaves it as it is: slower, not wrong.
+    /// Gives the calling thread this priority, and with it those that it starts. A system that refuses leaves it as it is:
+    /// slower, not wrong.
     fn take(self) {
-        let Self::Low = self else { return };
-        let lowered = ThreadPriorityValue::try_from(Self::LOW)
+        let Some(value) = self.value() else { return };
+        let lowered = ThreadPriorityValue::try_from(value)
             .is_ok_and(|value| set_current_thread_priority(ThreadPriority::Crossplatform(value)).is_ok());
         if !lowered {
             tracing::warn!("a worker thread could not lower its priority");
@@ -179,11 +188,15 @@ mod tests {
     #[tokio::test]
     async fn low_priority_is_seen_by_the_system() {
         let own = nice("/proc/self/stat");
-        for (priority, lower) in [(Priority::Normal, false), (Priority::Low, true)] {
+        let mut seen = Vec::new();
+        for priority in [Priority::Normal, Priority::Low, Priority::Lowest] {
             let pool = Pool::start(PoolSettings { priority, ..ONE }).unwrap();
-            let thread = pool.run(|| nice("/proc/thread-self/stat")).await.unwrap();
-            assert_eq!(thread > own, lower, "{priority:?}: {thread}, the process {own}");
+            let nice = || nice("/proc/thread-self/stat");
+            let (thread, started) = pool.run(move || (nice(), std::thread::spawn(nice).join().unwrap())).await.unwrap();
+            assert_eq!(thread, started, "{priority:?}: what a job starts is no more urgent than the job");
+            seen.push(thread);
         }
+        assert!(seen[0] == own && seen[0] < seen[1] && seen[1] < seen[2], "{seen:?}, the process {own}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::pieces::pieces;
-use super::read::{self, Read, Reader};
+use super::read::{self, Piece, Read, Reader};
 use super::{Bundle, PolicySources, SourceFile};
 use crate::domain::{Method, MethodSet, Step};
 use crate::policy::request::STEPS;
@@ -94,8 +94,9 @@ static POLICIES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let validator = Validator::new(read::schema(&schema).unwrap());
     let vocabulary = vocabulary();
     let reader = Reader { files: &[&file], validator: &validator, vocabulary: &vocabulary, today: samples::today() };
-    let spans: Vec<_> = pieces(&file.text).into_iter().map(|(start, end)| (0, (start, end - start))).collect();
-    let read = reader.all(&spans);
+    let spans = pieces(&file.text).into_iter().map(|(start, end)| (start, end - start));
+    let pieces: Vec<Piece> = spans.enumerate().map(|(place, span)| Piece { file: 0, span, place }).collect();
+    let read = reader.all(&pieces);
     assert_eq!(read.len(), all.len(), "each piece is one policy");
     all.into_iter().zip(read).filter(|(_, read)| matches!(read, Read::Good(_))).map(|(policy, _)| policy).collect()
 });

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use super::index::Index;
 use super::limits::{self, STACK_BYTES};
 use super::pieces::pieces;
-use super::read::{self, Read, Reader, Span};
+use super::read::{self, Piece, Read, Reader};
 use super::{Bundle, PolicySources, SourceFile, Standing, Stored, fingerprint, probe};
 use crate::policy::errors::{BundleError, BundleErrors, Rule};
 use crate::policy::pilot;
@@ -29,7 +29,7 @@ impl Bundle {
     /// # Errors
     /// Anything is wrong with it; all problems are told at once.
     pub fn parse(sources: &PolicySources, vocabulary: Vocabulary, today: Date) -> Result<Self, BundleErrors> {
-        on_a_deep_stack(sources, vocabulary, today, None, cores())
+        Load { sources, vocabulary, today, previous: None, threads: cores() }.on_a_deep_stack()
     }
 
     /// [`Bundle::parse`] while `previous` decides: where the schema and the names are the same, a policy that stands in it word
@@ -43,7 +43,7 @@ impl Bundle {
         today: Date,
         previous: &Self,
     ) -> Result<Self, BundleErrors> {
-        on_a_deep_stack(sources, vocabulary, today, Some(previous), cores() / 2)
+        Load { sources, vocabulary, today, previous: Some(previous), threads: cores() / 2 }.on_a_deep_stack()
     }
 
     /// Makes checked policies ready to decide.
@@ -106,97 +106,109 @@ impl Common {
     }
 }
 
-fn on_a_deep_stack(
-    sources: &PolicySources,
+/// A set that is to be loaded.
+struct Load<'a> {
+    sources: &'a PolicySources,
     vocabulary: Vocabulary,
     today: Date,
-    previous: Option<&Bundle>,
+    /// The set that decides meanwhile.
+    previous: Option<&'a Bundle>,
     threads: usize,
-) -> Result<Bundle, BundleErrors> {
-    limits::on_a_deep_stack(|| parse(sources, vocabulary, today, previous, threads)).unwrap_or_else(|error| {
-        let message = format!("there is no thread to read policies on: {error}");
-        Err(BundleErrors::new(vec![BundleError::new(Rule::Schema, &sources.schema, (0, 0), message)]))
-    })
 }
 
-fn parse(
-    sources: &PolicySources,
-    vocabulary: Vocabulary,
-    today: Date,
-    previous: Option<&Bundle>,
-    threads: usize,
-) -> Result<Bundle, BundleErrors> {
-    let alike = |previous: &&Bundle| *previous.schema == *sources.schema.text && previous.vocabulary == vocabulary;
-    let previous = previous.filter(alike);
-    let common = match previous {
-        Some(previous) => Common::of(previous),
-        None => Common::read(&sources.schema, vocabulary)?,
-    };
-    let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+impl Load<'_> {
+    fn on_a_deep_stack(self) -> Result<Bundle, BundleErrors> {
+        let schema = &self.sources.schema;
+        limits::on_a_deep_stack(|| self.run()).unwrap_or_else(|error| {
+            let message = format!("there is no thread to read policies on: {error}");
+            Err(BundleErrors::new(vec![BundleError::new(Rule::Schema, schema, (0, 0), message)]))
+        })
+    }
+
+    fn run(self) -> Result<Bundle, BundleErrors> {
+        let Self { sources, vocabulary, today, previous, threads } = self;
+        let alike = |previous: &&Bundle| *previous.schema == *sources.schema.text && previous.vocabulary == vocabulary;
+        let previous = previous.filter(alike);
+        let common = match previous {
+            Some(previous) => Common::of(previous),
+            None => Common::read(&sources.schema, vocabulary)?,
+        };
+        let mut files: Vec<&SourceFile> = sources.policies.iter().collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let pieces = all_pieces(&files, &sources.schema)?;
+        let reader = Reader { files: &files, validator: &common.validator, vocabulary: &common.vocabulary, today };
+        let (policies, mut problems) = policies(&reader, &pieces, previous, threads);
+        problems.extend(repeated(&files, &policies));
+        // Where a policy is wrong, nobody can say what it would have read.
+        let all_read = problems.iter().all(|problem| problem.rule == Rule::Duplicate);
+        if let Some((message, help)) =
+            pilot::refuse(&common.vocabulary, &common.names, &policies).err().filter(|_| all_read)
+        {
+            problems.push(BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help));
+        }
+        if !problems.is_empty() {
+            return Err(BundleErrors::new(problems));
+        }
+        worst_case::refuse(&common.vocabulary, &common.names, &policies).map_err(|(place, message)| {
+            let worst = policies.get(place);
+            let file = worst.and_then(|stored| files.get(stored.file)).map_or(&sources.schema, |file| *file);
+            let span = worst.map_or((0, 0), |stored| stored.span);
+            BundleErrors::new(vec![BundleError::new(Rule::Search, file, span, message).with_help(worst_case::HELP)])
+        })?;
+        let digest = fingerprint(&sources.schema, &files, &common.vocabulary, &policies);
+        Ok(Bundle::of(common, digest, policies))
+    }
+}
+
+/// Where the policies stand, in the order of files, if there are no more than may be read.
+fn all_pieces(files: &[&SourceFile], schema: &SourceFile) -> Result<Vec<Piece>, BundleErrors> {
     let too_much: Vec<BundleError> = files.iter().filter_map(|file| limits::refuse(file)).collect();
     if !too_much.is_empty() {
         return Err(BundleErrors::new(too_much));
     }
-    let reader = Reader { files: &files, validator: &common.validator, vocabulary: &common.vocabulary, today };
-    let (policies, mut problems) = policies(&reader, previous, threads);
-    problems.extend(repeated(&files, &policies));
-    if policies.len() > limits::MOST_POLICIES {
-        let message = format!("{} policies are more than {} in one set", policies.len(), limits::MOST_POLICIES);
-        problems.push(BundleError::new(Rule::Syntax, &sources.schema, (0, 0), message));
+    let spans = files.iter().enumerate().flat_map(|(file, source)| {
+        pieces(&source.text).into_iter().map(move |(start, end)| (file, (start, end - start)))
+    });
+    let pieces: Vec<Piece> = spans.enumerate().map(|(place, (file, span))| Piece { file, span, place }).collect();
+    if pieces.len() > limits::MOST_POLICIES {
+        let message = format!("{} policies are more than {} in one set", pieces.len(), limits::MOST_POLICIES);
+        return Err(BundleErrors::new(vec![BundleError::new(Rule::Syntax, schema, (0, 0), message)]));
     }
-    // Where a policy is wrong, nobody can say what it would have read.
-    let all_read = problems.iter().all(|problem| problem.rule == Rule::Duplicate);
-    if let Some((message, help)) =
-        pilot::refuse(&common.vocabulary, &common.names, &policies).err().filter(|_| all_read)
-    {
-        problems.push(BundleError::new(Rule::Pilot, &sources.schema, (0, 0), message).with_help(help));
-    }
-    if !problems.is_empty() {
-        return Err(BundleErrors::new(problems));
-    }
-    worst_case::refuse(&common.vocabulary, &common.names, &policies).map_err(|(place, message)| {
-        let worst = policies.get(place);
-        let file = worst.and_then(|stored| files.get(stored.file)).map_or(&sources.schema, |file| *file);
-        let span = worst.map_or((0, 0), |stored| stored.span);
-        BundleErrors::new(vec![BundleError::new(Rule::Search, file, span, message).with_help(worst_case::HELP)])
-    })?;
-    let digest = fingerprint(&sources.schema, &files, &common.vocabulary, &policies);
-    Ok(Bundle::of(common, digest, policies))
+    Ok(pieces)
 }
 
 /// All policies that are right, in the order of files, and all that is wrong with the others.
-fn policies(reader: &Reader<'_>, previous: Option<&Bundle>, threads: usize) -> (Vec<Stored>, Vec<BundleError>) {
+fn policies(
+    reader: &Reader<'_>,
+    pieces: &[Piece],
+    previous: Option<&Bundle>,
+    threads: usize,
+) -> (Vec<Stored>, Vec<BundleError>) {
     let known: HashMap<&str, &Stored> =
         previous.into_iter().flat_map(|bundle| &bundle.policies).map(|stored| (stored.text(), stored)).collect();
-    let mut policies = Vec::new();
-    let (mut places, mut unknown) = (Vec::new(), Vec::new());
-    for (index, file) in reader.files.iter().enumerate() {
-        for (start, end) in pieces(&file.text) {
-            let span = (start, end - start);
-            let stored = file.text.get(start..end).and_then(|text| known.get(text));
-            policies.push(stored.map(|stored| Stored {
-                standing: Standing::of(&stored.notes, reader.today),
-                file: index,
-                span,
-                ..Stored::clone(stored)
-            }));
-            if stored.is_none() {
-                places.push(policies.len() - 1);
-                unknown.push((index, span));
-            }
+    let (mut policies, mut unknown) = (Vec::with_capacity(pieces.len()), Vec::new());
+    for piece in pieces {
+        let stored = reader.text(piece).and_then(|text| known.get(text));
+        policies.push(stored.map(|stored| Stored {
+            standing: Standing::of(&stored.notes, reader.today),
+            file: piece.file,
+            span: piece.span,
+            ..Stored::clone(stored)
+        }));
+        if stored.is_none() {
+            unknown.push(*piece);
         }
     }
     let (mut problems, mut no_cedar) = (Vec::new(), Vec::new());
-    for ((place, (index, _)), read) in places.iter().zip(&unknown).zip(on_cores(reader, &unknown, threads)) {
+    for (piece, read) in unknown.iter().zip(on_cores(reader, &unknown, threads)) {
         match read {
             Read::Good(stored) => {
-                if let Some(empty) = policies.get_mut(*place) {
+                if let Some(empty) = policies.get_mut(piece.place) {
                     *empty = Some(*stored);
                 }
             }
             Read::Wrong(wrong) => problems.extend(wrong),
-            Read::NoCedar(wrong) => no_cedar.push((*index, wrong)),
+            Read::NoCedar(wrong) => no_cedar.push((piece.file, wrong)),
         }
     }
     // Of a file that is no Cedar, what the parser says of it as a whole.
@@ -209,7 +221,7 @@ fn policies(reader: &Reader<'_>, previous: Option<&Bundle>, threads: usize) -> (
 }
 
 /// Reads policies in as many threads as pay off; the results stand in their order.
-fn on_cores(reader: &Reader<'_>, unknown: &[(usize, Span)], threads: usize) -> Vec<Read> {
+fn on_cores(reader: &Reader<'_>, unknown: &[Piece], threads: usize) -> Vec<Read> {
     let threads = threads.clamp(1, unknown.len() / LEAST_PER_THREAD + 1);
     let mut parts = unknown.chunks(unknown.len().div_ceil(threads).max(1));
     let Some(first) = parts.next() else { return Vec::new() };

@@ -81,6 +81,27 @@ pub(super) fn syntax(file: &SourceFile) -> Vec<BundleError> {
     cedar(file).err().unwrap_or_default()
 }
 
+/// One policy of a file, not read yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece {
+    /// Which of the files it stands in, and where.
+    pub(super) file: usize,
+    pub(super) span: Span,
+    /// How many stand before it in the set.
+    pub(super) place: usize,
+}
+
+impl Piece {
+    /// Whether nothing but white space and comments stands between them.
+    fn is_before(&self, next: &Self) -> bool {
+        self.file == next.file && self.place + 1 == next.place
+    }
+}
+
+/// How many neighbours Cedar gets at once. It builds its lexer's tables anew for each text, which takes longer than to read one
+/// policy; and where one of them is wrong, all are read once more.
+const MOST_AT_ONCE: usize = 32;
+
 /// What came of one policy.
 pub(super) enum Read {
     Good(Box<Stored>),
@@ -89,7 +110,7 @@ pub(super) enum Read {
     NoCedar(Vec<BundleError>),
 }
 
-/// Reads the policies of files, one by one, in any order.
+/// Reads the policies of files, in any order.
 pub(super) struct Reader<'a> {
     pub(super) files: &'a [&'a SourceFile],
     pub(super) validator: &'a Validator,
@@ -97,21 +118,55 @@ pub(super) struct Reader<'a> {
     pub(super) today: Date,
 }
 
-impl Reader<'_> {
-    /// Reads policies, each where a file has it. What depends on nothing but its text, the schema and the names is settled here.
-    pub(super) fn all(&self, pieces: &[(usize, Span)]) -> Vec<Read> {
-        // Most policies name what others name too.
-        let mut declared = HashSet::new();
-        let read = |(index, span): &(usize, Span)| match self.files.get(*index) {
-            Some(file) => self.policy(*index, file, *span, &mut declared),
-            None => Read::Wrong(Vec::new()),
-        };
-        pieces.iter().map(read).collect()
+impl<'a> Reader<'a> {
+    /// What a piece says.
+    pub(super) fn text(&self, piece: &Piece) -> Option<&'a str> {
+        self.files.get(piece.file)?.text.get(piece.span.0..piece.span.0 + piece.span.1)
     }
 
-    fn policy(&self, index: usize, file: &SourceFile, span: Span, declared: &mut HashSet<EntityUid>) -> Read {
-        let text = file.text.get(span.0..span.0 + span.1).unwrap_or_default();
-        let set: PolicySet = match text.parse() {
+    /// Reads policies, each where a file has it. What depends on nothing but its text, the schema and the names is settled here.
+    pub(super) fn all(&self, pieces: &[Piece]) -> Vec<Read> {
+        // Most policies name what others name too.
+        let mut declared = HashSet::new();
+        let mut read = Vec::with_capacity(pieces.len());
+        for some in pieces.chunk_by(Piece::is_before).flat_map(|neighbours| neighbours.chunks(MOST_AT_ONCE)) {
+            match self.sound(some) {
+                Some(policies) => read.extend(some.iter().zip(policies).map(|(piece, policy)| {
+                    match self.settle(piece, &policy, &mut declared) {
+                        Ok(stored) => Read::Good(Box::new(stored)),
+                        Err(wrong) => Read::Wrong(wrong),
+                    }
+                })),
+                None => read.extend(some.iter().map(|piece| self.alone(piece, &mut declared))),
+            }
+        }
+        read
+    }
+
+    /// Neighbours that Cedar finds nothing wrong with, each exactly where its piece is. `None`: whatever it is, each has to be
+    /// read alone to tell.
+    fn sound(&self, pieces: &[Piece]) -> Option<Vec<Policy>> {
+        let (first, last) = (pieces.first()?, pieces.last()?);
+        let start = first.span.0;
+        let text = self.files.get(first.file)?.text.get(start..last.span.0 + last.span.1)?;
+        let set: PolicySet = text.parse().ok()?;
+        let span = |policy: &Policy| policy.as_ref().loc().map(|loc| (start + loc.start(), loc.end() - loc.start()));
+        let mut policies: Vec<Policy> = set.policies().cloned().collect();
+        policies.sort_by_key(span);
+        let are_all = set.templates().next().is_none()
+            && policies.iter().map(span).eq(pieces.iter().map(|piece| Some(piece.span)));
+        let nothing_found = || {
+            let findings = self.validator.validate_with_level(&set, ValidationMode::Strict, 1);
+            findings.validation_passed_without_warnings()
+        };
+        (are_all && nothing_found()).then_some(policies)
+    }
+
+    /// Reads one policy and tells everything that is wrong with it.
+    fn alone(&self, piece: &Piece, declared: &mut HashSet<EntityUid>) -> Read {
+        let Some(file) = self.files.get(piece.file) else { return Read::Wrong(Vec::new()) };
+        let span = piece.span;
+        let set: PolicySet = match self.text(piece).unwrap_or_default().parse() {
             Ok(set) => set,
             Err(errors) => {
                 let errors: cedar_policy::ParseErrors = errors;
@@ -127,41 +182,45 @@ impl Reader<'_> {
         problems.extend(findings.validation_warnings().map(|warning| located(Rule::Validation, file, span.0, warning)));
         let mut good = None;
         for policy in set.policies() {
-            problems.extend(undeclared(file, span, policy, self.vocabulary, declared));
-            let needs = match monotone(file, span, text, policy) {
-                Ok(needs) => needs,
-                Err(problem) => {
-                    problems.push(*problem);
-                    Vec::new()
-                }
-            };
-            match annotations::read(policy.annotations(), policy.effect()) {
-                Ok(notes) => {
-                    let standing = Standing::of(&notes, self.today);
-                    let policy = policy.new_id(CedarId::new(notes.enforced.id.as_str()));
-                    let condition = index::condition(policy.as_ref());
-                    let (notes, text) = (Arc::new(notes), Arc::from(text));
-                    good = Some(Stored {
-                        notes,
-                        standing,
-                        policy,
-                        text,
-                        file: index,
-                        span,
-                        condition,
-                        needs: Arc::from(needs),
-                    });
-                }
-                Err(wrong) => problems.extend(
-                    wrong
-                        .into_iter()
-                        .map(|(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help)),
-                ),
+            match self.settle(piece, policy, declared) {
+                Ok(stored) => good = Some(stored),
+                Err(wrong) => problems.extend(wrong),
             }
         }
         match good {
             Some(stored) if problems.is_empty() => Read::Good(Box::new(stored)),
             _ => Read::Wrong(problems),
+        }
+    }
+
+    /// What cedargate asks of a policy beyond what Cedar does.
+    fn settle(
+        &self,
+        piece: &Piece,
+        policy: &Policy,
+        declared: &mut HashSet<EntityUid>,
+    ) -> Result<Stored, Vec<BundleError>> {
+        let span = piece.span;
+        let file = self.files.get(piece.file).ok_or_else(Vec::new)?;
+        let text = self.text(piece).unwrap_or_default();
+        let mut problems = undeclared(file, span, policy, self.vocabulary, declared);
+        let needs = monotone(file, span, text, policy).map_err(|problem| problems.push(*problem));
+        let notes = annotations::read(policy.annotations(), policy.effect()).map_err(|wrong| {
+            let told = |(what, help)| BundleError::new(Rule::Annotation, file, span, what).with_help(help);
+            problems.extend(wrong.into_iter().map(told));
+        });
+        match (notes, needs) {
+            (Ok(notes), Ok(needs)) if problems.is_empty() => Ok(Stored {
+                standing: Standing::of(&notes, self.today),
+                policy: policy.new_id(CedarId::new(notes.enforced.id.as_str())),
+                text: Arc::from(text),
+                file: piece.file,
+                span,
+                condition: index::condition(policy.as_ref()),
+                needs: Arc::from(needs),
+                notes: Arc::new(notes),
+            }),
+            _ => Err(problems),
         }
     }
 }
@@ -195,10 +254,20 @@ pub(in crate::policy) fn undeclared(
     problems
 }
 
+/// Whether a policy could read proofs, as far as its words tell: what they are read from has no other name, and most policies that
+/// read anything read another attribute of it. The others are parsed once more to see.
+fn may_read_proofs(text: &str) -> bool {
+    let mut behind = text.split("context").skip(1);
+    behind.any(|rest| {
+        let attribute = rest.strip_prefix('.').unwrap_or_default();
+        let end = attribute.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(attribute.len());
+        matches!(attribute.get(..end), None | Some("" | "proofs" | "fresh" | "sign_in"))
+    })
+}
+
 /// What a policy needs shown; or how more proofs could take access away by it.
 fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Result<Vec<Need>, Box<BundleError>> {
-    // Nothing can be read from it under another name.
-    if !text.contains("context") {
+    if !may_read_proofs(text) {
         return Ok(Vec::new());
     }
     let pst =
@@ -208,3 +277,6 @@ fn monotone(file: &SourceFile, span: Span, text: &str, policy: &Policy) -> Resul
     let span = read.into_iter().flatten().min().unwrap_or(span);
     Err(Box::new(BundleError::new(Rule::Monotone, file, span, why).with_help(positive::HELP)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,7 @@ impl Explanation {
 pub fn explain(bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Question<'_>) -> Explanation {
     let asked = ask(bundle, step, role, q);
     let policies = bundle.policies().iter().map(|stored| {
-        let (outcome, lines_down) = outcome(bundle, stored, q.signals.now, asked.as_ref());
+        let (outcome, lines_down) = outcome(stored, q.signals.now, asked.as_ref());
         ExplainedPolicy {
             id: stored.notes.enforced.id.clone(),
             description: stored.notes.description.clone(),
@@ -111,7 +111,7 @@ fn ask(bundle: &Bundle, step: Step, role: Option<&RoleName>, q: &Question<'_>) -
     }
 }
 
-fn outcome(bundle: &Bundle, stored: &Stored, now: Timestamp, asked: Result<&Asked, &RequestError>) -> (Outcome, usize) {
+fn outcome(stored: &Stored, now: Timestamp, asked: Result<&Asked, &RequestError>) -> (Outcome, usize) {
     let asked = match asked {
         _ if stored.is_expired(now) => return (Outcome::Expired, 0),
         Ok(asked) => asked,
@@ -120,13 +120,10 @@ fn outcome(bundle: &Bundle, stored: &Stored, now: Timestamp, asked: Result<&Aske
     match misfit::matches(stored.policy.clone(), asked) {
         Ok(true) => (Outcome::Matched, 0),
         Err(message) => (Outcome::Error { message }, 0),
-        Ok(false) => {
-            let text = bundle.policy_text(&stored.notes.enforced.id).unwrap_or_default();
-            match misfit::first(&stored.policy, text, asked) {
-                Some(misfit) => (Outcome::NotMatched { condition: misfit.condition }, misfit.lines_down),
-                None => (Outcome::OtherScope, 0),
-            }
-        }
+        Ok(false) => match misfit::first(&stored.policy, stored.text(), asked) {
+            Some(misfit) => (Outcome::NotMatched { condition: misfit.condition }, misfit.lines_down),
+            None => (Outcome::OtherScope, 0),
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use cedar_policy::EntityUid;
 use serde_json::{Value, json};
 
 use super::{Row, Setting, Tables, outcome};
-use crate::policy::bundle::{Bundle, PolicySources, Standing};
+use crate::policy::bundle::{Bundle, PolicySources, Standing, Stored};
 use crate::policy::coverage::{Asking, Question};
 use crate::policy::request::Asked;
 
@@ -82,7 +82,7 @@ fn counting(bundle: &Bundle, asked: &Asked) -> BTreeSet<usize> {
 
 fn text(bundle: &Bundle, places: &BTreeSet<usize>) -> String {
     let stored = places.iter().filter_map(|place| bundle.stored(*place));
-    let texts: Vec<&str> = stored.filter_map(|stored| bundle.policy_text(&stored.notes.enforced.id)).collect();
+    let texts: Vec<&str> = stored.map(Stored::text).collect();
     texts.join("\n\n") + "\n"
 }
 
