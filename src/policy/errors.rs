@@ -11,6 +11,9 @@ use excerpt::Excerpt;
 /// The most problems of one file that are told: who has more mends these first.
 const MOST_OF_ONE_FILE: usize = 100;
 
+/// A file, bytes into it, and how many.
+pub(super) type Place<'a> = (&'a super::SourceFile, (usize, usize));
+
 /// What a problem breaks: stable names, by which reports in SARIF tell problems apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
@@ -157,6 +160,13 @@ impl BundleError {
     }
 
     /// A problem with a whole line; 1 = the first.
+    /// A name that stood before, at `first`; `kind` says of what.
+    pub(super) fn repeated(kind: &str, id: &str, again: Place<'_>, first: Place<'_>) -> Self {
+        let (line, column) = position(&first.0.text, (1, 1), 0, first.1.0);
+        let help = format!("each `@id` stands once; the other stands at {}:{line}:{column}", first.0.path);
+        Self::new(Rule::Duplicate, again.0, again.1, format!("another {kind} is called `{id}`")).with_help(help)
+    }
+
     pub(super) fn at_line(rule: Rule, file: &super::SourceFile, line: usize, message: impl Into<String>) -> Self {
         let before: usize = file.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let text = file.text.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();

@@ -236,7 +236,9 @@ fn an_assumption_of_ones_own_makes_nothing_proved_unless_it_is_trusted_and_leave
 
 #[test]
 fn a_diff_tells_of_invariants_assumptions_and_tests_that_went_or_came() {
-    let (folder, other) = loosened();
+    let folder = checkout();
+    let other = folder.path().join("without");
+    copy_folder(&folder.path().join("policies"), &other);
     fs::remove_file(other.join("invariants/apps.cedar")).unwrap();
     fs::remove_file(other.join("tests/base.toml")).unwrap();
     let tests = other.join("tests/aws.toml");
@@ -246,7 +248,7 @@ fn a_diff_tells_of_invariants_assumptions_and_tests_that_went_or_came() {
     let own = "\n@id(\"assume.own\") @description(\"d\") forbid (principal, action, resource);\n";
     fs::write(&assumptions, fs::read_to_string(&assumptions).unwrap() + own).unwrap();
     let nobody = Some("no-such-solver");
-    let said = cedargate(folder.path(), nobody, &["diff", "policies", "loosened"]);
+    let said = cedargate(folder.path(), nobody, &["diff", "policies", "without"]);
     for told in [
         "- invariant aws.always-second-factor  LOSS: it is no longer proved\n    - @id(\"aws.always-second-factor\")\n",
         "+ assumption assume.own  LOSS: what holds by it alone is not proved\n",
@@ -256,7 +258,7 @@ fn a_diff_tells_of_invariants_assumptions_and_tests_that_went_or_came() {
     ] {
         assert!(said.out.contains(told), "{told}: {}", said.out);
     }
-    let report = json(&cedargate(folder.path(), nobody, &["diff", "policies", "loosened", "--json"]));
+    let report = json(&cedargate(folder.path(), nobody, &["diff", "policies", "without", "--json"]));
     let told = report["yardsticks"].as_array().unwrap();
     let count =
         |kind: &str, change: &str| told.iter().filter(|one| one["kind"] == kind && one["change"] == change).count();

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::harness::client::Client;
 use crate::harness::process::run;
-use crate::harness::repository;
-use crate::harness::server::{Server, Setup, copy_folder};
+use crate::harness::server::{Server, Setup};
+use crate::harness::{checkout, repository};
 
 /// Addresses of MaxMind's test files; tests/data/geo/README.md lists them.
 const SWEDEN: &str = "89.160.20.112";
@@ -184,9 +184,7 @@ async fn a_damaged_geo_file_stops_the_start_and_says_where() {
 
 #[test]
 fn doctor_makes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&repository("policies"), &folder.path().join("policies"));
-    fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
+    let folder = checkout();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
     let said = run(command.arg("doctor").current_dir(folder.path()).env_remove("CEDARGATE_CONFIG"), b"");
     assert!(said.ok && said.out.contains("0 problems, "), "{}{}", said.out, said.err);

@@ -16,9 +16,8 @@ use cedargate::web::server::{Opened, Surroundings, open};
 use cedargate::workers::{HashPool, HashSettings, Password};
 use tempfile::TempDir;
 
+use crate::harness::checkout;
 use crate::harness::people::{PASSWORD, code_for};
-use crate::harness::repository;
-use crate::harness::server::copy_folder;
 
 /// The shipped config and policies, ann, and a clock.
 pub(crate) struct World {
@@ -39,14 +38,12 @@ impl World {
 
     /// With policies beside the shipped ones.
     pub(crate) async fn with_policies(delivery: Delivery, policies: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        copy_folder(&repository("policies"), &folder.path().join("policies"));
+        let folder = checkout();
         std::fs::write(folder.path().join("policies/90-test.cedar"), policies).unwrap();
         if !policies.is_empty() {
             // What the shipped tests say of the shipped policies need not hold beside others.
             std::fs::remove_dir_all(folder.path().join("policies/tests")).unwrap();
         }
-        std::fs::copy(repository("config.toml"), folder.path().join("config.toml")).unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-18T10:00:00Z".parse().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let surroundings = Surroundings { clock: clock.clone(), entropy: Arc::new(SystemEntropy), delivery };

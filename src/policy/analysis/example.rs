@@ -316,8 +316,8 @@ impl Countries {
 
 /// What no sign-in can be made of, as Cedar writes it.
 fn raw(env: &Env, scene: &Scene, bundle: &Bundle) -> Example {
-    let uid = |uid: Option<&EntityUid>| uid.map_or_else(|| "somebody".to_owned(), ToString::to_string);
-    let (who, what) = (uid(env.request.principal()), uid(env.request.resource()));
+    let who = env.request.principal().map_or_else(|| "Somebody".to_owned(), actor);
+    let what = env.request.resource().map_or_else(|| "something".to_owned(), ToString::to_string);
     let words = format!("{who} asks for `{}` on {what}.", AsRef::<str>::as_ref(scene.action().id()));
     let in_force = bundle.policies().iter().filter(|stored| stored.standing == Standing::InForce);
     let set = PolicySet::from_policies(in_force.map(|stored| stored.policy.clone())).unwrap_or_default();
@@ -328,6 +328,16 @@ fn raw(env: &Env, scene: &Scene, bundle: &Bundle) -> Example {
         error.policy_id().to_string()
     });
     Example { words, decision: None, by, failed: failed.collect(), case: None }
+}
+
+/// Who acts, if not by a name then by what they are.
+fn actor(uid: &EntityUid) -> String {
+    match (uid.type_name().basename(), uid.id().unescaped()) {
+        ("User", "") => "Somebody".to_owned(),
+        ("ApiToken", "") => "Some API token".to_owned(),
+        ("LocalOperator", "") => "Some local operator".to_owned(),
+        _ => uid.to_string(),
+    }
 }
 
 /// The whole model, for whoever has to look into a mistake of ours.

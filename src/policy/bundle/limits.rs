@@ -41,6 +41,13 @@ pub(super) fn refuse(file: &SourceFile) -> Option<BundleError> {
     if file.text.len() > MOST_BYTES {
         return at((0, 0), format!("the file is larger than {MOST_BYTES} bytes"), "split it into several");
     }
+    if file.text.starts_with('\u{feff}') {
+        return at(
+            (0, '\u{feff}'.len_utf8()),
+            "the file begins with a byte order mark".to_owned(),
+            "save it as UTF-8 without one",
+        );
+    }
     if let Some((place, c)) = file.text.char_indices().find(|(_, c)| steers(*c)) {
         let message = format!(
             "`{}` stands here: it can show readers another text than policies are read from",
@@ -255,6 +262,8 @@ mod tests {
             let error = parse(&text).unwrap_err().to_string();
             assert!(error.starts_with("a.cedar:1:4") && error.contains(told), "{error:?}");
         }
+        let error = parse(&format!("\u{feff}{}", policy("true"))).unwrap_err().to_string();
+        assert!(error.contains("a.cedar:1:1: the file begins with a byte order mark"), "{error}");
         parse(&format!("// Zoë, \u{5e9}\u{5dc}\u{5d5}\u{5dd}\r\n//\ttab\n{}", policy("true"))).unwrap();
     }
 

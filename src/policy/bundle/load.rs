@@ -1,6 +1,7 @@
 //! From files to a set that is ready to decide: on all cores, and only as much as has changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -246,12 +247,18 @@ fn cores() -> usize {
 
 /// Those whose `@id` stood before.
 fn repeated(files: &[&SourceFile], policies: &[Stored]) -> Vec<BundleError> {
-    let mut ids = HashSet::new();
-    let again = policies.iter().filter(|stored| !ids.insert(&stored.notes.enforced.id));
-    let told = again.filter_map(|stored| {
-        let message = format!("another policy is called `{}`", stored.notes.enforced.id);
-        let error = BundleError::new(Rule::Duplicate, files.get(stored.file)?, stored.span, message);
-        Some(error.with_help("each `@id` stands once"))
-    });
-    told.collect()
+    let place = |stored: &Stored| Some((*files.get(stored.file)?, stored.span));
+    let mut first = HashMap::new();
+    let mut told = Vec::new();
+    for stored in policies {
+        let id = &stored.notes.enforced.id;
+        match first.entry(id) {
+            Entry::Vacant(free) => drop(free.insert(stored)),
+            Entry::Occupied(taken) => {
+                let places = place(stored).zip(place(taken.get()));
+                told.extend(places.map(|(again, first)| BundleError::repeated("policy", id.as_str(), again, first)));
+            }
+        }
+    }
+    told
 }

@@ -85,6 +85,15 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn of_a_name_that_stands_twice_both_places_are_told() {
+    let policy = "@id(\"a\") @description(\"d\") permit (principal, action, resource);\n";
+    let errors = parse(&format!("// one\n{policy}{policy}")).expect_err("one name for two");
+    let problem = &errors.problems[0];
+    let help = problem.help.as_deref().unwrap();
+    assert!(problem.line == 3 && help.ends_with(&format!("the other stands at {}:2:1", problem.file)), "{help}");
+}
+
+#[test]
 fn a_schema_that_asks_for_other_facts_is_refused() {
     let mut sources = samples::shipped_sources();
     sources.schema.text = SCHEMA.replace("home_country: Country,", "home_country: Country, shoe_size: Long,");

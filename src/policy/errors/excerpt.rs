@@ -5,7 +5,7 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 /// The most bytes kept before the place of a problem, and from there on.
 const MOST_BYTES: (usize, usize) = (1024, 4096);
 
-/// The lines of a problem, the one before and two after. A problem does not keep its file: of a large one there may be
+/// The lines of a problem, the one before and three after. A problem does not keep its file: of a large one there may be
 /// thousands.
 #[derive(Debug, Clone)]
 pub(super) struct Excerpt {
@@ -27,7 +27,7 @@ impl Excerpt {
         let start = head.get(..line_start.saturating_sub(1)).map_or(0, |above| above.rfind('\n').map_or(0, |n| n + 1));
         // A line that is too long is cut, whatever stands on it.
         let start = text.ceil_char_boundary(start.max(at.saturating_sub(MOST_BYTES.0)));
-        let stop = end + tail.match_indices('\n').nth(2).map_or(tail.len(), |(newline, _)| newline);
+        let stop = end + tail.match_indices('\n').nth(3).map_or(tail.len(), |(newline, _)| newline);
         let stop = text.floor_char_boundary(stop.min(at + MOST_BYTES.1));
         let kept = text.get(start..stop).unwrap_or_default();
         let above = text.get(start..at).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The files that a load looks at later, or not at all: what is wrong with them is told in the same report.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use cedar_policy::{Effect, Policy, PolicySet, Schema, ValidationMode, Validator};
 
@@ -49,7 +49,7 @@ pub(in crate::policy) fn assumes(file: &SourceFile) -> bool {
 /// declared names, and each has an `@id` of its own and a `@description`; what is assumed is a forbid.
 pub(in crate::policy) fn invariants(sources: &PolicySources, vocabulary: &Vocabulary) -> Vec<BundleError> {
     let validator = Schema::from_cedarschema_str(&sources.schema.text).ok().map(|(schema, _)| Validator::new(schema));
-    let (mut problems, mut ids, mut declared) = (Vec::new(), BTreeSet::new(), HashSet::new());
+    let (mut problems, mut ids, mut declared) = (Vec::new(), BTreeMap::new(), HashSet::new());
     for file in &sources.invariants {
         let Some(set) = parsed(file, &mut problems) else { continue };
         problems.extend(set.templates().map(|template| {
@@ -70,10 +70,11 @@ pub(in crate::policy) fn invariants(sources: &PolicySources, vocabulary: &Vocabu
                 let error = BundleError::new(Rule::Annotation, file, span, "an assumption is a forbid");
                 problems.push(error.with_help("what a forbid here matches cannot be: turn the condition round"));
             }
-            if let Some(id) = policy.annotation("id").filter(|id| !ids.insert((*id).to_owned())) {
-                let message = format!("another invariant is called `{id}`");
-                problems
-                    .push(BundleError::new(Rule::Duplicate, file, span, message).with_help("each `@id` stands once"));
+            if let Some(id) = policy.annotation("id").map(str::to_owned) {
+                let first = *ids.entry(id.clone()).or_insert((file, span));
+                if first != (file, span) {
+                    problems.push(BundleError::repeated("invariant", &id, (file, span), first));
+                }
             }
             problems.extend(undeclared(file, span, policy, vocabulary, &mut declared));
         }
