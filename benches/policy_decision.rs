@@ -13,6 +13,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
 use cedargate::clock::Stopwatch;
 use cedargate::domain::{Decision, Step};
 use cedargate::policy::{Bundle, Goal, planner};
@@ -75,7 +76,15 @@ fn load(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("load {more} policies"));
     group.sample_size(10);
     group.bench_function("bare: Cedar parses them as one text", |b| {
-        b.iter(|| text.parse::<cedar_policy::PolicySet>().unwrap());
+        b.iter(|| text.parse::<PolicySet>().unwrap());
+    });
+    let (schema, _) = Schema::from_cedarschema_str(&sources.schema.text).unwrap();
+    let validator = Validator::new(schema);
+    group.bench_function("bare: Cedar parses them as one text, and validates them", |b| {
+        b.iter(|| {
+            let set: PolicySet = text.parse().unwrap();
+            assert!(validator.validate_with_level(&set, ValidationMode::Strict, 1).validation_passed());
+        });
     });
     group.bench_function("all", |b| b.iter(|| Bundle::parse(&sources, vocabulary.clone(), TODAY).unwrap()));
     group.bench_function("of one file", |b| b.iter(|| Bundle::parse(&one_file, vocabulary.clone(), TODAY).unwrap()));
