@@ -8,7 +8,9 @@ mod yardsticks;
 
 pub use self::closed::Closed;
 pub use self::endings::Ending;
-pub(super) use self::files::{assumes, invariants};
+#[cfg(feature = "analyze")]
+pub(super) use self::files::assumes;
+pub(super) use self::files::invariants;
 pub use self::yardsticks::{Yardstick, yardsticks};
 
 use jiff::civil::Date;
