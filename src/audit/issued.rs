@@ -45,7 +45,7 @@ impl Log {
             }
             let record = self.found(line, &place.path, place.number)?.and_then(|found| found.record.ok());
             let ready = match (record, at) {
-                (Some(Record::Decision(decision)), _) if opens_with_a_role(&decision) => {
+                (Some(Record::Decision(decision)), _) if opens(&decision) => {
                     waiting.push_back(*decision);
                     let oldest = if waiting.len() > MOST_WAITING { waiting.pop_front() } else { None };
                     oldest.map(|decision| Issued { decision, roles: None })
@@ -69,6 +69,7 @@ impl Log {
     }
 }
 
-fn opens_with_a_role(decision: &DecisionRecord) -> bool {
-    decision.step == Step::SignIn && decision.decision == Decision::Allow && !decision.roles.is_empty()
+/// Also where the app had no roles then: it may have some in the set that is asked now.
+fn opens(decision: &DecisionRecord) -> bool {
+    decision.step == Step::SignIn && decision.decision == Decision::Allow
 }

@@ -73,8 +73,17 @@ impl KeyStore for Accounts {
 
     async fn days(&self, month: Month) -> Result<usize, AccountsError> {
         let heads = self.audit_heads().await?;
-        let days = heads.iter().filter(|head| Month::of(head.at) == month).map(|head| day(head.at));
-        Ok(days.collect::<BTreeSet<Date>>().len())
+        // Of each node only those that nothing of another month came after: a clock that was ahead and is right again left some.
+        let mut runs: BTreeMap<&str, BTreeSet<Date>> = BTreeMap::new();
+        for head in &heads {
+            let run = runs.entry(head.node.as_str()).or_default();
+            if Month::of(head.at) == month {
+                run.insert(day(head.at));
+            } else {
+                run.clear();
+            }
+        }
+        Ok(runs.into_values().flatten().collect::<BTreeSet<Date>>().len())
     }
 
     async fn forget(&self, month: Month) -> Result<bool, AccountsError> {

@@ -12,6 +12,9 @@ use super::month::Month;
 /// How many damaged lines are told one by one. A file may hold more of them than anybody reads.
 const MOST_DAMAGE: usize = 100;
 
+/// How many characters of what is wrong are kept.
+const MOST_WHY: usize = 200;
+
 /// A line that is no record, or no record of ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Damage {
@@ -105,6 +108,8 @@ impl Skipped {
             return;
         }
         if self.damaged.len() < MOST_DAMAGE {
+            // Words of the line may be in it, and nobody vouches for them.
+            let why = why.chars().take(MOST_WHY).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
             self.damaged.push(Damage { file: file.to_owned(), line, why });
         } else {
             self.more_damaged += 1;

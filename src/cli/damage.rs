@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use super::plain;
 use crate::audit::Skipped;
 
 /// How many are told one by one; `--json` names more.
@@ -11,7 +12,7 @@ const MOST_TOLD: usize = 10;
 pub(super) fn tell(skipped: &Skipped) -> io::Result<()> {
     let err = &mut io::stderr().lock();
     for damage in skipped.damaged.iter().take(MOST_TOLD) {
-        writeln!(err, "damaged: {damage}")?;
+        writeln!(err, "damaged: {}", plain(&damage.to_string()))?;
     }
     let told = u64::try_from(skipped.damaged.len().min(MOST_TOLD)).unwrap_or(u64::MAX);
     match skipped.damaged_count().saturating_sub(told) {

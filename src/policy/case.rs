@@ -291,6 +291,9 @@ impl Case {
             StepName::Step(Step::AssumeRole) => Asks::Role(role.ok_or("`assumeRole` needs a `role`")?),
             StepName::Step(step) => Asks::Step(step),
         };
+        if !self.requested.is_empty() && !asks.is_opening() {
+            return Err("`requested` counts when an app is opened: leave it out, or leave out `step`".to_owned());
+        }
         Ok(Situation {
             user: self.person()?,
             app,

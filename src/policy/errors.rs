@@ -159,7 +159,6 @@ impl BundleError {
         }
     }
 
-    /// A problem with a whole line; 1 = the first.
     /// A name that stood before, at `first`; `kind` says of what.
     pub(super) fn repeated(kind: &str, id: &str, again: Place<'_>, first: Place<'_>) -> Self {
         let (line, column) = position(&first.0.text, (1, 1), 0, first.1.0);
@@ -167,6 +166,7 @@ impl BundleError {
         Self::new(Rule::Duplicate, again.0, again.1, format!("another {kind} is called `{id}`")).with_help(help)
     }
 
+    /// A problem with a whole line; 1 = the first.
     pub(super) fn at_line(rule: Rule, file: &super::SourceFile, line: usize, message: impl Into<String>) -> Self {
         let before: usize = file.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let text = file.text.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();

@@ -21,6 +21,14 @@ pub enum Asks {
     Open(Vec<RoleName>),
 }
 
+impl Asks {
+    /// Whether an app is opened, which is where it counts what that app requests.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Step(Step::SignIn))
+    }
+}
+
 /// Somebody before an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Situation {

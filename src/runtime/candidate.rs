@@ -76,7 +76,9 @@ impl Candidate {
     pub fn current(loaded: &Loaded) -> Result<Self, CandidateError> {
         let folder = &loaded.config.policies.path;
         let name = folder.display().to_string();
-        Ok(Self::of(name, read_sources(folder)?, loaded.config.clone()))
+        let sources = read_sources(folder)?;
+        stays_within(folder, &sources)?;
+        Ok(Self::of(name, sources, loaded.config.clone()))
     }
 
     /// The policies of a folder, or of a revision of the repository that the policies of today are in. What is both is told apart

@@ -265,7 +265,8 @@ fn read_files(folder: &Path, extension: &str) -> Result<Vec<SourceFile>, LoadErr
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         // Emacs locks a file that it changes by a link beside it, which leads nowhere.
-        let is_lock = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".#"));
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".#"));
+        let is_lock = is_hidden && path.is_symlink() && !path.exists();
         if path.extension().is_some_and(|found| found == extension) && !path.is_dir() && !is_lock {
             paths.push(path);
         }

@@ -2,6 +2,7 @@
 //! swap. Whatever fails, the one before stays.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
@@ -20,8 +21,8 @@ use crate::saml::Published;
 use crate::telemetry::{Metrics, ReloadResult};
 use crate::workers::{Pool, PoolError, PoolSettings, Priority};
 
-/// Where a set is read while another decides. A thread that took a lower priority cannot take it back, so each reload has its own.
-const READING: PoolSettings = PoolSettings { name: "reload", threads: 1, queue: 1, priority: Priority::Lowest };
+/// How long a reload gives way to requests.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why the files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +184,7 @@ impl Runtime {
     /// threads of requests; those go on under the set before until the swap.
     pub async fn reload(&self, trigger: Trigger) -> ReloadOutcome {
         let mut last = self.last.lock().await;
-        let reading = match self.read().await {
+        let reading = match self.read_in_time().await {
             Ok(reading) => reading,
             Err(error) => return self.refuse(trigger, format!("the files could not be read: {error}")),
         };
@@ -212,10 +213,20 @@ impl Runtime {
         }
     }
 
-    /// Reads the files, on threads that leave the processor to requests whenever those want it.
-    async fn read(&self) -> Result<Reading, PoolError> {
+    /// Reads the files, on threads that leave the processor to requests whenever those want it: but no flood of requests keeps a
+    /// set of policies out.
+    async fn read_in_time(&self) -> Result<Reading, PoolError> {
+        if let Ok(reading) = tokio::time::timeout(PATIENCE, self.read(Priority::Lowest)).await {
+            return reading;
+        }
+        tracing::warn!("a reload finds no time beside requests, and takes it now");
+        self.read(Priority::Normal).await
+    }
+
+    async fn read(&self, priority: Priority) -> Result<Reading, PoolError> {
         let (source, in_force) = (Arc::clone(&self.source), self.in_force());
-        Pool::start(READING)?.run(move || source.read(&in_force.fingerprint, &in_force.snapshot)).await
+        let reading = PoolSettings { name: "reload", threads: 1, queue: 1, priority };
+        Pool::start(reading)?.run(move || source.read(&in_force.fingerprint, &in_force.snapshot)).await
     }
 
     async fn examine(&self, set: Result<Box<Set>, LoadError>) -> Result<Box<Set>, String> {

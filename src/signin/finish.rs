@@ -21,6 +21,7 @@ use super::flow::{Person, SignIn, Target};
 use super::logout::participant;
 use super::reply::{CookieChanges, Reply, View};
 use super::service::{Client, Service, Visitor};
+use super::visit::MOST_STRANGERS_PER_HOUR;
 
 /// How many refusals are signed per minute for one network before anybody is known there.
 const MOST_STATUSES_PER_MINUTE: u64 = 60;
@@ -330,7 +331,7 @@ impl Service {
         let (idp, entropy, now) = (snapshot.idp.clone(), self.parts.entropy.clone(), self.parts.clock.now());
         let status = reply.status.uri();
         let response = self.parts.signing.run(move || status_response(&reply, &idp, now, &*entropy)).await??;
-        let keep = about.is_some() || self.may_record_stranger("statuses").await?;
+        let keep = about.is_some() || self.may_record_stranger("statuses", MOST_STRANGERS_PER_HOUR).await?;
         let (user, decision) = about.map(|about| (about.user, about.decision)).unzip();
         tracing::info!(
             app.id = %app,

@@ -13,7 +13,10 @@ use super::reply::{Reply, View};
 use super::service::{Client, Service};
 
 /// How many refusals of strangers are kept per hour. They are logged all the same.
-const MOST_STRANGERS_PER_HOUR: u64 = 1000;
+pub(super) const MOST_STRANGERS_PER_HOUR: u64 = 1000;
+/// Of allowed visits that a policy on trial would refuse far fewer are kept: they share the space of the day with those that were
+/// refused.
+const MOST_TRIED_OUT_PER_HOUR: u64 = 100;
 
 impl Service {
     /// The page for a refusal before anybody is known. Strangers can cause these, so no more than a capped number is kept.
@@ -36,7 +39,7 @@ impl Service {
             "a visit was refused"
         );
         self.count_refused_visit(snapshot, client, at, &verdict.determining).await;
-        if self.may_record_stranger("recorded").await? {
+        if self.may_record_stranger("recorded", MOST_STRANGERS_PER_HOUR).await? {
             let trial = snapshot.app(&target.app).map(|app| snapshot.bundle.try_out_visit(app, &signals, &verdict));
             let visit =
                 Visit { reference: reference.clone(), decision: Decision::Deny(reason.clone()), signals, verdict };
@@ -62,7 +65,7 @@ impl Service {
             return;
         }
         let recorded = async {
-            if self.may_record_stranger("tried out").await? {
+            if self.may_record_stranger("tried out", MOST_TRIED_OUT_PER_HOUR).await? {
                 let reference = ReferenceId::new(&*self.parts.entropy)?;
                 let visit = Visit { reference, decision: Decision::Allow, signals, verdict };
                 self.record_stranger(visit.record(snapshot, target, trial)).await?;
@@ -78,9 +81,9 @@ impl Service {
     }
 
     /// Whether there is room for another record of this kind that strangers cause.
-    pub(super) async fn may_record_stranger(&self, kind: &str) -> Result<bool, SignInError> {
+    pub(super) async fn may_record_stranger(&self, kind: &str, most_per_hour: u64) -> Result<bool, SignInError> {
         let key = Key::new(Kind::Failures, "strangers", kind);
-        Ok(self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= MOST_STRANGERS_PER_HOUR)
+        Ok(self.parts.store.increment(&key, Ttl::seconds(60 * 60)).await? <= most_per_hour)
     }
 
     /// Writes a record that strangers cause, as far as there is room for such; the log has it all the same.

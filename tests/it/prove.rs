@@ -267,6 +267,25 @@ fn a_diff_tells_of_invariants_assumptions_and_tests_that_went_or_came() {
 }
 
 #[test]
+fn a_schema_that_changes_is_told_and_never_passes_for_no_difference() {
+    let folder = untested();
+    let config = folder.path().join("config.toml");
+    commit(folder.path());
+    let schema = folder.path().join("policies/schema.cedarschema");
+    let text = fs::read_to_string(&schema).unwrap();
+    let old = "action signIn, trustDevice in [step] appliesTo { principal: User, resource: App, context: SignIn };";
+    let new = old.replace("trustDevice in [step]", "trustDevice");
+    assert!(text.contains(old), "{text}");
+    fs::write(&schema, text.replace(old, &new)).unwrap();
+    change(&config, "vpn = ", "vpn-2 = [\"10.9.0.0/16\"]\nvpn = ");
+    let said = cedargate(folder.path(), None, &["diff", "HEAD"]);
+    for told in [format!("~ schema\n    - {old}\n    + {new}\n"), "see the schema above".to_owned()] {
+        assert!(said.out.contains(&told), "{told}: {said:?}");
+    }
+    assert!(!said.out.contains("proved") && !said.out.contains("The same"), "{}", said.out);
+}
+
+#[test]
 fn without_a_solver_nothing_is_proved_and_that_is_said() {
     let folder = checkout();
     let said = cedargate(folder.path(), Some("no-such-solver"), &["prove"]);

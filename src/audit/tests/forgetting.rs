@@ -1,7 +1,7 @@
 //! Months are forgotten by number or by command; never by a clock that is wrong for a day, and never without a record of it.
 
 use super::*;
-use crate::accounts::LogKey;
+use crate::accounts::{Accounts, LogKey, StoredHead};
 use crate::audit::keys::KeyStore;
 use crate::clock::Clock as _;
 
@@ -81,6 +81,28 @@ async fn a_clock_that_is_ahead_for_a_day_erases_nothing() {
             journal.look_after_keys(Some(1)).await.unwrap();
             assert!(erased(&keys).await.is_empty(), "{hours} hours, {ahead} s ahead");
         }
+    }
+}
+
+#[tokio::test]
+async fn days_of_a_clock_that_was_ahead_and_is_right_again_do_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::config::Accounts::sqlite(&folder.path().join("accounts.db"));
+    let envelope = Arc::new(crate::accounts::Envelope::from_secret(&[9; 32]).unwrap());
+    let accounts = Accounts::open(&settings, envelope, clock(), Arc::new(SystemEntropy)).await.unwrap();
+    for (node, seq, at, days) in [
+        ("a", 1, "2026-12-01", 1),
+        ("a", 2, "2026-12-02", 2),
+        ("a", 3, "2026-11-02", 0),
+        ("b", 1, "2026-12-02", 1),
+        ("a", 4, "2026-12-02", 1),
+        ("b", 2, "2026-12-03", 2),
+        ("b", 3, "2026-12-04", 3),
+    ] {
+        let at = format!("{at}T12:00:00Z").parse().unwrap();
+        let (hash, signature) = ("00".to_owned(), Vec::new());
+        accounts.store_audit_head(&StoredHead { node: node.to_owned(), seq, hash, at, signature }).await.unwrap();
+        assert_eq!(KeyStore::days(&accounts, month("2026-12")).await.unwrap(), days, "{node} {seq}");
     }
 }
 

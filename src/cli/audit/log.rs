@@ -40,7 +40,7 @@ fn keys(config: &Config) -> anyhow::Result<LogKeys> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let accounts =
-            Accounts::open(&config.accounts, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+            Accounts::open_to_read(&config.accounts, envelope, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let keys = LogKeys::read(&accounts).await.context("the journal can't be opened");
         accounts.close().await;
         keys

@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
         (Err(errors), _) | (_, Err(errors)) => return problems(&errors, args.json),
     };
     let words = Words {
+        schema: text::schema(&before.sources.schema.text, &after.sources.schema.text),
         policies: text::changes(&old, &new),
         names: names::changes(&before, &after),
         networks: names::moved((&before, &old), (&after, &new)),
@@ -64,10 +65,19 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
 
 /// What differs in the words of the two.
 struct Words {
+    /// The lines of the schema that differ.
+    schema: Vec<String>,
     policies: Vec<text::Change>,
     names: Vec<names::Name>,
     networks: Vec<names::Moved>,
     yardsticks: Vec<yardsticks::Measure>,
+}
+
+impl Words {
+    fn is_any(&self) -> bool {
+        let Self { schema, policies, names, networks: _, yardsticks } = self;
+        !(schema.is_empty() && policies.is_empty() && names.is_empty() && yardsticks.is_empty())
+    }
 }
 
 /// What the difference means for people.
@@ -94,7 +104,15 @@ impl Meaning {
 
 #[cfg(feature = "analyze")]
 fn meaning(before: &Candidate, after: &Candidate, same: bool, effort: &Effort) -> anyhow::Result<Meaning> {
-    if same { Ok(Meaning::Same) } else { meaning::compare(before, after, effort) }
+    if same {
+        return Ok(Meaning::Same);
+    }
+    // Both sides are read by one schema: what another put into other groups of actions would pass for no change.
+    if before.sources.schema.text != after.sources.schema.text {
+        let why = "the schemas differ, and what policies mean depends on that: see the schema above";
+        return Ok(Meaning::NotCompared(why.to_owned()));
+    }
+    meaning::compare(before, after, effort)
 }
 
 #[cfg(not(feature = "analyze"))]

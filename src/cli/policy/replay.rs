@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
+use anyhow::Context as _;
+
 use crate::audit::{Issued, Log, Search};
 use crate::cli::progress::Progress;
 use crate::cli::since::since;
@@ -61,6 +63,12 @@ pub(super) fn run(args: &Args, config: &Path) -> anyhow::Result<ExitCode> {
     };
     let by = if args.with_trials { bundle.trial().unwrap_or(&bundle) } else { &bundle };
     let search = Search { since: Some(since), ..Search::default() };
+    if args.budget.is_some() {
+        let folder = &loaded.config.audit.path;
+        std::fs::read_dir(folder).with_context(|| {
+            format!("the budget is not shown to hold: the journal `{}` can't be read", folder.display())
+        })?;
+    }
     let log = open_log(&loaded.config)?;
     let tally = replay(&log, &search, by)?;
 

@@ -1,6 +1,6 @@
 //! What there is to find out about one set of policies, and how.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::example::Example;
 use super::scene::Scene;
@@ -238,7 +238,13 @@ impl Analysis {
         let these = self.of(&self.statements, scene);
         let about = these.iter().copied().chain([invariant]);
         let policies = Put::default().decide(&these, scene, same)?;
-        let premise = Put::default().with(true, &invariant.condition(scene))?;
+        let condition = invariant.condition(scene);
+        // Cedar skips what it cannot evaluate, and nothing would ever break an invariant that fails: it counts as matching there.
+        let premise = if invariant.may_fail() {
+            Put::default().with(true, &yes())?.with(false, &json!({ "!": { "arg": condition } }))?
+        } else {
+            Put::default().with(true, &condition)?
+        };
         let (first, second, wanted) = if invariant.permits {
             (self.bounded_by(assumed, premise, scene, about)?, policies, Wanted::AllowedByFirstAlone)
         } else {

@@ -130,6 +130,16 @@ unless { [Country::"DE", Country::"AT", Country::"CH", Country::"ZZ"].contains(c
 }
 
 #[test]
+fn an_invariant_that_fails_is_not_proved_by_that() {
+    let fails = r#"
+@id("wiki.overflow") @description("d")
+forbid (principal, action == Action::"signIn", resource == App::"wiki")
+when { context.time.hour + 9223372036854775807 > 0 };"#;
+    let found = findings(&analysis(WIKI, fails), &CVC5, is_invariant);
+    assert!(matches!(found[1].answer, Answer::Refuted(Some(_))), "{found:?}");
+}
+
+#[test]
 fn what_must_always_be_allowed_is_looked_at_too() {
     let always = r#"
 @id("wiki.with-passkey") @description("d")

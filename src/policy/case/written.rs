@@ -81,7 +81,7 @@ impl Case {
             },
             sp_initiated: situation.sp_initiated,
             force_authn: situation.force_authn,
-            requested: situation.required.contexts(),
+            requested: if situation.asks.is_opening() { situation.required.contexts() } else { Vec::new() },
             profile: situation.profile,
             ..Self::new(name, app.id.to_string(), expect)
         }
@@ -130,7 +130,7 @@ mod tests {
             }
             // What an app requests is said of every third, each time something else.
             let mut situation = situation;
-            if count % 3 == 0 {
+            if count % 3 == 0 && situation.asks.is_opening() {
                 let class = AuthnContextClass::ALL[count / 3 % AuthnContextClass::ALL.len()];
                 situation.required = Required::any_of(&[class]);
             }

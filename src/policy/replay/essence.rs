@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use cedar_policy::pst::{Expr, Var};
 use jiff::civil::Date;
 
-use super::set;
+use super::{begins_with_a_visit, set};
 use crate::audit::DecisionRecord;
 use crate::clock::Timestamp;
 use crate::domain::{
@@ -27,6 +27,8 @@ struct Kind {
     app: AppId,
     step: Step,
     role: Option<RoleName>,
+    /// Whether policies about visits have a part in it.
+    visits: bool,
     /// Where a policy names this very person.
     user: Option<Username>,
     /// Those of the closure that policies name.
@@ -228,7 +230,8 @@ impl<'a> Reader<'a> {
             }
         };
         let user = record.user.clone().filter(|user| self.users.contains(user));
-        let kind = Kind { app: app.id.clone(), step: record.step, role: record.role.clone(), user, groups };
+        let (step, role, visits) = (record.step, record.role.clone(), begins_with_a_visit(record));
+        let kind = Kind { app: app.id.clone(), step, role, visits, user, groups };
         if let Some(found) = self.kinds.get(&kind) {
             return *found;
         }
@@ -247,7 +250,11 @@ impl<'a> Reader<'a> {
             (Some(user), step, _) => Asker::person(names, user, &groups, app, Goal::Step(step)),
             (None, ..) => Asker::visitor(names, &groups, app),
         };
-        let about = self.policies.iter().filter(|(stored, _)| asker.is_concerned_by(&stored.policy));
+        let visitor = kind.visits.then(|| Asker::visitor(names, &groups, app));
+        let concerned = |policy| {
+            asker.is_concerned_by(policy) || visitor.as_ref().is_some_and(|visitor| visitor.is_concerned_by(policy))
+        };
+        let about = self.policies.iter().filter(|(stored, _)| concerned(&stored.policy));
         about.fold(Reads::default(), |reads, (_, more)| reads.and(*more))
     }
 }

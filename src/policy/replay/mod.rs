@@ -181,6 +181,14 @@ impl<'a> Replay<'a> {
     fn ask(&mut self, record: &DecisionRecord) -> Result<Arc<Answer>, NotReplayable> {
         self.tally.asked += 1;
         let situation = Situation::of_record(record, self.bundle.vocabulary())?;
+        if begins_with_a_visit(record) {
+            let visit = self.bundle.visit(&situation.app, &record.signals);
+            if !visit.allowed {
+                let by = visit.determining.iter().map(|policy| policy.id.clone()).chain(visit.errors.iter().cloned());
+                let (by, decision) = (by.collect(), Decision::Deny(visit.reason()));
+                return Ok(Arc::new(Answer { decision, by, roles: BTreeMap::new() }));
+            }
+        }
         let plan = situation.decide(self.bundle).map_err(|PlanError::Exhausted| NotReplayable::Exhausted)?;
         let mut by: Vec<PolicyId> = plan.determining.into_iter().map(|policy| policy.id).collect();
         if let Decision::Deny(DenyReason::EvaluationError { policies }) = &plan.decision {
@@ -201,6 +209,11 @@ impl<'a> Replay<'a> {
         // What the app does not have is issued to nobody.
         roles.iter().filter(|role| situation.app.roles.contains(role)).map(verdict).collect()
     }
+}
+
+/// Whether they came without a session: then a visit was asked about first, and as it was allowed, it is on no record.
+fn begins_with_a_visit(record: &DecisionRecord) -> bool {
+    record.step == Step::SignIn && record.user.is_some() && record.session.is_none()
 }
 
 impl Answer {

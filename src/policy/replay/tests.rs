@@ -230,6 +230,36 @@ forbid (principal in Group::"contractors", action == Action::"signIn", resource 
 }
 
 #[test]
+fn whoever_comes_without_a_session_may_be_refused_as_a_visitor() {
+    let then = shipped_with("");
+    let now = shipped_with(
+        r#"
+@id("m.visit") @description("x")
+forbid (principal is Anonymous, action == Action::"visit", resource) when { context.net.country == Country::"FR" };
+"#,
+    );
+    let in_france: fn(&mut Sample) = |sample| sample.signals.country = Country::parse("FR").unwrap();
+    let mut replay = Replay::new(&now);
+    for (user, change) in [("ann", in_france), ("bob", (|_| ()) as fn(&mut Sample))] {
+        let (sample, shown, repertoire) = with_password(user, &["aws-users"], "portal", change);
+        let mut record = record(&then, &sample, shown, &repertoire, Step::SignIn);
+        for session in [None, Some(crate::domain::SessionId::parse("0192d3a0-0000-7000-8000-000000000001").unwrap())] {
+            record.session = session;
+            replay.add(&record);
+        }
+    }
+    let tally = replay.finish();
+    let denied = &tally.sides[&Change::Denied];
+    let people: Vec<&str> = denied.by_person.keys().map(|user| user.as_ref().unwrap().as_str()).collect();
+    assert_eq!(
+        (people, denied.by_person.len(), tally.same),
+        (vec!["ann"], 1, 3),
+        "only ann, and only without a session"
+    );
+    assert!(denied.by_policy.keys().all(|id| id.as_ref().unwrap().as_str() == "m.visit"));
+}
+
+#[test]
 fn the_tallies_of_workers_add_up_in_any_order() {
     let then = shipped();
     let now =

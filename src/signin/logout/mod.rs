@@ -21,6 +21,7 @@ use super::error::SignInError;
 use super::flow::LIFETIME_SECONDS;
 use super::handle::BrowserToken;
 use super::service::{Client, Service, Visitor};
+use super::visit::MOST_STRANGERS_PER_HOUR;
 use state::{AppLogout, Initiator, Logout, Progress};
 
 /// How long the id of an answered request is remembered: longer than any request is accepted.
@@ -442,7 +443,11 @@ impl Service {
         if record.user.is_some() {
             return Ok(self.parts.journal.append(record).await?);
         }
-        if self.may_record_stranger("logouts").await? { self.record_stranger(record).await } else { Ok(()) }
+        if self.may_record_stranger("logouts", MOST_STRANGERS_PER_HOUR).await? {
+            self.record_stranger(record).await
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -66,10 +66,17 @@ pub(super) fn changes(before: &Candidate, after: &Candidate) -> Vec<Name> {
         let lists = of.vocabulary.country_lists.iter();
         lists.map(|(name, countries)| (name.to_string(), vec![listed(countries)])).collect()
     };
+    // The clock that hours and weekdays are told by.
+    let zones = |of: &Candidate| {
+        let apps = of.config.apps.iter().filter_map(|app| Some((app.id.to_string(), app.time_zone.as_ref()?)));
+        let all = apps.chain([("organisation".to_owned(), &of.config.organisation.time_zone)]);
+        all.map(|(name, zone)| (name, vec![zone.to_string()])).collect()
+    };
     let mut names = differing("app", apps(&old.apps), apps(&new.apps));
     names.extend(differing("group", groups(&old.groups), groups(&new.groups)));
     names.extend(differing("network", blocks(before), blocks(after)));
     names.extend(differing("country list", lists(before), lists(after)));
+    names.extend(differing("time zone", zones(before), zones(after)));
     names
 }
 

@@ -19,6 +19,10 @@ const NAMED: usize = 10;
 
 /// For people: policy by policy, then what it means.
 pub(super) fn write(out: &mut dyn io::Write, words: &Words, meaning: &Meaning) -> io::Result<()> {
+    if !words.schema.is_empty() {
+        writeln!(out, "~ schema")?;
+        words.schema.iter().try_for_each(|line| writeln!(out, "    {}", plain(line)))?;
+    }
     for change in &words.policies {
         let mark = mark(change.what);
         let standing = match change.standing {
@@ -42,13 +46,20 @@ pub(super) fn write(out: &mut dyn io::Write, words: &Words, meaning: &Meaning) -
         }
     }
     write_measures(out, &words.yardsticks)?;
-    if !words.policies.is_empty() || !words.names.is_empty() || !words.yardsticks.is_empty() {
+    if words.is_any() {
         writeln!(out)?;
     }
     match meaning {
-        Meaning::Same if words.networks.is_empty() => writeln!(out, "The same policies, under the same names."),
-        Meaning::Same => writeln!(out, "The same policies, under the same names; but see the networks above."),
-        Meaning::NotCompared(why) if words.policies.is_empty() => writeln!(out, "The same policies. {why}"),
+        Meaning::Same if words.networks.is_empty() && words.names.is_empty() => {
+            writeln!(out, "The same policies, under the same names.")
+        }
+        Meaning::Same if words.names.iter().all(|name| name.kind == "network") => {
+            writeln!(out, "The same policies, under the same names; but see the networks above.")
+        }
+        Meaning::Same => writeln!(out, "The same policies, under the same names; but see what changed above."),
+        Meaning::NotCompared(why) if words.policies.is_empty() && words.schema.is_empty() => {
+            writeln!(out, "The same policies. {why}")
+        }
         Meaning::NotCompared(why) => writeln!(out, "What it means was not compared: {why}"),
         #[cfg(feature = "analyze")]
         Meaning::Compared(differences) => {
@@ -165,7 +176,7 @@ pub(super) fn json((before, after): (&str, &str), words: &Words, meaning: &Meani
         .collect();
     json!({
         "ok": meaning.is_told(), "before": before, "after": after,
-        "policies": policies, "names": names, "networks": networks, "yardsticks": yardsticks, "meaning": meaning_told,
+        "schema": words.schema, "policies": policies, "names": names, "networks": networks, "yardsticks": yardsticks, "meaning": meaning_told,
     })
 }
 

@@ -94,6 +94,12 @@ pub(super) fn marked(mark: char, text: &str) -> Vec<String> {
     text.lines().map(|line| format!("{mark} {line}")).collect()
 }
 
+/// The lines of two schemas that differ; none when they are the same.
+pub(super) fn schema(old: &str, new: &str) -> Vec<String> {
+    let differs = |line: &String| !line.starts_with(' ');
+    lines(old, new).into_iter().filter(differs).collect()
+}
+
 pub(super) fn lines(old: &str, new: &str) -> Vec<String> {
     let diff = TextDiff::from_lines(old, new);
     let mark = |tag| match tag {

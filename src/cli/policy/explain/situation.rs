@@ -61,6 +61,9 @@ pub(super) fn pose(facts: &Facts, app: &AppId, asked: &Asked, person: Option<&Pe
         networks: together(&asked.candidate.config.networks),
         notes: Vec::new(),
     };
+    if !facts.requested.is_empty() && !posed.situation.asks.is_opening() {
+        bail!("--requested counts when an app is opened: leave it out, or leave out --step");
+    }
     posed.open.remove(&Fact::Home);
     posed.place(facts, asked)?;
     posed.home(facts, person);
@@ -167,7 +170,7 @@ fn repertoire(facts: &Facts, person: Option<&Person>, mails: bool) -> (Repertoir
 
 /// What the server would observe of the address and the time that are stated; the rest harmless.
 fn harmless(app: &App, asked: &Asked, facts: &Facts, user: &User) -> anyhow::Result<SignalSet> {
-    let config = &asked.loaded.config;
+    let config = &asked.candidate.config;
     let geo = Arc::new(Geo::open(&config.geoip, None).unwrap_or_default());
     let mut observer = Observer::new(config, Arc::clone(&geo), Arc::new(SystemClock));
     if let Some(time) = &facts.time {

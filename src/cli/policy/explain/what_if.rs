@@ -155,10 +155,11 @@ impl Explained {
         };
         let open = self.branches.iter().flat_map(|branches| &branches.choices).map(|choice| choice.fact);
         if args.json {
+            let now_alone = self.branches.as_ref().map(|branches| &branches.now_alone);
             let mut value = about(&self.situation, asked, &self.notes);
             merge(&mut value, explained_value(&what_if, told.as_ref()));
             let case = case.or_else(|| self.case.as_ref().map(Case::to_toml));
-            merge(&mut value, json!({ "no_matter": open.collect::<Vec<_>>(), "case": case }));
+            merge(&mut value, json!({ "no_matter": open.collect::<Vec<_>>(), "case": case, "as_of_now": now_alone }));
             writeln!(out, "{value:#}")?;
             return Ok(());
         }
