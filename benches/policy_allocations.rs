@@ -7,14 +7,14 @@ mod policies;
 use cedargate::domain::Step;
 use cedargate::policy::{Goal, planner};
 
-use policies::{ann, aws, bundle, question, repertoire, signals};
+use policies::{ann, aws, bundle, many, question, repertoire, signals};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 fn main() {
     let _profiler = dhat::Profiler::builder().testing().build();
-    for more in [0, 1_000, 10_000] {
+    for more in [0, many() / 10, many()] {
         let (bundle, user, signals, repertoire) = (bundle(more), ann(more), signals(), repertoire());
         let app = bundle.vocabulary().app("app-0").cloned().unwrap_or_else(aws);
         let q = question(&user, &app, &signals);

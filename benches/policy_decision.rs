@@ -20,7 +20,7 @@ use cedargate::policy::{Bundle, Goal, planner};
 use cedargate::workers::{Pool, PoolSettings, Priority};
 use criterion::{Criterion, criterion_group};
 
-use policies::{TODAY, ann, aws, bundle, question, repertoire, signals, sources, vocabulary};
+use policies::{TODAY, ann, aws, bundle, many, question, repertoire, signals, sources, vocabulary};
 
 fn shipped(criterion: &mut Criterion) {
     let (bundle, user, app, signals, repertoire) = (bundle(0), ann(0), aws(), signals(), repertoire());
@@ -44,7 +44,7 @@ fn planner_shown(methods: &[cedargate::domain::Method]) -> cedargate::domain::Me
 }
 
 fn large(criterion: &mut Criterion) {
-    for more in [1_000, 10_000] {
+    for more in [many() / 10, many()] {
         let (bundle, user, signals) = (bundle(more), ann(more), signals());
         let app = bundle.vocabulary().app("app-0").unwrap().clone();
         let q = question(&user, &app, &signals);
@@ -60,7 +60,7 @@ fn large(criterion: &mut Criterion) {
 }
 
 fn load(criterion: &mut Criterion) {
-    let more = 10_000;
+    let more = many();
     let (sources, vocabulary) = (sources(more), vocabulary(more));
     let mut one_file = sources.clone();
     one_file.policies = vec![sources.policies.iter().fold(sources.policies[0].clone(), |mut all, file| {
@@ -96,7 +96,7 @@ fn load(criterion: &mut Criterion) {
 /// How late a decision comes while the set is read anew, over and over, beside it: at the priority of a reload, and at that of
 /// the decisions themselves.
 fn beside_a_reload() {
-    let more = 10_000;
+    let more = many();
     let (bundle, user, signals) = (bundle(more), ann(more), signals());
     let app = bundle.vocabulary().app("app-0").unwrap().clone();
     let q = question(&user, &app, &signals);
@@ -135,7 +135,7 @@ fn beside_a_reload() {
 
 /// The worst that reloads can be: nothing is as it was, and the next one begins at once.
 fn reload_until(done: &AtomicBool, priority: Priority, mut before: Bundle) {
-    let more = 10_000;
+    let more = many();
     let sources = Arc::new(sources(more));
     let reading = PoolSettings { name: "reload", threads: 1, queue: 1, priority };
     for names in [vocabulary(more), vocabulary(more + 40)].iter().cycle() {

@@ -36,6 +36,11 @@ pub(crate) fn aws() -> App {
     App { id: AppId::parse("aws").unwrap(), name: "AWS".to_owned(), device_limit: 3, pilot: None, roles }
 }
 
+/// How many policies a large set has. When the questions are only tried, in a build without optimisation, far fewer do.
+pub(crate) fn many() -> usize {
+    if std::env::args().any(|argument| argument == "--bench") { 10_000 } else { 1_000 }
+}
+
 /// The shipped policies and `more` of a large organisation: of twenty, twelve let a group into an app, three let it become a
 /// role there, two ask for a second factor (an app, a group in an app), one keeps a group to the office, one an app to the day,
 /// and one is about a single person.
